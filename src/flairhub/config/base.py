@@ -1,0 +1,85 @@
+"""The base of every section of the parameters: frozen, typed, closed to unknown keys."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flairhub.errors import ConfigurationError
+
+SectionT = TypeVar("SectionT", bound="Section")
+
+
+class Section(BaseModel):
+    """An immutable group of parameters. Unknown keys are refused, every field says its unit."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint `; did you mean 'x'?`, or the sorted list of what is known where nothing is close."""
+    names = sorted(str(name) for name in known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""
+
+
+def build(section: type[SectionT], values: Mapping[str, Any], where: str) -> SectionT:
+    """Validate plain values into a section.
+
+    Args:
+        section: the section's class.
+        values: nested plain data, as read from YAML.
+        where: name of the file or table, for messages.
+
+    Raises:
+        ConfigurationError: a key is unknown (the nearest valid one is named) or a value does not fit.
+    """
+    try:
+        return section.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, section, where)) from None
+
+
+def _explain(error: ValidationError, section: type[Section], where: str) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        path = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            parent, key = item["loc"][:-1], str(item["loc"][-1])
+            lines.append(f"unknown key `{path}`{nearest(key, _fields_at(section, parent))}")
+        else:
+            lines.append(f"`{path}`: {item['msg']}, but got {item.get('input')!r}")
+    return f"{where}: " + "; ".join(lines)
+
+
+def _fields_at(section: type[Section], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields that are valid at `path` inside a section."""
+    current: Any = section
+    for part in path:
+        field = current.model_fields.get(part) if _is_section(current) else None
+        candidates = _section_types(field.annotation) if field else _section_types(current)
+        if not candidates:
+            return []
+        current = candidates[0]
+    found = _section_types(current)
+    return list(found[0].model_fields) if found else []
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Section)
+
+
+def _section_types(annotation: Any) -> list[type[Section]]:
+    if _is_section(annotation):
+        return [annotation]
+    found: list[type[Section]] = []
+    for argument in getattr(annotation, "__args__", ()):
+        found.extend(_section_types(argument))
+    return found
