@@ -107,8 +107,6 @@ class SplitParams(Section):
 class StatsParams(Section):
     """Which pixels count in the band statistics."""
 
-    skip_nodata: bool
-    """Leave out pixels equal to the raster's nodata tag."""
     skip_zero: dict[str, bool]
     """Modality -> leave out exact zeros (no acquisition in Sentinel-1)."""
     skip_cloudy: bool
