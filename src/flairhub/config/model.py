@@ -56,10 +56,10 @@ class UtaeModel(Section):
 class ModelParams(Section):
     """The network of a row."""
 
-    mono: MonoModel
-    """Mono-date branch."""
-    utae: UtaeModel
-    """Time-series branch."""
+    mono: MonoModel | None
+    """Mono-date branch; null in a resolved row without mono-date modality."""
+    utae: UtaeModel | None
+    """Time-series branch; null in a resolved row without time series."""
     ref_date: str = Field(pattern=r"^\d{2}-\d{2}$")
     """MM-DD; dates enter U-TAE as signed day offsets to this day of the acquisition's own year."""
     aux_decoders: bool

@@ -87,25 +87,3 @@ class Params(Section):
     """Dotted parameter -> source and status of the choice."""
     rows: dict[str, RowParams]
     """Row identifier -> row."""
-
-
-class Recipe(Section):
-    """A row with everything resolved: what training and evaluation depend on, and nothing else."""
-
-    row: str
-    tasks: tuple[str, ...]
-    modalities: tuple[str, ...]
-    """In encoder order."""
-    weights: str
-    channels: dict[str, tuple[str, ...]]
-    """Modality -> band names in network order."""
-    normalisation: dict[str, Normalisation]
-    """Modality -> scale, only for the row's modalities."""
-    preprocessing: Preprocessing
-    labels: dict[str, LabelParams]
-    """Only the row's tasks."""
-    augmentation: AugmentationParams
-    model: ModelParams
-    loss: LossParams
-    train: TrainParams
-    evaluate: EvaluateParams

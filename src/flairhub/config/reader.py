@@ -1,0 +1,86 @@
+"""The one reader of params.yaml and of profiles: YAML 1.2, typed, closed to unknown keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flairhub.catalog.modalities import INPUTS, LABELS, MODALITIES
+from flairhub.catalog.taxonomies import taxonomy
+from flairhub.config.base import build, nearest
+from flairhub.config.params import Params
+from flairhub.errors import ConfigurationError, MissingFileError
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping from a YAML 1.2 file (`1e-4` is a number, `no` is a string), as DVC does.
+
+    Raises:
+        MissingFileError: there is no such file.
+        ConfigurationError: not valid YAML, a duplicate key, or not a mapping.
+    """
+    from ruamel.yaml import YAML, YAMLError
+
+    if not path.is_file():
+        raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ConfigurationError(f"{path.name} is not valid YAML 1.2: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"Expected {path.name} to hold a mapping, but got {type(values).__name__}.")
+    return values
+
+
+def read_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ConfigurationError: an unknown key (the nearest valid one is named), a value that does not fit, or a
+            name that is not in the catalog.
+    """
+    return parse_params(read_yaml(path), path.name)
+
+
+def parse_params(values: dict[str, Any], where: str) -> Params:
+    """Build `Params` from plain values and check names against the catalog."""
+    params = build(Params, values, where)
+    _check_names(params.channels, INPUTS, f"{where}: channels")
+    _check_names(params.normalisation, INPUTS, f"{where}: normalisation")
+    _check_names(params.labels, LABELS, f"{where}: labels")
+    _check_names(params.stats.skip_zero, INPUTS, f"{where}: stats.skip_zero")
+    for row, settings in params.rows.items():
+        _check_names(settings.modalities, INPUTS, f"{where}: rows.{row}.modalities")
+        _check_names(settings.tasks, LABELS, f"{where}: rows.{row}.tasks")
+    for task, label in params.labels.items():
+        taxonomy(task, label.level)
+    return params
+
+
+def _check_names(names: Any, known: tuple[str, ...], where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"{where}: unknown name {name!r}{nearest(name, known)}")
+
+
+def band_names(modality: str, channels: tuple[int | str, ...], where: str) -> tuple[str, ...]:
+    """Band names of a channel list that mixes 1-based positions and names.
+
+    Raises:
+        ConfigurationError: a position or name the modality does not have, or a band named twice.
+    """
+    bands = MODALITIES[modality].bands
+    chosen = []
+    for channel in channels:
+        if isinstance(channel, int) and 1 <= channel <= len(bands):
+            chosen.append(bands[channel - 1])
+        elif isinstance(channel, str) and channel in bands:
+            chosen.append(channel)
+        else:
+            raise ConfigurationError(
+                f"{where}: expected channels of {modality} out of 1..{len(bands)} or {', '.join(bands)}, "
+                f"but got {channel!r}."
+            )
+    if len(set(chosen)) != len(chosen) or not chosen:
+        raise ConfigurationError(f"{where}: expected distinct channels of {modality}, but got {list(channels)}.")
+    return tuple(chosen)

@@ -1,0 +1,38 @@
+"""One row with everything resolved: what its training depends on, and nothing else.
+
+Kept apart from `params` so that a change in the parameters of another stage is not a change in the code of
+training (the fingerprint of a stage follows imports).
+"""
+
+from __future__ import annotations
+
+from flairhub.config.base import Section
+from flairhub.config.inputs import Normalisation, Preprocessing
+from flairhub.config.model import LabelParams, LossParams, ModelParams
+from flairhub.config.training import AugmentationParams, TrainParams
+
+
+class Recipe(Section):
+    """A resolved row. Whatever the row does not use is absent, or null where a section is shared."""
+
+    row: str
+    """Row identifier."""
+    tasks: tuple[str, ...]
+    """Label layers, in the order of params.yaml."""
+    modalities: tuple[str, ...]
+    """Inputs, in encoder order."""
+    weights: str
+    """`trained`, `released` or the path of a weights file."""
+    seeds: tuple[int, ...]
+    """One training per seed; the first one is the row's figure."""
+    channels: dict[str, tuple[str, ...]]
+    """Modality -> band names in network order."""
+    normalisation: dict[str, Normalisation]
+    """Modality -> scale, only for the row's modalities."""
+    preprocessing: Preprocessing
+    labels: dict[str, LabelParams]
+    """Only the row's tasks."""
+    augmentation: AugmentationParams
+    model: ModelParams
+    loss: LossParams
+    train: TrainParams
