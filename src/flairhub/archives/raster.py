@@ -1,0 +1,99 @@
+"""Decoding the GeoTIFF of a patch from memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flairhub.errors import DataError
+
+_VOLATILE = re.compile(r"'?/vsimem/\S+'?\s?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tif:?\s?")
+"""Random names of in-memory files, which would make the same damage read differently each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raster:
+    """A decoded patch."""
+
+    array: npt.NDArray[Any]
+    """[bands, H, W], dtype of the file."""
+    crs: str | None
+    """`EPSG:<code>` where the code is known, else WKT; None without georeference."""
+    bounds: tuple[float, float, float, float]
+    """Left, bottom, right, top in units of the CRS."""
+    transform: tuple[float, float, float, float, float, float]
+    """Affine coefficients a, b, c, d, e, f: x = a*column + b*row + c, y = d*column + e*row + f."""
+    nodata: float | None
+    """Value that the file tags as missing (can be NaN), or None."""
+    dtype: str
+    """NumPy name of the file's type."""
+
+
+def read_array(data: bytes) -> npt.NDArray[Any]:
+    """Decode all bands.
+
+    Args:
+        data: a GeoTIFF.
+
+    Returns:
+        [bands, H, W], dtype of the file; a series keeps its file order, band t*C + c.
+
+    Raises:
+        DataError: the bytes are not a readable raster.
+    """
+    with _opened(data) as dataset:
+        array: npt.NDArray[Any] = dataset.read()
+    return array
+
+
+def read_raster(data: bytes) -> Raster:
+    """Decode all bands and what describes them.
+
+    Raises:
+        DataError: the bytes are not a readable raster.
+    """
+    with _opened(data) as dataset:
+        left, bottom, right, top = dataset.bounds
+        crs = dataset.crs
+        array: npt.NDArray[Any] = dataset.read()
+        return Raster(
+            array=array,
+            crs=_crs_text(crs.wkt) if crs else None,
+            bounds=(left, bottom, right, top),
+            transform=tuple(dataset.transform)[:6],
+            nodata=None if dataset.nodata is None else float(dataset.nodata),
+            dtype=str(np.dtype(array.dtype)),
+        )
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    import rasterio
+    from rasterio.errors import RasterioError
+    from rasterio.io import MemoryFile
+
+    if not data:
+        raise DataError("Expected a GeoTIFF, but got an empty file; fetch the archive again.")
+    try:
+        with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
+            yield dataset
+    except (RasterioError, rasterio._err.CPLE_BaseError) as error:
+        reason = _VOLATILE.sub("", str(error))
+        raise DataError(f"Expected a readable GeoTIFF, but got: {reason}; fetch the archive again.") from None
+
+
+@lru_cache(maxsize=64)
+def _crs_text(wkt: str) -> str:
+    """Short name of a CRS; remembered, because looking up the code takes as long as decoding a patch."""
+    from rasterio.crs import CRS
+
+    crs = CRS.from_wkt(wkt)
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code is not None else wkt
