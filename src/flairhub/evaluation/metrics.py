@@ -1,0 +1,105 @@
+"""Overall accuracy, IoU, F-score, precision and recall from confusion counts, in percent.
+
+Pure functions over arrays; leading axes are batch axes (resamples, groups). The published formulas: OA = trace/sum,
+IoU = TP/(row+column-TP), precision = TP/column, recall = TP/row, F = 2TP/(row+column), means unweighted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flairhub.evaluation.protocols import Marginals, Protocol, marginals
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PerClass:
+    """Metrics of each scored class, percent, `[..., S]`; under `absent_left_out` NaN for an absent class."""
+
+    iou: Floats
+    fscore: Floats
+    precision: Floats
+    recall: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """Metrics of one confusion matrix or a batch of them, percent, `[...]`."""
+
+    oa: Floats
+    """Overall accuracy; NaN where no pixel is scored."""
+    miou: Floats
+    fscore: Floats
+    precision: Floats
+    recall: Floats
+    per_class: PerClass
+
+
+def score(confusion: npt.NDArray[Any], scored: Sequence[int], protocol: Protocol = "published") -> Scores:
+    """Every reported metric of confusion matrices `[..., K, K]` (rows = truth) over the `scored` classes."""
+    return score_marginals(marginals(confusion, scored, protocol), leave_out_absent=protocol == "absent_left_out")
+
+
+def score_marginals(sums: Marginals, *, leave_out_absent: bool) -> Scores:
+    """Metrics from marginals.
+
+    Args:
+        sums: marginals `[..., S]`.
+        leave_out_absent: whether a class without a true or predicted pixel is left out of the means (NaN per
+            class); otherwise each of its 0/0 counts as 0. A class that is present but never predicted has
+            precision 0 under both rules.
+    """
+    correct = sums.correct
+    union = sums.truth + sums.predicted - correct
+    absent_value = np.where(union == 0, np.nan, 0.0) if leave_out_absent else np.zeros(union.shape)
+    per_class = PerClass(
+        iou=_percent(correct, union, absent_value),
+        fscore=_percent(2 * correct, sums.truth + sums.predicted, absent_value),
+        precision=_percent(correct, sums.predicted, absent_value),
+        recall=_percent(correct, sums.truth, absent_value),
+    )
+    return Scores(
+        oa=_percent(correct.sum(axis=-1), sums.truth.sum(axis=-1)),
+        miou=_mean(per_class.iou),
+        fscore=_mean(per_class.fscore),
+        precision=_mean(per_class.precision),
+        recall=_mean(per_class.recall),
+        per_class=per_class,
+    )
+
+
+def support_weighted_iou(confusion: npt.NDArray[Any]) -> Floats:
+    """IoU of ALL classes, weighted by their share of true pixels: the reference's validation metric, percent.
+
+    Args:
+        confusion: counts `[..., K, K]`, rows = truth. Nothing is removed from it.
+
+    Returns:
+        `[...]`; NaN where there is no pixel.
+    """
+    sums = marginals(confusion, range(confusion.shape[-1]), "published")
+    iou = score_marginals(sums, leave_out_absent=False).per_class.iou
+    return _ratio((iou * sums.truth).sum(axis=-1), sums.truth.sum(axis=-1))
+
+
+def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], otherwise: Floats | float = np.nan) -> Floats:
+    """Divide, with `otherwise` where the whole is 0."""
+    result = np.array(np.broadcast_to(otherwise, np.shape(whole)), dtype=np.float64)
+    np.divide(part, whole, out=result, where=np.asarray(whole != 0))
+    return result
+
+
+def _percent(part: npt.NDArray[Any], whole: npt.NDArray[Any], otherwise: Floats | float = np.nan) -> Floats:
+    return _ratio(100.0 * part, whole, otherwise)
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean over the last axis without NaN; NaN where nothing is left."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
