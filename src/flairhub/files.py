@@ -35,6 +35,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces; NaN and infinity are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
 def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
     """Write JSON with sorted keys atomically; the same value always gives the same bytes.
 

@@ -22,12 +22,14 @@ class Section(BaseModel):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint `; did you mean 'x'?`, or the sorted list of what is known where nothing is close."""
+    """A hint `; did you mean 'x'?`, with the list of what is known where the nearest name is not close."""
     names = sorted(str(name) for name in known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    if not names:
+        return ""
+    best = difflib.get_close_matches(word, names, n=1, cutoff=0.0)[0]
+    hint = f"; did you mean {best!r}?"
+    close = difflib.SequenceMatcher(None, word, best).ratio() >= 0.6
+    return hint if close else f"{hint} (known: {', '.join(names)})"
 
 
 def build(section: type[SectionT], values: Mapping[str, Any], where: str) -> SectionT:

@@ -55,6 +55,8 @@ class DataParams(Section):
     """`sample` is embedded and works offline; `local` is a folder chosen by `flairhub use local --data PATH`."""
     domains: tuple[str, ...] | None
     """Domain-years to use, e.g. [D012-2019]; null: all that the source has."""
+    modalities: tuple[str, ...] | None
+    """Layers to pull (inputs, masks, labels); null: all that the source has."""
     sample: SampleParams
     """For source `sample`."""
     url: UrlParams

@@ -1,0 +1,42 @@
+# One command each; a machine with python3.11, git and make needs nothing else.
+VENV ?= .venv
+PYTHON ?= python3.11
+BIN := $(VENV)/bin
+export PATH := $(abspath $(BIN)):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := False
+
+.PHONY: help env repro test test-all lint ui clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+env: $(BIN)/.installed  ## the environment, in .venv (about 7 GB with the CUDA build of torch)
+
+$(BIN)/.installed: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[audit,tracking,dask,dev]'
+	touch $@
+
+repro: env  ## the whole graph, then MLflow and the table
+	dvc repro
+	flairhub track
+	flairhub table
+
+test: env  ## lint-free fast tests, then the slow ones that guard the promises
+	pytest -q
+
+test-all: env  ## every test
+	pytest -q -m ''
+
+lint: env  ## style, types, import contracts
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+ui: env  ## the MLflow interface on http://127.0.0.1:5000
+	flairhub ui
+
+clean:  ## caches of tools; never results
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,59 @@
+"""Keys: names of a result that are known before it exists.
+
+A training's key is the checksum of everything it depends on: it names the resume folder, the lock, the MLflow
+run and the receipt. The key of an evaluation adds the weights, and the evaluation's code and parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from flairhub.files import canonical_json, read_json
+
+
+def seed_keys(inputs: Path, code: Path) -> dict[int, str]:
+    """Key of the training of each seed of a row.
+
+    A key does not depend on the row's other seeds, so that adding one retrains none.
+
+    Args:
+        inputs: `data/inputs/<ROW>.json`.
+        code: `data/code/train.json`.
+    """
+    value = read_json(inputs)
+    fingerprint = code_sha256(code)
+    seeds = [int(seed) for seed in value["recipe"]["seeds"]]
+    keys = {}
+    for seed in seeds:
+        value["recipe"]["seeds"] = [seed]
+        value["recipe"]["train"]["seed"] = seed
+        keys[seed] = _combined(canonical_json(value), fingerprint)
+    return keys
+
+
+def row_key(keys: dict[int, str]) -> str:
+    """Key of a row: that of its only training, or of all together."""
+    values = list(keys.values())
+    return values[0] if len(values) == 1 else _combined(*values)
+
+
+def eval_key(training_key: str, weights_sha256: str, code: Path, parameters: dict[str, Any]) -> str:
+    """Key of an evaluation: its training's key, the weights, and the code and parameters of evaluation."""
+    return _combined(training_key, weights_sha256, code_sha256(code), canonical_json(parameters))
+
+
+def code_sha256(path: Path) -> str:
+    """The checksum that a fingerprint file (`data/code/<STAGE>.json`) holds."""
+    return str(read_json(path)["sha256"])
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _combined(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,133 @@
+"""Profiles: ready-made contents of params.yaml.
+
+`profiles/sample.yaml` is complete and is what params.yaml holds in a fresh clone; every other profile lists
+only what it changes. Comments survive, because the files are edited as documents.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flairhub.config.base import nearest
+from flairhub.config.reader import parse_params, read_yaml
+from flairhub.config.resolve import row_recipe
+from flairhub.errors import ConfigurationError, MissingFileError
+
+BASE = "sample"
+
+
+def profile_names(folder: Path) -> list[str]:
+    """Names of the profiles in a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, sets: Sequence[str] = ()) -> str:
+    """The text of params.yaml for a profile.
+
+    Args:
+        folder: the profiles folder.
+        name: a profile, e.g. `full`.
+        rows: identifiers of the rows to keep, in params.yaml's order; None keeps all.
+        sets: `KEY=VALUE` changes with dotted keys and YAML values, applied last.
+
+    Returns:
+        The text; exactly that of `sample.yaml` for the sample profile without changes.
+
+    Raises:
+        ConfigurationError: an unknown profile, row or key (the nearest valid one is named), or a bad value.
+    """
+    if name not in profile_names(folder):
+        raise ConfigurationError(f"There is no profile {name!r}{nearest(name, profile_names(folder))}")
+    base = (folder / f"{BASE}.yaml").read_text(encoding="utf-8")
+    if name == BASE and rows is None and not sets:
+        return base
+    yaml = _round_trip()
+    document = yaml.load(base)
+    if name != BASE:
+        _overlay(document, yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
+    if rows is not None:
+        _keep_rows(document, rows)
+    for change in sets:
+        _set(document, change)
+    text = _dump(document)
+    _check(text)
+    return text
+
+
+def _round_trip() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt", pure=True)
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dump(document: Any) -> str:
+    """The document as text; `null` is written out, as in the profiles."""
+    yaml = _round_trip()
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    return buffer.getvalue()
+
+
+def _overlay(document: Any, changes: Any) -> None:
+    """Write the values of `changes` into the document: block mappings key by key, `{...}` as a whole."""
+    for key, value in changes.items():
+        old = document.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not value.fa.flow_style() and old:
+            _overlay(old, value)
+        else:
+            document[key] = value
+
+
+def _keep_rows(document: Any, rows: Sequence[str]) -> None:
+    known = list(document["rows"])
+    for row in rows:
+        if row not in known:
+            raise ConfigurationError(f"--rows: unknown row {row!r}{nearest(row, known)}")
+    for row in known:
+        if row not in rows:
+            del document["rows"][row]
+
+
+def _set(document: Any, change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigurationError(f"Expected --set KEY=VALUE, e.g. train.learning_rate=1e-4, but got {change!r}.")
+    *parents, last = key.split(".")
+    node = document
+    for part in parents:
+        if not isinstance(node.get(part), Mapping):
+            node[part] = {}
+        node = node[part]
+    node[last] = _round_trip().load(text) if text else None
+
+
+def _check(text: str) -> None:
+    """Build every recipe, so that a wrong key or value is found here and not in the middle of a run."""
+    from ruamel.yaml import YAML
+
+    params = parse_params(YAML(typ="safe", pure=True).load(text), "params.yaml")
+    for row in params.rows:
+        row_recipe(params, row)
+
+
+def current_profile(params_path: Path) -> str:
+    """Name of the profile that params.yaml says it holds.
+
+    Raises:
+        MissingFileError: there is no params.yaml here.
+    """
+    if not params_path.is_file():
+        raise MissingFileError(f"Expected {params_path.name} in the current folder; run this in the repository.")
+    return str(read_yaml(params_path).get("profile"))
+
+

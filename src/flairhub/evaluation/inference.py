@@ -1,0 +1,76 @@
+"""Running a network over patches and counting: the one loop behind validation, test and verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from flairhub.data.batch import Batch
+from flairhub.data.preprocess import Preprocessor
+from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
+from flairhub.models.network import SegmentationNetwork
+
+OnPrediction = Callable[[Sequence[str], str, Tensor], None]
+"""Called with patch ids, task and class maps uint8 `[B, H, W]` of every batch."""
+
+
+def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Batch) -> dict[str, Tensor]:
+    """Class maps of one batch.
+
+    Args:
+        network: in evaluation mode.
+        preprocessor: of the row.
+        batch: as it leaves the loader, on the network's device.
+
+    Returns:
+        Task -> class maps uint8 `[B, H, W]` at the size of the labels.
+    """
+    size = label_size(batch)
+    prepared = preprocessor(batch)
+    output = network(prepared.inputs, prepared.dates, prepared.valid, size)
+    return {task: logits.argmax(dim=1).to(torch.uint8) for task, logits in output.logits.items()}
+
+
+def label_size(batch: Batch) -> tuple[int, int]:
+    """Height and width of the batch's class maps, pixels."""
+    height, width = next(iter(batch.labels.values())).shape[-2:]
+    return int(height), int(width)
+
+
+@torch.inference_mode()
+def confusion_of(
+    network: SegmentationNetwork,
+    preprocessor: Preprocessor,
+    batches: Iterable[Batch],
+    num_classes: dict[str, int],
+    *,
+    on_prediction: OnPrediction | None = None,
+) -> dict[str, ConfusionTable]:
+    """Score batches of patches.
+
+    Args:
+        network: network of the row, on its device; its training mode is restored afterwards.
+        preprocessor: of the row.
+        batches: labelled batches; every patch once.
+        num_classes: task -> number of classes.
+        on_prediction: receives every prediction, for instance to write it.
+
+    Returns:
+        Task -> sparse confusion of every patch.
+    """
+    builders = {task: ConfusionBuilder(task, count) for task, count in num_classes.items()}
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    try:
+        for batch in batches:
+            moved = batch.to(device)
+            for task, prediction in predict(network, preprocessor, moved).items():
+                builders[task].add(moved.patch_ids, moved.labels[task], prediction)
+                if on_prediction is not None:
+                    on_prediction(moved.patch_ids, task, prediction)
+    finally:
+        network.train(was_training)
+    return {task: builder.table() for task, builder in builders.items()}

@@ -1,0 +1,170 @@
+"""What happens around the steps: rates, seeds, validation, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from flairhub.config.training import TrainParams
+from flairhub.files import replacing
+from flairhub.training.progress import Progress
+from flairhub.training.schedule import learning_rate
+
+
+class Monitor(Protocol):
+    """Somebody who watches a training live. It must never slow it down or raise."""
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """Take note of metrics at an optimiser step."""
+
+
+class NoMonitor:
+    """Nobody watches."""
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """Do nothing."""
+
+
+class Steps(Callback):
+    """Before every batch: the step's learning rate and its random seed, both functions of the step alone."""
+
+    def __init__(self, params: TrainParams, total_steps: int, progress: Progress) -> None:
+        self.params = params
+        self.total_steps = total_steps
+        self.progress = progress
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Set rate and seed. Accumulated batches of one step differ by their position."""
+        del pl_module, batch
+        step = trainer.global_step
+        rate = learning_rate(self.params, step, self.total_steps, self.progress.reductions)
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        torch.manual_seed(step_seed(self.params.seed, step, batch_idx % self.params.accumulate, trainer.global_rank))
+
+
+def step_seed(seed: int, step: int, part: int, rank: int) -> int:
+    """Seed of dropout and modality dropout in one batch, below 2**63."""
+    mixed = seed
+    for value in (step, part, rank):
+        mixed = (mixed * 6364136223846793005 + value + 1442695040888963407) % 2**63
+    return mixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationResult:
+    """Outcome of one pass over the validation patches."""
+
+    score: float
+    """Selection metric."""
+    metrics: dict[str, float]
+    """valid.* metrics, percent."""
+
+
+class Epochs(Callback):
+    """After every epoch: history, validation, choice of the best weights, early stopping, checkpoint.
+
+    Validation runs here and not in Lightning's own loop, because a checkpoint taken between the last batch and
+    that loop resumes without it: this hook is the one place where an epoch is complete.
+    """
+
+    def __init__(
+        self,
+        params: TrainParams,
+        total_steps: int,
+        progress: Progress,
+        *,
+        validate: Callable[[], ValidationResult],
+        save_best: Callable[[], None],
+        monitor: Monitor,
+    ) -> None:
+        self.params = params
+        self.total_steps = total_steps
+        self.progress = progress
+        self._validate = validate
+        self._save_best = save_best
+        self._monitor = monitor
+
+    @property
+    def state_key(self) -> str:
+        """Name of this callback's state in a checkpoint."""
+        return "flairhub.progress"
+
+    def state_dict(self) -> dict[str, Any]:
+        """The progress, for a checkpoint."""
+        return self.progress.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the progress from a checkpoint."""
+        self.progress.restore(state_dict)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the batch's loss."""
+        del pl_module, batch, batch_idx
+        loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
+        value = float(loss.detach())
+        self.progress.add_loss(value)
+        self._monitor.log(trainer.global_step, {"train.loss": value})
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the epoch."""
+        del pl_module
+        epoch, step = trainer.current_epoch, trainer.global_step
+        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        entry = self.progress.end_epoch(epoch, step, rate)
+        last = step >= self.total_steps
+        if last or (epoch + 1) % self.params.validate_every == 0:
+            result = self._validate()
+            if self.progress.validated(epoch, result.score, result.metrics, self.params):
+                self._save_best()
+            trainer.should_stop = trainer.should_stop or self.progress.out_of_patience(self.params)
+        self._monitor.log(step, {key: value for key, value in entry.items() if key not in {"epoch", "step"}})
+
+
+class Checkpoints(Callback):
+    """Saves what is needed to resume: at the end of every epoch and, inside long ones, every few minutes.
+
+    Must be the last callback. Never saves at the last batch of an epoch: the epoch's end follows at once.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path = path
+        self.seconds = seconds
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save after an optimiser step when enough time has passed."""
+        del pl_module, outputs, batch
+        whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if whole_step and not trainer.is_last_batch and self._due(trainer):
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the finished epoch."""
+        del pl_module
+        self._save(trainer)
+
+    def _due(self, trainer: Trainer) -> bool:
+        """Whether to save now; decided by the first process for all, since saving is collective."""
+        due = time.monotonic() - self._saved_at >= self.seconds
+        return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+
+    def _save(self, trainer: Trainer) -> None:
+        # Only the first process writes, but all take part: a sharded optimiser is gathered.
+        if trainer.is_global_zero:
+            with replacing(self.path) as temporary:
+                trainer.save_checkpoint(temporary)
+        elif trainer.world_size > 1:
+            trainer.save_checkpoint(self.path)
+        self._saved_at = time.monotonic()

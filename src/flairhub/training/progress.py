@@ -1,0 +1,93 @@
+"""What a training has reached: history, best validation, patience. Saved in every checkpoint."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from flairhub.config.training import TrainParams
+from flairhub.errors import FlairhubError
+
+
+class DivergedError(FlairhubError):
+    """The training loss is no longer a number."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """State of a training between two steps."""
+
+    loss_sum: float = 0.0
+    """Sum of the losses of this epoch's batches so far."""
+    loss_count: int = 0
+    """Number of those batches."""
+    best_score: float = -math.inf
+    """Best selection metric so far."""
+    best_epoch: int = -1
+    """Epoch of the best selection metric, 0-based; -1 before the first validation."""
+    best_valid: dict[str, float] = field(default_factory=dict)
+    """Metrics of that validation."""
+    stale_epochs: int = 0
+    """Epochs since the best one: early stopping."""
+    plateau_epochs: int = 0
+    """Epochs without progress since the last reduction of the learning rate."""
+    reductions: int = 0
+    """How often the learning rate was reduced."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One entry per epoch: epoch, step, learning_rate, train_loss and, where validated, valid.* metrics."""
+
+    def add_loss(self, loss: float) -> None:
+        """Count one batch."""
+        self.loss_sum += loss
+        self.loss_count += 1
+
+    def end_epoch(self, epoch: int, step: int, learning_rate: float) -> dict[str, float]:
+        """Close an epoch's training and open its history entry.
+
+        Raises:
+            DivergedError: the mean loss is not finite.
+        """
+        mean = self.loss_sum / max(self.loss_count, 1)
+        if not math.isfinite(mean):
+            raise DivergedError(
+                f"Expected a finite training loss, but epoch {epoch} ended with {mean}; lower train.learning_rate or "
+                "set train.gradient_clip."
+            )
+        self.loss_sum, self.loss_count = 0.0, 0
+        entry: dict[str, float] = {"epoch": epoch, "step": step, "learning_rate": learning_rate, "train_loss": mean}
+        self.history.append(entry)
+        return entry
+
+    def validated(self, epoch: int, score: float, metrics: dict[str, float], params: TrainParams) -> bool:
+        """Take note of a validation.
+
+        Returns:
+            Whether it is the best so far (the first of equals stays).
+        """
+        self.history[-1].update(metrics)
+        improved = score > self.best_score
+        if improved:
+            self.best_score, self.best_epoch, self.best_valid = score, epoch, dict(metrics)
+            self.stale_epochs = self.plateau_epochs = 0
+        else:
+            self.stale_epochs += params.validate_every
+            self.plateau_epochs += params.validate_every
+        if self.plateau_epochs > params.plateau_patience:
+            self.reductions += 1
+            self.plateau_epochs = 0
+        return improved
+
+    def out_of_patience(self, params: TrainParams) -> bool:
+        """Whether early stopping ends the training here."""
+        patience = params.early_stopping_patience
+        return patience is not None and self.stale_epochs >= patience
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return asdict(self)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over the values of `state()`."""
+        for name, value in state.items():
+            setattr(self, name, value)

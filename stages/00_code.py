@@ -1,0 +1,24 @@
+"""code: fingerprint of the code that each stage runs, without comments and docstrings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import SOURCE, run
+
+from flairhub.benchmark.fingerprint import stage_fingerprint
+from flairhub.files import write_json
+
+DESTINATION = Path("data/code")
+
+
+def main(_: argparse.Namespace) -> None:
+    for script in sorted(Path("stages").glob("[0-9][0-9]_*.py")):
+        stage = script.stem.split("_", 1)[1]
+        found = stage_fingerprint(stage, script, SOURCE)
+        write_json(DESTINATION / f"{stage}.json", {"stage": stage, "sha256": found.sha256, "parts": found.parts})
+
+
+if __name__ == "__main__":
+    run(main, __doc__)
