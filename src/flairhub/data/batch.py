@@ -5,10 +5,12 @@ Shapes: B samples, T dates, C bands, H rows, W columns. Sizes differ between mod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,17 +20,17 @@ class Sample:
     """One decoded patch with the files' own values and dtypes (arrays may be views)."""
 
     patch_id: str
-    inputs: dict[str, np.ndarray]
+    inputs: dict[str, npt.NDArray[Any]]
     """Mono `[C, H, W]`, series `[T, C, H, W]`; all bands of the file."""
-    dates: dict[str, np.ndarray]
+    dates: dict[str, npt.NDArray[Any]]
     """Series -> `[T]` float32, signed day offsets to the reference day of each acquisition's own year."""
-    calendar: dict[str, np.ndarray]
+    calendar: dict[str, npt.NDArray[Any]]
     """Series -> `[T]` int32, the acquisition dates as numbers YYYYMMDD; 0 where not known."""
-    valid: dict[str, np.ndarray]
+    valid: dict[str, npt.NDArray[Any]]
     """Series -> `[T]` bool; False: rejected by the audit, or of unknown date."""
-    masks: dict[str, np.ndarray]
+    masks: dict[str, npt.NDArray[Any]]
     """SENTINEL2_MSK-SC `[T, 2, H, W]` where the cloud filter is on."""
-    labels: dict[str, np.ndarray]
+    labels: dict[str, npt.NDArray[Any]]
     """Task -> `[H, W]` uint8 class map."""
 
 
@@ -80,3 +82,32 @@ class Batch:
             labels=each(self.labels),
             calendar=each(self.calendar),
         )
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples; series are padded at the end to the longest one (at least one date) and masked there.
+
+    Values become float32 in the one copy that stacking makes, labels stay uint8.
+    """
+    first = samples[0]
+    return Batch(
+        patch_ids=tuple(sample.patch_id for sample in samples),
+        inputs={name: _stack([s.inputs[name] for s in samples], torch.float32) for name in first.inputs},
+        dates={name: _stack([s.dates[name] for s in samples], torch.float32) for name in first.dates},
+        valid={name: _stack([s.valid[name] for s in samples], torch.bool) for name in first.valid},
+        masks={name: _stack([s.masks[name] for s in samples], torch.float32) for name in first.masks},
+        labels={name: _stack([s.labels[name] for s in samples], torch.uint8) for name in first.labels},
+        calendar={name: _stack([s.calendar[name] for s in samples], torch.int32) for name in first.calendar},
+    )
+
+
+def _stack(arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype) -> Tensor:
+    """Stack arrays that may differ in their first axis, filling with zeros (False) at its end."""
+    shape = arrays[0].shape
+    same = all(array.shape == shape for array in arrays) and shape[0] > 0
+    longest = max(1, *(len(array) for array in arrays)) if not same else shape[0]
+    size = (len(arrays), longest, *shape[1:])
+    stacked = torch.empty(size, dtype=dtype) if same else torch.zeros(size, dtype=dtype)
+    for row, array in zip(stacked.numpy(), arrays, strict=True):
+        np.copyto(row[: len(array)], array, casting="unsafe")
+    return stacked

@@ -71,6 +71,9 @@ class RowInputs:
     """Layer -> (height, width) in pixels, the same for all patches of the row; labels too."""
     splits: dict[SplitName, tuple[PatchEntry, ...]]
     """Patches of each split, sorted by patch id."""
+    train_weights: tuple[float, ...] | None = None
+    """Weight of every training patch where `train.sampling` is class_balanced (`sampler.class_balanced_weights`),
+    else None."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -108,6 +111,7 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
             for modality, bands in inputs.statistics.items()
         },
         "sizes": inputs.sizes,
+        "train_weights": inputs.train_weights,
         "calendars": calendars,
         "rejections": rejections,
         "splits": {
@@ -152,6 +156,7 @@ def read_inputs(path: Path) -> RowInputs:
             },
             sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
             splits={split: _read_split(value["splits"][split], recipe, calendars, rejections) for split in SPLITS},
+            train_weights=None if value["train_weights"] is None else tuple(map(float, value["train_weights"])),
         )
     except ConfigurationError:
         raise
@@ -221,11 +226,23 @@ def _check(inputs: RowInputs) -> None:
         for band, moments in bands.items():
             if not (math.isfinite(moments.mean) and math.isfinite(moments.std) and moments.std >= 0):
                 raise DataError(f"Row {inputs.row}: statistics of {modality} {band} are not finite: {moments}.")
+    _check_weights(inputs)
     layers, series = set(inputs.layers), _series(inputs.recipe)
     for split, entries in inputs.splits.items():
         _check_order(f"Row {inputs.row}, {split}", entries)
         for entry in entries:
             _check_entry(entry, layers, series)
+
+
+def _check_weights(inputs: RowInputs) -> None:
+    wanted = inputs.recipe.train.sampling == "class_balanced"
+    expected = len(inputs.splits["train"]) if wanted else None
+    found = None if inputs.train_weights is None else len(inputs.train_weights)
+    if found != expected:
+        raise DataError(
+            f"Row {inputs.row}: expected {expected} weights of training patches for train.sampling "
+            f"{inputs.recipe.train.sampling}, but got {found}."
+        )
 
 
 def _check_order(where: str, entries: tuple[PatchEntry, ...]) -> None:

@@ -1,0 +1,131 @@
+"""Loaders of a row's batches. How many processes read is no part of the result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from flairhub.archives.reader import PatchReader
+from flairhub.data.augmentation import Augmentation
+from flairhub.data.batch import Sample, collate
+from flairhub.data.dataset import PatchDataset
+from flairhub.data.inputs import RowInputs, SplitName
+from flairhub.data.sampler import EpochBatches, RoiBatches
+
+_GDAL_CACHE_MB = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderOptions:
+    """How batches are loaded; no option changes them."""
+
+    workers: int = 0
+    """Processes that read and decode; 0: the calling process."""
+    prefetch: int = 2
+    """Batches that each process prepares ahead."""
+    pin_memory: bool = False
+    """Page-locked memory, for CUDA."""
+    cache_bytes: int = 0
+    """Decoded patches kept in memory, bytes over all processes; each process keeps its own share."""
+    rank: int = 0
+    """This device."""
+    world_size: int = 1
+    """Number of devices."""
+
+
+class BatchLoader(DataLoader[Sample]):
+    """A loader without state of its own: its place follows from the optimiser step.
+
+    The two methods tell a trainer that it can be resumed; there is nothing to store.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+def training_loader(
+    inputs: RowInputs,
+    reader: PatchReader,
+    options: LoaderOptions,
+    *,
+    seed: int | None = None,
+    start_step: int | Callable[[], int] = 0,
+) -> BatchLoader:
+    """Batches of the training split, augmented, in the order of `EpochBatches`.
+
+    Args:
+        inputs: what the row reads.
+        reader: reader of the archives.
+        options: how to load.
+        seed: of order and augmentation; None: the recipe's.
+        start_step: optimiser steps done, or a function that tells them (the trainer's count).
+    """
+    train = inputs.recipe.train
+    chosen = train.seed if seed is None else seed
+    dataset = _dataset(inputs, "train", reader, options, Augmentation(params=inputs.recipe.augmentation, seed=chosen))
+    batches = EpochBatches(
+        len(dataset),
+        train.global_batch_size,
+        chosen,
+        start_step,
+        accumulate=train.accumulate,
+        weights=inputs.train_weights,
+        rank=options.rank,
+        world_size=options.world_size,
+    )
+    return _loader(dataset, batches, options)
+
+
+def evaluation_loader(
+    inputs: RowInputs, split: SplitName, reader: PatchReader, options: LoaderOptions, *, batch_size: int
+) -> BatchLoader:
+    """Batches of a split as they are, in fixed order, never across a region of interest.
+
+    Args:
+        inputs: what the row reads.
+        split: usually `valid` or `test`.
+        reader: reader of the archives.
+        options: how to load; a device gets whole regions.
+        batch_size: largest number of patches of a batch.
+    """
+    dataset = _dataset(inputs, split, reader, options, None)
+    batches = RoiBatches(dataset.roi_keys, batch_size, rank=options.rank, world_size=options.world_size)
+    return _loader(dataset, batches, options)
+
+
+def _dataset(
+    inputs: RowInputs, split: SplitName, reader: PatchReader, options: LoaderOptions, augmentation: Augmentation | None
+) -> PatchDataset:
+    share = options.cache_bytes // max(1, options.workers)
+    return PatchDataset(inputs, split, reader, augmentation, cache_bytes=share)
+
+
+def _loader(dataset: PatchDataset, batches: EpochBatches | RoiBatches, options: LoaderOptions) -> BatchLoader:
+    parallel = options.workers > 0
+    return BatchLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=options.workers,
+        collate_fn=collate,
+        pin_memory=options.pin_memory,
+        persistent_workers=parallel,
+        prefetch_factor=options.prefetch if parallel else None,
+        worker_init_fn=_start_worker,
+        generator=torch.Generator().manual_seed(0),  # else every pass draws from the trainer's random state
+    )
+
+
+def _start_worker(_worker: int) -> None:
+    """One thread per process and a small block cache: the processes are the parallelism."""
+    torch.set_num_threads(1)
+    os.environ["GDAL_NUM_THREADS"] = "1"
+    os.environ["GDAL_CACHEMAX"] = str(_GDAL_CACHE_MB)

@@ -1,0 +1,146 @@
+"""Which channels the networks get, and how their values are brought to scale: by band NAME, never by position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.config.recipe import Recipe
+from flairhub.data.inputs import HEIGHT, BandStatistics
+from flairhub.errors import ConfigurationError
+
+ELEVATION = "DEM_ELEV"
+"""The modality from which heights are computed."""
+
+
+def network_channels(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Band names that the network gets from each modality, in its order.
+
+    With `preprocessing.calc_elevation`, DEM_ELEV gives the height DSM - DTM (name HEIGHT), after the DSM if it is
+    to be stacked; `channels.DEM_ELEV` then has no effect. All else follows `channels`.
+    """
+    return {modality: _channels(recipe, modality) for modality in recipe.modalities}
+
+
+def _channels(recipe: Recipe, modality: str) -> tuple[str, ...]:
+    if modality == ELEVATION and recipe.preprocessing.calc_elevation:
+        return ("DSM", HEIGHT) if recipe.preprocessing.calc_elevation_stack_dsm else (HEIGHT,)
+    known = MODALITIES[modality].bands
+    chosen = recipe.channels.get(modality, ())
+    if not chosen or not set(chosen) <= set(known):
+        raise ConfigurationError(
+            f"Row {recipe.row}: expected channels of {modality} out of {', '.join(known)}, but got {list(chosen)}."
+        )
+    return chosen
+
+
+def select_bands(values: Tensor, modality: str, channels: tuple[str, ...]) -> Tensor:
+    """The chosen channels of a modality, derived ones computed.
+
+    Args:
+        values: `[..., C, H, W]`, all bands of the file.
+        modality: decides the order of the bands.
+        channels: names out of the modality's bands and, for DEM_ELEV, HEIGHT.
+
+    Returns:
+        `[..., len(channels), H, W]`; never shares memory with `values`.
+    """
+    bands = MODALITIES[modality].bands
+    if HEIGHT not in channels:
+        positions = torch.tensor([bands.index(name) for name in channels], device=values.device)
+        return values.index_select(-3, positions)
+    planes = {name: values[..., position, :, :] for position, name in enumerate(bands)}
+    planes[HEIGHT] = planes["DSM"] - planes["DTM"]
+    return torch.stack([planes[name] for name in channels], dim=-3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """An affine scale per channel: (x - shift) / divisor."""
+
+    shift: tuple[float, ...]
+    """Per channel, in the modality's unit."""
+    divisor: tuple[float, ...]
+    """Per channel, in the modality's unit, positive."""
+    filling: tuple[float, ...] | None
+    """Mean per channel in the modality's unit, which replaces missing pixels; None where it is not known."""
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Scale `[..., C, H, W]` in place."""
+        return values.sub_(_column(self.shift, values)).div_(_column(self.divisor, values))
+
+
+def scale_of(recipe: Recipe, modality: str, statistics: dict[str, dict[str, BandStatistics]]) -> Scale:
+    """The scale that a recipe's `normalisation` asks for.
+
+    Args:
+        recipe: a resolved row.
+        modality: one of its inputs.
+        statistics: modality -> band -> moments.
+
+    Raises:
+        ConfigurationError: there is no normalisation for the modality, the moments of a used band are missing or
+            have no spread, or `scaling` has no divisor.
+    """
+    channels = network_channels(recipe)[modality]
+    moments = statistics.get(modality, {})
+    settings = recipe.normalisation.get(modality)
+    if settings is None:
+        raise ConfigurationError(f"Row {recipe.row}: expected a normalisation of {modality}, but there is none.")
+    filling = tuple(moments[name].mean for name in channels) if set(channels) <= set(moments) else None
+    zeros, ones = (0.0,) * len(channels), (1.0,) * len(channels)
+    if settings.type == "without":
+        return Scale(shift=zeros, divisor=ones, filling=filling)
+    if settings.type == "scaling":
+        if settings.scale is None:
+            raise ConfigurationError(f"Row {recipe.row}: normalisation.{modality} of type scaling needs a `scale`.")
+        return Scale(shift=zeros, divisor=(settings.scale,) * len(channels), filling=filling)
+    for name in channels:
+        _check_moments(recipe.row, modality, name, moments)
+    return Scale(
+        shift=tuple(moments[name].mean for name in channels),
+        divisor=tuple(moments[name].std for name in channels),
+        filling=filling,
+    )
+
+
+def _check_moments(row: str, modality: str, band: str, moments: dict[str, BandStatistics]) -> None:
+    if band not in moments:
+        raise ConfigurationError(
+            f"Row {row}: expected statistics of band {band} of {modality}, but got only {sorted(moments)}; "
+            f"run the stats stage, or give explicit ones under normalisation.{modality}."
+        )
+    if moments[band].std <= 0:
+        raise ConfigurationError(
+            f"Row {row}: expected band {band} of {modality} to vary, but its standard deviation is "
+            f"{moments[band].std}; leave it out of channels.{modality}."
+        )
+
+
+def fill_missing(values: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
+    """Replace non-finite pixels by their band's mean, before scaling.
+
+    Where the band's mean is not known (types `scaling` and `without` need no statistics), the mean of the
+    sample's own finite pixels of that band is taken, or 0 where it has none.
+
+    Args:
+        values: `[B, C, H, W]`.
+        scale: of the same channels.
+
+    Returns:
+        The values, and the number of replaced values as a tensor of one element.
+    """
+    finite = torch.isfinite(values)
+    if scale.filling is not None:
+        filling = _column(scale.filling, values)
+    else:
+        total = torch.where(finite, values, 0.0).sum(dim=(-2, -1), keepdim=True)
+        filling = total / finite.sum(dim=(-2, -1), keepdim=True).clamp(min=1)
+    return torch.where(finite, values, filling), (~finite).sum()
+
+
+def _column(numbers: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]
