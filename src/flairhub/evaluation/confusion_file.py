@@ -44,7 +44,6 @@ def write_confusion(path: Path, tables: Iterable[ConfusionTable]) -> None:
             temporary,
             compression="zstd",
             row_group_size=1_000_000,
-            store_schema=False,
         )
 
 

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import dataclasses
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.errors import DataError
+from flairhub.evaluation.breakdowns import confusion_by
+from flairhub.evaluation.metrics import score
+from flairhub.evaluation.paired import compare_rows, holm, sign_p_value
+from flairhub.evaluation.resampling import resample_weights
+
+SCORED = taxonomy(COSIA).scored
+
+
+def test_differences_equal_brute_force_on_the_same_resamples(make_table, evaluate_params) -> None:
+    tables = {"A": make_table(1, 0.7), "B": make_table(2, 0.72), "C": make_table(3, 0.5)}
+    params = evaluate_params(resamples=200)
+    comparisons = compare_rows(tables, SCORED, params)
+    clusters = {row: confusion_by(table, "roi")[1] for row, table in tables.items()}
+    weights = np.concatenate(list(resample_weights(12, 200, params.seed))).astype(np.int64)
+    drawn = {
+        row: score(np.stack([np.repeat(c, w, axis=0).sum(axis=0) for w in weights]), SCORED)
+        for row, c in clusters.items()
+    }
+    for metric in ("oa", "miou"):
+        assert [(d.first, d.second) for d in comparisons[metric].differences] == list(combinations("ABC", 2))
+        for difference in comparisons[metric].differences:
+            pair = difference.first, difference.second
+            sample = getattr(drawn[pair[0]], metric) - getattr(drawn[pair[1]], metric)
+            low, high = np.percentile(sample, [2.5, 97.5])
+            assert difference.interval.low == pytest.approx(low, abs=1e-9)
+            assert difference.interval.high == pytest.approx(high, abs=1e-9)
+            whole = [float(getattr(score(tables[row].dense(), SCORED), metric)) for row in pair]
+            assert difference.estimate == pytest.approx(whole[0] - whole[1], abs=1e-9)
+            assert difference.p == pytest.approx(min(1, 2 * (min((sample <= 0).sum(), (sample >= 0).sum()) + 1) / 201))
+
+
+def test_letters_follow_the_corrected_tests(make_table, evaluate_params) -> None:
+    tables = {"bad": make_table(3, 0.4), "good": make_table(1, 0.8), "same": make_table(1, 0.8)}
+    comparison = compare_rows(tables, SCORED, evaluate_params(resamples=2000))["miou"]
+    assert comparison.letters == {"good": "a", "same": "a", "bad": "b"}
+    assert comparison.clusters == 12
+    assert comparison.reason is None
+    by_pair = {(d.first, d.second): d for d in comparison.differences}
+    twin = by_pair["good", "same"]
+    assert (twin.estimate, twin.p, twin.different) == (0.0, 1.0, False)
+    assert by_pair["bad", "good"].different
+    assert by_pair["bad", "good"].p_holm == pytest.approx(3 * 2 / 2001)
+
+
+def test_too_few_resamples_to_tell_pairs_apart_are_reported(make_table, evaluate_params) -> None:
+    tables = {f"R{i}": make_table(i, 0.3 + 0.1 * i) for i in range(5)}
+    comparison = compare_rows(tables, SCORED, evaluate_params(resamples=100))["oa"]
+    assert "100 resamples are too few to tell any of 10 pairs apart" in comparison.reason
+    assert set(comparison.letters.values()) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "reason"),
+    [
+        (1, {}, "fewer than two rows"),
+        (2, {"min_clusters": 13}, "12 roi clusters, fewer than evaluate.min_clusters 13"),
+        (2, {"resamples": 0}, "evaluate.resamples is 0"),
+    ],
+)
+def test_nothing_to_compare_says_why(make_table, evaluate_params, rows, changes, reason) -> None:
+    tables = {f"R{i}": make_table(i) for i in range(rows)}
+    for comparison in compare_rows(tables, SCORED, evaluate_params(**changes)).values():
+        assert (comparison.reason, comparison.letters, comparison.differences) == (reason, {}, ())
+
+
+def test_rows_on_other_patches_or_labels_are_refused(make_table, evaluate_params) -> None:
+    table = make_table()
+    fewer = dataclasses.replace(table, patches=("D099-2019_AF-S1-1_1-1", *table.patches[1:]))
+    with pytest.raises(DataError, match=r"rows A and B .* the same task and patches.*D012-2019_AF-S1-1_1-1, D099"):
+        compare_rows({"A": table, "B": fewer}, SCORED, evaluate_params())
+    with pytest.raises(DataError, match="true classes of patch D012-2019_AF-S1-1_1-1 differ"):
+        compare_rows({"A": table, "B": make_table(truth_seed=6)}, SCORED, evaluate_params())
+
+
+def test_domains_can_be_the_clusters(make_table, evaluate_params) -> None:
+    tables = {"A": make_table(1), "B": make_table(2)}
+    assert compare_rows(tables, SCORED, evaluate_params(min_clusters=3), "domain")["oa"].clusters == 3
+
+
+def test_holm_equals_the_textbook() -> None:
+    # Holm 1979: 0.01*4, then max with 0.02*3, 0.03*2, 0.04*1
+    np.testing.assert_allclose(holm(np.array([0.03, 0.01, 0.04, 0.02])), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(holm(np.array([0.5, 0.9])), [1.0, 1.0])
+    assert holm(np.array([])).tolist() == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holm_equals_its_definition(seed: int) -> None:
+    """A hypothesis is rejected at a level exactly where Holm's sequence of tests rejects it."""
+    p = np.random.default_rng(seed).random(8) ** 4
+    corrected = holm(p)
+    for level in (0.01, 0.05, 0.2, 0.6):
+        rejected = set()
+        for step, index in enumerate(np.argsort(p)):
+            if p[index] > level / (len(p) - step):
+                break
+            rejected.add(int(index))
+        assert {int(i) for i in np.nonzero(corrected <= level)[0]} == rejected
+
+
+def test_p_value_of_a_shift_and_of_nothing() -> None:
+    assert sign_p_value(np.full(99, 0.5)) == pytest.approx(0.02)
+    assert sign_p_value(np.zeros(99)) == 1.0
+    assert sign_p_value(np.array([-1.0, 1, 1, 1, 1, 1, 1, 1, 1])) == pytest.approx(0.4)
