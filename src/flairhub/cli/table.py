@@ -1,0 +1,28 @@
+"""`flairhub table`: print the benchmark table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from flairhub.errors import MissingFileError
+
+CSV = Path("reports/benchmark.csv")
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("table", help="print the benchmark table", description="Print reports/benchmark.csv.")
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Print the table that the benchmark stage wrote."""
+    from flairhub.benchmark.table import render_terminal
+
+    if not CSV.is_file():
+        raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
+    print(render_terminal(CSV))
+    print("\nreports/benchmark.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
+    return 0

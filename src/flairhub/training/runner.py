@@ -1,0 +1,160 @@
+"""One training, from the inputs of a row to its best weights.
+
+Bit-identical on one CPU machine however often it is interrupted: the order of patches, augmentation, dropout
+and learning rate are functions of (seed, step) alone, and everything else is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from flairhub.archives.reader import PatchReader
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.data.inputs import RowInputs
+from flairhub.data.loaders import BatchLoader, LoaderOptions, training_loader
+from flairhub.data.preprocess import Preprocessor
+from flairhub.data.sampler import EpochBatches
+from flairhub.evaluation.network import network_spec
+from flairhub.files import replacing
+from flairhub.models.network import SegmentationNetwork, build_network
+from flairhub.models.threads import pin_threads
+from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
+from flairhub.training.losses import Objective
+from flairhub.training.module import RowModule
+from flairhub.training.progress import Progress
+from flairhub.training.validation import Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Outcome of a training."""
+
+    network: SegmentationNetwork
+    """With the best weights, on the CPU."""
+    progress: Progress
+    """History and best validation."""
+
+
+def fit(
+    inputs: RowInputs,
+    reader: PatchReader,
+    settings: RuntimeSettings,
+    *,
+    checkpoint: Path,
+    best: Path,
+    monitor: Monitor | None = None,
+) -> Trained:
+    """Train a row's network, from its checkpoint if there is one.
+
+    Args:
+        inputs: inputs of the row; `recipe.train.seed` is the seed.
+        reader: reader of the archives.
+        settings: devices, workers, progress bar: nothing of it is part of the result on one CPU machine.
+        checkpoint: where the state of the training is kept.
+        best: where the best weights so far are kept.
+        monitor: told about losses and metrics as they come.
+
+    Raises:
+        DivergedError: the loss is no longer finite.
+        DataError: a patch breaks its contract.
+    """
+    train = inputs.recipe.train
+    pin_threads(train.threads)
+    torch.manual_seed(train.seed)
+    network = build_network(network_spec(inputs))
+    progress = Progress()
+    preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
+    trainer_of: list[Trainer] = []
+    loader, total_steps = _loader(inputs, reader, settings, lambda: trainer_of[0].global_step)
+    module = RowModule(network, preprocessor, Objective(inputs.recipe), train)
+    epochs = Epochs(
+        train,
+        total_steps,
+        progress,
+        validate=Validation(inputs, reader, settings, network, preprocessor),
+        save_best=lambda: _save_weights(network, best),
+        monitor=monitor or NoMonitor(),
+    )
+    callbacks = [Steps(train, total_steps, progress), epochs, Checkpoints(checkpoint, settings.checkpoint_seconds)]
+    trainer_of.append(_trainer(inputs, settings, total_steps, callbacks))
+    resume = str(checkpoint) if checkpoint.is_file() else None
+    trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
+    network.cpu().load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
+    return Trained(network=network, progress=progress)
+
+
+def history_csv(progress: Progress) -> str:
+    """The history as CSV, one line per epoch; an epoch without validation leaves those cells empty."""
+    names = list(dict.fromkeys(name for entry in progress.history for name in entry))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows({name: _number(value) for name, value in entry.items()} for entry in progress.history)
+    return buffer.getvalue()
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _loader(
+    inputs: RowInputs, reader: PatchReader, settings: RuntimeSettings, step: Callable[[], int]
+) -> tuple[BatchLoader, int]:
+    """The training batches of this process, and the optimiser steps of the whole training."""
+    train = inputs.recipe.train
+    rank, world_size = settings.rank()
+    options = LoaderOptions(
+        workers=settings.loader_workers,
+        pin_memory=settings.uses_cuda(),
+        cache_bytes=settings.cache_bytes,
+        rank=rank,
+        world_size=world_size,
+    )
+    loader = training_loader(inputs, reader, options, start_step=step)
+    batches = loader.batch_sampler
+    assert isinstance(batches, EpochBatches)
+    total = train.epochs * batches.steps_per_epoch
+    return loader, total if train.max_steps is None else min(total, train.max_steps)
+
+
+def _trainer(inputs: RowInputs, settings: RuntimeSettings, total_steps: int, callbacks: list[Callback]) -> Trainer:
+    train = inputs.recipe.train
+    # Lightning's notices (devices, tips) say nothing a user of the pipeline can act on.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    several = settings.devices * settings.num_nodes > 1
+    return Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        # Auxiliary decoders of weight 0 exist in the published networks and get no gradient.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        max_epochs=train.epochs,
+        max_steps=total_steps,
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.gradient_clip or None,
+        precision=train.precision,
+        deterministic="warn" if settings.uses_cuda() else True,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=settings.progress,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _save_weights(network: SegmentationNetwork, path: Path) -> None:
+    state: dict[str, Any] = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    with replacing(path) as temporary:
+        torch.save(state, temporary)

@@ -1,0 +1,66 @@
+"""One pass over the validation patches: the same loop as the test, one forward per batch."""
+
+from __future__ import annotations
+
+from flairhub.archives.reader import PatchReader
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.data.inputs import RowInputs
+from flairhub.data.loaders import LoaderOptions, evaluation_loader
+from flairhub.data.preprocess import Preprocessor
+from flairhub.evaluation.confusion import Counts
+from flairhub.evaluation.inference import confusion_of
+from flairhub.evaluation.metrics import score, support_weighted_iou
+from flairhub.evaluation.network import row_scored, row_taxonomies
+from flairhub.models.network import SegmentationNetwork
+from flairhub.training.callbacks import ValidationResult
+
+
+class Validation:
+    """Scores the network on `valid`; with several devices each takes whole regions and the counts are added."""
+
+    def __init__(
+        self,
+        inputs: RowInputs,
+        reader: PatchReader,
+        settings: RuntimeSettings,
+        network: SegmentationNetwork,
+        preprocessor: Preprocessor,
+    ) -> None:
+        rank, world_size = settings.rank()
+        options = LoaderOptions(cache_bytes=settings.cache_bytes, rank=rank, world_size=world_size)
+        train = inputs.recipe.train
+        size = max(1, train.global_batch_size // (train.accumulate * world_size))
+        self._loader = evaluation_loader(inputs, "valid", reader, options, batch_size=size)
+        self._network = network
+        self._preprocessor = preprocessor
+        self._scored = row_scored(inputs)
+        self._classes = {task: found.num_classes for task, found in row_taxonomies(inputs).items()}
+        self._published = train.select == "published"
+
+    def __call__(self) -> ValidationResult:
+        """Metrics in percent; the selection metric is the mean over tasks."""
+        tables = confusion_of(self._network, self._preprocessor, self._loader, self._classes)
+        metrics: dict[str, float] = {}
+        chosen = []
+        for task, table in tables.items():
+            confusion = _summed(table.dense(), self._network)
+            scores = score(confusion, self._scored[task])
+            weighted = float(support_weighted_iou(confusion))
+            metrics[f"valid.{task}.oa"] = float(scores.oa)
+            metrics[f"valid.{task}.miou"] = float(scores.miou)
+            metrics[f"valid.{task}.weighted_iou"] = weighted
+            chosen.append(weighted if self._published else float(scores.miou))
+        return ValidationResult(score=sum(chosen) / len(chosen), metrics=metrics)
+
+
+def _summed(confusion: Counts, network: SegmentationNetwork) -> Counts:
+    """Counts added over all processes."""
+    import torch
+    import torch.distributed
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return confusion
+    tensor = torch.from_numpy(confusion).to(next(network.parameters()).device)
+    torch.distributed.all_reduce(tensor)
+    result: Counts = tensor.cpu().numpy()
+    return result
