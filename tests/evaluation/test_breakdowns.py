@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from flairhub.errors import DataError
-from flairhub.evaluation.breakdowns import confusion_by, group_patches
+from flairhub.evaluation.breakdowns import GroupKind, confusion_by, group_patches
+from flairhub.evaluation.confusion import ConfusionTable
 
 
 @pytest.mark.parametrize(
@@ -15,7 +18,7 @@ from flairhub.evaluation.breakdowns import confusion_by, group_patches
         ("land_type", ("A", "N", "U")),
     ],
 )
-def test_groups_follow_the_names(patch_names, kind, names) -> None:
+def test_groups_follow_the_names(patch_names: list[str], kind: GroupKind, names: tuple[str, ...]) -> None:
     groups = group_patches(patch_names, kind)
     assert groups.names == names
     assert groups.num_patches.sum() == len(patch_names)
@@ -24,14 +27,14 @@ def test_groups_follow_the_names(patch_names, kind, names) -> None:
         assert key.startswith(groups.names[group])
 
 
-def test_rois_of_different_domain_years_are_not_merged(patch_names) -> None:
+def test_rois_of_different_domain_years_are_not_merged(patch_names: list[str]) -> None:
     groups = group_patches(patch_names, "roi")
     assert len(groups.names) == 12
     assert groups.num_patches.tolist() == [2] * 12
 
 
 @pytest.mark.parametrize("kind", ["roi", "domain", "domain_year", "land_type"])
-def test_groups_sum_to_the_whole(make_table, kind) -> None:
+def test_groups_sum_to_the_whole(make_table: Callable[..., ConfusionTable], kind: GroupKind) -> None:
     table = make_table()
     groups, confusion = confusion_by(table, kind)
     np.testing.assert_array_equal(confusion.sum(axis=0), table.dense())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from flairhub.errors import DataError
-from flairhub.evaluation.confusion import ConfusionBuilder, _count_torch, assert_complete, count_batch
+from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable, _count_torch, assert_complete, count_batch
 
 IDS = ["D012-2019_AF-S1-2_1-1", "D012-2019_AF-S1-2_1-2", "D012-2019_AF-S1-2_1-3"]
 
@@ -51,11 +53,13 @@ def test_a_value_outside_the_taxonomy_names_the_patch(which: str, path: str) -> 
     truth, prediction = _maps(19)
     (truth if which == "label" else prediction)[1, 3, 3] = 255
     match = rf"{which} of patch {IDS[1]}: expected values 0\.\.18, but found 255"
+    tensors = torch.from_numpy(truth), torch.from_numpy(prediction)
     with pytest.raises(DataError, match=match):
-        if path == "numpy":
+        _ = (
             count_batch(IDS, truth, prediction, 19, task="x")
-        else:
-            _count_torch(IDS, torch.from_numpy(truth), torch.from_numpy(prediction), 19, "x")
+            if path == "numpy"
+            else _count_torch(IDS, *tensors, 19, "x")
+        )
 
 
 def test_a_negative_value_is_refused() -> None:
@@ -93,7 +97,7 @@ def test_the_table_does_not_depend_on_order_or_batches(order: list[int], cut: in
     assert (first.count > 0).all()
 
 
-def test_group_sums_equal_loops(make_table) -> None:
+def test_group_sums_equal_loops(make_table: Callable[..., ConfusionTable]) -> None:
     table = make_table()
     group = np.arange(len(table.patches)) % 3
     by_loop = np.zeros((3, 19, 19), dtype=np.int64)

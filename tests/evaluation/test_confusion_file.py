@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def _same(first: ConfusionTable, second: ConfusionTable) -> None:
         assert getattr(first, column).dtype == getattr(second, column).dtype
 
 
-def test_two_tasks_survive_the_file(tmp_path: Path, make_table) -> None:
+def test_two_tasks_survive_the_file(tmp_path: Path, make_table: Callable[..., ConfusionTable]) -> None:
     lpis, cosia = make_table(seed=1, num_classes=23, task=LPIS), make_table()
     path = tmp_path / "confusion.parquet"
     write_confusion(path, [lpis, cosia])
@@ -29,7 +30,9 @@ def test_two_tasks_survive_the_file(tmp_path: Path, make_table) -> None:
     _same(tables[LPIS], lpis)
 
 
-def test_the_columns_are_those_of_the_contract_and_sorted(tmp_path: Path, make_table) -> None:
+def test_the_columns_are_those_of_the_contract_and_sorted(
+    tmp_path: Path, make_table: Callable[..., ConfusionTable]
+) -> None:
     path = tmp_path / "confusion.parquet"
     tables = [make_table(seed=1, num_classes=23, task=LPIS), make_table()]
     write_confusion(path, tables)
@@ -42,7 +45,7 @@ def test_the_columns_are_those_of_the_contract_and_sorted(tmp_path: Path, make_t
     assert frame["count"].sum() == sum(t.dense().sum() for t in tables)
 
 
-def test_same_table_same_bytes(tmp_path: Path, make_table) -> None:
+def test_same_table_same_bytes(tmp_path: Path, make_table: Callable[..., ConfusionTable]) -> None:
     a, b = tmp_path / "a.parquet", tmp_path / "b.parquet"
     write_confusion(a, [make_table(), make_table(num_classes=23, task=LPIS)])
     write_confusion(b, [make_table(num_classes=23, task=LPIS), make_table()])

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
+from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
+from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion, write_confusion
 from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
 from flairhub.evaluation.metrics import score
 from flairhub.files import write_json
 
 
-def _tasks(make_table) -> list[ScoredTask]:
+def _tasks(make_table: Callable[..., ConfusionTable]) -> list[ScoredTask]:
     return [
         ScoredTask(taxonomy=taxonomy(COSIA), scored=taxonomy(COSIA).scored, confusion=make_table()),
         ScoredTask(
@@ -23,7 +26,9 @@ def _tasks(make_table) -> list[ScoredTask]:
     ]
 
 
-def test_details_hold_every_figure_of_the_contract(make_table, evaluate_params, patch_names) -> None:
+def test_details_hold_every_figure_of_the_contract(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
+) -> None:
     details = build_details("R", _tasks(make_table), patch_names, evaluate_params())
     assert (details["format"], details["row"], details["n_scored"], details["n_expected"]) == (1, "R", 24, 24)
     assert list(details["tasks"]) == [COSIA, LPIS]
@@ -47,7 +52,9 @@ def test_details_hold_every_figure_of_the_contract(make_table, evaluate_params, 
     assert domain["reason"] == "3 domain clusters, fewer than evaluate.min_clusters 5"
 
 
-def test_breakdowns_are_partitions(make_table, evaluate_params, patch_names) -> None:
+def test_breakdowns_are_partitions(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
+) -> None:
     task = build_details("R", _tasks(make_table), patch_names, evaluate_params())["tasks"][COSIA]
     assert list(task["by_domain"]) == ["D012-2019", "D068-2021", "D083-2020", "D083-2021"]
     assert list(task["by_land_type"]) == ["A", "N", "U"]
@@ -61,7 +68,12 @@ def test_breakdowns_are_partitions(make_table, evaluate_params, patch_names) -> 
     assert task["by_domain"]["D012-2019"]["miou"] == float(score(alone, range(15)).miou)
 
 
-def test_undefined_figures_are_null_in_json(tmp_path: Path, make_table, evaluate_params, patch_names) -> None:
+def test_undefined_figures_are_null_in_json(
+    tmp_path: Path,
+    make_table: Callable[..., ConfusionTable],
+    evaluate_params: Callable[..., EvaluateParams],
+    patch_names: list[str],
+) -> None:
     """Labels and predictions of class 0 and of unscored classes only."""
     source = make_table(num_classes=2)
     sparse = ScoredTask(
@@ -86,7 +98,12 @@ def test_undefined_figures_are_null_in_json(tmp_path: Path, make_table, evaluate
     assert task["intervals"]["roi"]["iou"] == [None, None]
 
 
-def test_the_file_reproduces_the_details(tmp_path: Path, make_table, evaluate_params, patch_names) -> None:
+def test_the_file_reproduces_the_details(
+    tmp_path: Path,
+    make_table: Callable[..., ConfusionTable],
+    evaluate_params: Callable[..., EvaluateParams],
+    patch_names: list[str],
+) -> None:
     tasks = _tasks(make_table)
     write_confusion(tmp_path / "c.parquet", [t.confusion for t in tasks])
     read = read_confusion(tmp_path / "c.parquet")
@@ -95,7 +112,9 @@ def test_the_file_reproduces_the_details(tmp_path: Path, make_table, evaluate_pa
     assert build_details("R", again, patch_names, params) == build_details("R", tasks, patch_names, params)
 
 
-def test_lean_metrics_hold_the_published_figures(make_table, evaluate_params, patch_names) -> None:
+def test_lean_metrics_hold_the_published_figures(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
+) -> None:
     details = build_details("R", _tasks(make_table), patch_names, evaluate_params())
     lean = lean_metrics(details, {COSIA: {"miou": 1.5}})
     published = details["tasks"][LPIS]["protocols"]["published"]
@@ -103,7 +122,9 @@ def test_lean_metrics_hold_the_published_figures(make_table, evaluate_params, pa
     assert lean["valid"] == {COSIA: {"miou": 1.5}}
 
 
-def test_an_incomplete_or_foreign_table_is_refused(make_table, evaluate_params, patch_names) -> None:
+def test_an_incomplete_or_foreign_table_is_refused(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
+) -> None:
     tasks = _tasks(make_table)
     with pytest.raises(DataError, match=r"1 missing \(D999-2019_AF-S1-1_1-1\)"):
         build_details("R", tasks, [*patch_names, "D999-2019_AF-S1-1_1-1"], evaluate_params())

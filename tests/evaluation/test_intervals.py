@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.intervals import Interval, bootstrap, intervals_from_json, intervals_to_json
 from flairhub.evaluation.metrics import score
@@ -17,7 +20,7 @@ def _clusters(number: int = 40, num_classes: int = 5, seed: int = 0) -> np.ndarr
     return counts
 
 
-def test_intervals_agree_with_scipy_on_the_same_clusters(evaluate_params) -> None:
+def test_intervals_agree_with_scipy_on_the_same_clusters(evaluate_params: Callable[..., EvaluateParams]) -> None:
     clusters, scored = _clusters(), [0, 1, 2, 4]
     params = evaluate_params(resamples=4000)
     ours = bootstrap(clusters, scored, "roi", params)
@@ -45,7 +48,7 @@ def test_intervals_agree_with_scipy_on_the_same_clusters(evaluate_params) -> Non
         assert float(getattr(score(clusters.sum(axis=0), scored), name)) in interval
 
 
-def test_accuracy_of_all_or_nothing_clusters_is_binomial(evaluate_params) -> None:
+def test_accuracy_of_all_or_nothing_clusters_is_binomial(evaluate_params: Callable[..., EvaluateParams]) -> None:
     """Closed form: with equal clusters that are right (16 of 40) or wrong, OA of a resample is Binomial(40, 0.4)/40."""
     clusters = np.zeros((40, 2, 2), dtype=np.int64)
     clusters[:16, 0, 0] = 100
@@ -79,7 +82,7 @@ def test_weights_are_whole_draws_and_do_not_depend_on_the_chunk() -> None:
     np.testing.assert_allclose(many.var(axis=0), 12 / 13, atol=0.06)
 
 
-def test_a_class_absent_from_resamples_is_left_out(evaluate_params) -> None:
+def test_a_class_absent_from_resamples_is_left_out(evaluate_params: Callable[..., EvaluateParams]) -> None:
     """Class 2 lives in one cluster of 12, always right: its IoU is 100 in every resample that holds it."""
     clusters = np.zeros((12, 4, 4), dtype=np.int64)
     clusters[:, 0, 0], clusters[:, 1, 1] = 50, 50
@@ -98,14 +101,16 @@ def test_a_class_absent_from_resamples_is_left_out(evaluate_params) -> None:
         (40, {"resamples": 0}, "evaluate.resamples is 0"),
     ],
 )
-def test_no_interval_comes_with_a_reason(evaluate_params, number, changes, match) -> None:
+def test_no_interval_comes_with_a_reason(
+    evaluate_params: Callable[..., EvaluateParams], number: int, changes: dict[str, int], match: str
+) -> None:
     result = bootstrap(_clusters(number), [0, 1], "domain", evaluate_params(**changes))
     assert result.reason == match
     assert (result.oa, result.miou, result.miou_absent_left_out, result.iou) == (None, None, None, (None, None))
     assert result.clusters == number
 
 
-def test_same_seed_same_interval(evaluate_params) -> None:
+def test_same_seed_same_interval(evaluate_params: Callable[..., EvaluateParams]) -> None:
     clusters = _clusters()
     first = bootstrap(clusters, [0, 1], "roi", evaluate_params())
     assert first == bootstrap(clusters, [0, 1], "roi", evaluate_params())
@@ -115,7 +120,7 @@ def test_same_seed_same_interval(evaluate_params) -> None:
 
 
 @pytest.mark.parametrize("number", [3, 40])
-def test_plain_data_and_back(evaluate_params, number) -> None:
+def test_plain_data_and_back(evaluate_params: Callable[..., EvaluateParams], number: int) -> None:
     result = bootstrap(_clusters(number), [0, 1], "roi", evaluate_params())
     plain = intervals_to_json(result)
     assert intervals_from_json("roi", plain) == result
@@ -125,7 +130,7 @@ def test_plain_data_and_back(evaluate_params, number) -> None:
 
 
 @pytest.mark.slow
-def test_size_of_the_whole_set_in_time_and_memory(evaluate_params) -> None:
+def test_size_of_the_whole_set_in_time_and_memory(evaluate_params: Callable[..., EvaluateParams]) -> None:
     import time
     import tracemalloc
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 
 import pytest
@@ -14,7 +15,7 @@ PAIRS = list(combinations(NAMES, 2))
 
 @settings(max_examples=200, deadline=None)
 @given(st.sets(st.sampled_from(PAIRS)))
-def test_rows_share_a_letter_exactly_where_they_do_not_differ(different) -> None:
+def test_rows_share_a_letter_exactly_where_they_do_not_differ(different: Iterable[tuple[str, str]]) -> None:
     letters = letter_groups(NAMES, sorted(different))
     for pair in PAIRS:
         assert bool(set(letters[pair[0]]) & set(letters[pair[1]])) == (pair not in different)
@@ -22,7 +23,7 @@ def test_rows_share_a_letter_exactly_where_they_do_not_differ(different) -> None
 
 
 @given(st.permutations(PAIRS[:9]))
-def test_letters_do_not_depend_on_the_order_of_pairs(pairs) -> None:
+def test_letters_do_not_depend_on_the_order_of_pairs(pairs: list[tuple[str, str]]) -> None:
     assert letter_groups(NAMES, pairs) == letter_groups(NAMES, PAIRS[:9])
 
 
@@ -34,5 +35,5 @@ def test_letters_do_not_depend_on_the_order_of_pairs(pairs) -> None:
         ([("x", "y"), ("x", "z"), ("y", "z")], {"x": "a", "y": "b", "z": "c"}),
     ],
 )
-def test_known_displays(different, expected) -> None:
+def test_known_displays(different: Iterable[tuple[str, str]], expected: dict[str, str]) -> None:
     assert letter_groups("xyz", different) == expected

@@ -13,7 +13,7 @@ from flairhub.config.model import ClassWeights, LabelParams
 from flairhub.errors import ConfigurationError
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.metrics import score, support_weighted_iou
-from flairhub.evaluation.protocols import PROTOCOLS, scored_classes
+from flairhub.evaluation.protocols import PROTOCOLS, Protocol, scored_classes
 
 _OWN = Path(__file__).parents[1] / "data" / "parity"
 PARITY = Path(os.environ.get("FLAIRHUB_PARITY_DIR", _OWN)) / "metrics"
@@ -142,7 +142,7 @@ def test_nothing_scored_has_no_accuracy() -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_batches_equal_single_matrices(protocol) -> None:
+def test_batches_equal_single_matrices(protocol: Protocol) -> None:
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 9, (2, 3, 6, 6))
     batch[:, 1, 4] = batch[:, 1, :, 4] = 0

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.breakdowns import confusion_by
+from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.metrics import score
 from flairhub.evaluation.paired import compare_rows, holm, sign_p_value
 from flairhub.evaluation.resampling import resample_weights
@@ -16,7 +19,9 @@ from flairhub.evaluation.resampling import resample_weights
 SCORED = taxonomy(COSIA).scored
 
 
-def test_differences_equal_brute_force_on_the_same_resamples(make_table, evaluate_params) -> None:
+def test_differences_equal_brute_force_on_the_same_resamples(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams]
+) -> None:
     tables = {"A": make_table(1, 0.7), "B": make_table(2, 0.72), "C": make_table(3, 0.5)}
     params = evaluate_params(resamples=200)
     comparisons = compare_rows(tables, SCORED, params)
@@ -39,7 +44,9 @@ def test_differences_equal_brute_force_on_the_same_resamples(make_table, evaluat
             assert difference.p == pytest.approx(min(1, 2 * (min((sample <= 0).sum(), (sample >= 0).sum()) + 1) / 201))
 
 
-def test_letters_follow_the_corrected_tests(make_table, evaluate_params) -> None:
+def test_letters_follow_the_corrected_tests(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams]
+) -> None:
     tables = {"bad": make_table(3, 0.4), "good": make_table(1, 0.8), "same": make_table(1, 0.8)}
     comparison = compare_rows(tables, SCORED, evaluate_params(resamples=2000))["miou"]
     assert comparison.letters == {"good": "a", "same": "a", "bad": "b"}
@@ -52,7 +59,9 @@ def test_letters_follow_the_corrected_tests(make_table, evaluate_params) -> None
     assert by_pair["bad", "good"].p_holm == pytest.approx(3 * 2 / 2001)
 
 
-def test_too_few_resamples_to_tell_pairs_apart_are_reported(make_table, evaluate_params) -> None:
+def test_too_few_resamples_to_tell_pairs_apart_are_reported(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams]
+) -> None:
     tables = {f"R{i}": make_table(i, 0.3 + 0.1 * i) for i in range(5)}
     comparison = compare_rows(tables, SCORED, evaluate_params(resamples=100))["oa"]
     assert "100 resamples are too few to tell any of 10 pairs apart" in comparison.reason
@@ -67,13 +76,21 @@ def test_too_few_resamples_to_tell_pairs_apart_are_reported(make_table, evaluate
         (2, {"resamples": 0}, "evaluate.resamples is 0"),
     ],
 )
-def test_nothing_to_compare_says_why(make_table, evaluate_params, rows, changes, reason) -> None:
+def test_nothing_to_compare_says_why(
+    make_table: Callable[..., ConfusionTable],
+    evaluate_params: Callable[..., EvaluateParams],
+    rows: int,
+    changes: dict[str, int],
+    reason: str,
+) -> None:
     tables = {f"R{i}": make_table(i) for i in range(rows)}
     for comparison in compare_rows(tables, SCORED, evaluate_params(**changes)).values():
         assert (comparison.reason, comparison.letters, comparison.differences) == (reason, {}, ())
 
 
-def test_rows_on_other_patches_or_labels_are_refused(make_table, evaluate_params) -> None:
+def test_rows_on_other_patches_or_labels_are_refused(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams]
+) -> None:
     table = make_table()
     fewer = dataclasses.replace(table, patches=("D099-2019_AF-S1-1_1-1", *table.patches[1:]))
     with pytest.raises(DataError, match=r"rows A and B .* the same task and patches.*D012-2019_AF-S1-1_1-1, D099"):
@@ -82,7 +99,9 @@ def test_rows_on_other_patches_or_labels_are_refused(make_table, evaluate_params
         compare_rows({"A": table, "B": make_table(truth_seed=6)}, SCORED, evaluate_params())
 
 
-def test_domains_can_be_the_clusters(make_table, evaluate_params) -> None:
+def test_domains_can_be_the_clusters(
+    make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams]
+) -> None:
     tables = {"A": make_table(1), "B": make_table(2)}
     assert compare_rows(tables, SCORED, evaluate_params(min_clusters=3), "domain")["oa"].clusters == 3
 
