@@ -51,6 +51,9 @@ class UtaeModel(Section):
     """Width of keys and queries."""
     padding_mode: Literal["reflect", "zeros", "replicate", "circular"]
     """Padding of the convolutions."""
+    norm_padding: Literal["ignored", "counted"] = "ignored"
+    """Whether masked dates enter, as zeros, the normalisation before the attention. `counted` is what the published
+    code does in padded batches: a patch's result then depends on the longest series of its batch."""
 
 
 class ModelParams(Section):
