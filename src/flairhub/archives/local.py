@@ -1,0 +1,132 @@
+"""A folder in the layout of the Hub as the source of the data, and what changed in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flairhub.archives.manifest import Manifest
+from flairhub.archives.selection import Selection
+from flairhub.archives.store import Checksums, archive_entry, find_archive
+from flairhub.catalog.modalities import METADATA_ARCHIVE
+from flairhub.catalog.names import parse_archive
+from flairhub.errors import DataError, MissingFileError
+
+
+def list_archives(folder: Path) -> tuple[str, ...]:
+    """Names of the archives that lie in a folder, zipped or extracted; everything else in it is ignored.
+
+    Raises:
+        DataError: an archive is there both as zip and as folder.
+    """
+    names: set[str] = set()
+    for path in folder.iterdir():
+        name = path.name.removesuffix(".zip") if path.is_file() else path.name
+        if (path.is_dir() or path.suffix == ".zip") and (name == METADATA_ARCHIVE or parse_archive(name) is not None):
+            find_archive(folder, name)  # raises where it is ambiguous
+            names.add(name)
+    return tuple(sorted(names))
+
+
+def find_root(folder: Path) -> Path:
+    """The folder that holds the archives: `folder` itself, or its only sub-folder that holds some.
+
+    The toy data set unpacks to one root folder, a clone of the published repository keeps its zips in `data/`.
+
+    Raises:
+        MissingFileError: there is no such folder, or no archive in it.
+        DataError: several sub-folders hold archives.
+    """
+    if not folder.is_dir():
+        raise MissingFileError(f"Expected a folder of archives at {folder}, but there is none; choose another one.")
+    if list_archives(folder):
+        return folder
+    roots = [child for child in sorted(folder.iterdir()) if child.is_dir() and list_archives(child)]
+    if not roots:
+        raise MissingFileError(
+            f"Expected archives like D012-2019_AERIAL_RGBI.zip (or extracted folders of that name) in {folder}, "
+            "but found none; choose the folder that holds them."
+        )
+    if len(roots) > 1:
+        names = ", ".join(root.name for root in roots)
+        raise DataError(f"Expected the archives in one folder, but {folder} has several ({names}); choose one of them.")
+    return roots[0]
+
+
+def local_manifest(folder: Path, selection: Selection, checksums: Checksums, *, progress: bool = False) -> Manifest:
+    """The manifest of a folder.
+
+    Raises:
+        MissingFileError: the folder or its archives do not exist.
+        DataError: an archive is there twice.
+        ConfigurationError: a wanted domain-year is not there.
+    """
+    root = find_root(folder)
+    names = selection.choose(list_archives(root), "the local folder")
+    entries = tuple(archive_entry(root, name, checksums, progress=progress) for name in names)
+    return Manifest(source={"kind": "local"}, archives=entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """How a folder differs from a manifest; names of archives, sorted."""
+
+    missing: tuple[str, ...]
+    """In the manifest, not in the folder."""
+    new: tuple[str, ...]
+    """In the folder and wanted, not in the manifest."""
+    changed: tuple[str, ...]
+    """With other bytes than the manifest states, or zipped instead of extracted."""
+    unchanged: tuple[str, ...]
+    """With the bytes that the manifest states."""
+
+    @property
+    def same(self) -> bool:
+        """Whether the folder is the version that the manifest states."""
+        return not (self.missing or self.new or self.changed)
+
+    def lines(self) -> list[str]:
+        """The report for a terminal, one line per difference."""
+        found = [
+            f"{label} {name}"
+            for label, names in (("missing", self.missing), ("new", self.new), ("changed", self.changed))
+            for name in names
+        ]
+        return [*found, f"{len(self.unchanged)} archives unchanged"]
+
+
+def check(
+    manifest: Manifest,
+    folder: Path,
+    checksums: Checksums,
+    *,
+    selection: Selection | None = None,
+    progress: bool = False,
+) -> CheckReport:
+    """Compare a folder with a manifest, hashing what its stamps do not vouch for.
+
+    Args:
+        manifest: the version expected.
+        folder: folder of archives, or its parent as `find_root` accepts it.
+        checksums: cache of checksums.
+        selection: what the manifest was made for; an archive outside it is not reported as new. None: all.
+        progress: draw bars while hashing.
+    """
+    root = find_root(folder)
+    present = set(list_archives(root))
+    wanted = set((selection or Selection()).choose(present, "the local folder")) if selection else present
+    changed: list[str] = []
+    unchanged: list[str] = []
+    for entry in manifest.archives:
+        if entry.name not in present:
+            continue
+        path, kind = find_archive(root, entry.name)
+        same = kind == entry.kind and checksums.sha256(path, progress=progress) == entry.sha256
+        (unchanged if same else changed).append(entry.name)
+    known = set(manifest.names)
+    return CheckReport(
+        missing=tuple(sorted(known - present)),
+        new=tuple(sorted(wanted - known)),
+        changed=tuple(changed),
+        unchanged=tuple(unchanged),
+    )

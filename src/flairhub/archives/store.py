@@ -1,0 +1,187 @@
+"""Checksums of archives, computed once: a stamp of the file's state tells when it must be hashed again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from tqdm import tqdm
+
+from flairhub.archives.locks import BusyError, locked
+from flairhub.archives.manifest import ArchiveEntry, ArchiveKind
+from flairhub.errors import DataError, IntegrityError, MissingFileError
+
+__all__ = ["BusyError", "Checksums", "archive_entry", "locked", "sha256_of", "verify"]
+
+_TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
+
+
+class _Bar(Protocol):
+    def update(self, n: float | None = 1) -> bool | None: ...
+
+
+class Checksums:
+    """Checksums of files and folders, remembered in a small SQLite file.
+
+    Two processes may use one cache. A file is hashed again only when its size, modification time or inode differ
+    from those at the time of hashing; a folder when any of its files does.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        """Use the cache file `cache`, by convention `<main workspace>/.flairhub/verified.sqlite`."""
+        self.cache = cache
+
+    def sha256(self, path: Path, *, progress: bool = False) -> str:
+        r"""The sha256 of a file, or of a folder over the lines `<path>\0<size>\0<sha256>\n` of its files.
+
+        Raises:
+            MissingFileError: there is no such file or folder.
+        """
+        before = _stamp(path)
+        key = str(path.resolve())
+        with self._connection() as connection:
+            row = connection.execute("SELECT stamp, sha256 FROM verified WHERE path = ?", (key,)).fetchone()
+        if row is not None and row[0] == before:
+            return str(row[1])
+        digest = sha256_of(path, progress=progress)
+        if _stamp(path) == before:  # else the file changed while it was read: say nothing about it
+            self.record(path, digest)
+        return digest
+
+    def record(self, path: Path, sha256: str) -> None:
+        """Remember a checksum that was just computed while the file was written."""
+        row = (str(path.resolve()), _stamp(path), sha256)
+        with self._connection() as connection:
+            connection.execute("INSERT OR REPLACE INTO verified VALUES (?, ?, ?)", row)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        self.cache.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.cache, timeout=60)) as connection, connection:
+            connection.execute(_TABLE)
+            yield connection
+
+
+def sha256_of(path: Path, *, progress: bool = False) -> str:
+    """Hash a file or folder without any cache; see `Checksums.sha256`."""
+    size = _size(path)
+    with tqdm(
+        total=size, unit="B", unit_scale=True, desc=f"checksum {path.name}", disable=not progress, leave=False
+    ) as bar:
+        if not path.is_dir():
+            return _file_sha256(path, bar)
+        lines = hashlib.sha256()
+        for file, status in _files(path):
+            line = f"{file.relative_to(path).as_posix()}\0{status.st_size}\0{_file_sha256(file, bar)}\n"
+            lines.update(line.encode())
+        return lines.hexdigest()
+
+
+def archive_entry(
+    folder: Path, name: str, checksums: Checksums, *, revision: str | None = None, progress: bool = False
+) -> ArchiveEntry:
+    """The manifest entry of an archive that lies in `folder` as `NAME.zip` or as a folder `NAME/`.
+
+    Raises:
+        MissingFileError: it does not.
+        DataError: it lies there twice.
+    """
+    path, kind = find_archive(folder, name)
+    return ArchiveEntry(
+        name=name,
+        kind=kind,
+        size=_size(path),
+        sha256=checksums.sha256(path, progress=progress),
+        revision=revision,
+    )
+
+
+def find_archive(folder: Path, name: str) -> tuple[Path, ArchiveKind]:
+    """Path and kind of an archive in `folder`.
+
+    Raises:
+        MissingFileError: the folder has no such archive.
+        DataError: it has both the zip and the extracted folder.
+    """
+    zipped, extracted = folder / f"{name}.zip", folder / name
+    if zipped.is_file() and extracted.is_dir():
+        raise DataError(
+            f"Expected the archive {name} once, but {folder} holds both {zipped.name} and the folder {name}; "
+            "remove one of them."
+        )
+    if zipped.is_file():
+        return zipped, "zip"
+    if extracted.is_dir():
+        return extracted, "folder"
+    raise MissingFileError(f"Expected {name}.zip or the folder {name} in {folder}, but found neither; pull the data.")
+
+
+def verify(folder: Path, entry: ArchiveEntry, checksums: Checksums, *, progress: bool = False) -> None:
+    """Check that an archive still has the bytes of its manifest entry.
+
+    Raises:
+        MissingFileError: it is not there.
+        IntegrityError: it has other bytes.
+    """
+    path, kind = find_archive(folder, entry.name)
+    found = checksums.sha256(path, progress=progress)
+    if kind != entry.kind or found != entry.sha256:
+        raise IntegrityError(
+            f"{path}: expected the {entry.kind} with sha256 {entry.sha256}, but got a {kind} with {found}; "
+            "run the pull stage to accept the new bytes as a new version, or put the old ones back."
+        )
+
+
+class _Counted:
+    """A file that reports to a progress bar what is read from it, as `hashlib.file_digest` reads."""
+
+    def __init__(self, file: BinaryIO, bar: _Bar) -> None:
+        self._file = file
+        self._bar = bar
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        count = int(cast("Any", self._file).readinto(buffer))
+        self._bar.update(count)
+        return count
+
+
+def _file_sha256(path: Path, bar: _Bar) -> str:
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(cast("Any", _Counted(cast("BinaryIO", file), bar)), "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Regular files below a folder in the order of their relative posix path."""
+    found = [(path, path.stat()) for path in folder.rglob("*")]
+    regular = [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
+    return sorted(regular, key=lambda item: item[0].relative_to(folder).as_posix())
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(status.st_size for _, status in _files(path))
+    return path.stat().st_size
+
+
+def _stamp(path: Path) -> str:
+    """What changes when the bytes change: size, time and inode of the file, or a digest of those of all files."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file, status in _files(path):
+            line = f"{file.relative_to(path).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n"
+            digest.update(line.encode())
+        return digest.hexdigest()
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise MissingFileError(f"Expected the archive {path}, but it is gone; run the pull stage.") from None
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"

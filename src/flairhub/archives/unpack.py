@@ -1,0 +1,92 @@
+"""Unpacking a zip that came over the network."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from flairhub.errors import DataError, FlairhubError, IntegrityError
+
+_ENCRYPTED = 0x1
+_READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+class SpaceError(FlairhubError, OSError):
+    """The disk has no room."""
+
+
+def unpack(archive: Path, folder: Path, *, progress: bool = False) -> None:
+    """Unpack a zip into a new or empty folder.
+
+    Every member is looked at before the first byte is written, so that a refused archive leaves nothing behind.
+
+    Raises:
+        DataError: the zip is damaged, or has a member that leaves the folder, is a link, is encrypted, occurs twice
+            or is compressed by a method that is not understood.
+        IntegrityError: the bytes of a member do not have the checksum that the zip records.
+        SpaceError: there is less room than the members need.
+    """
+    try:
+        with zipfile.ZipFile(archive) as source:
+            infos = source.infolist()
+            _check_members(infos, archive)
+            folder.mkdir(parents=True, exist_ok=True)
+            _check_space(infos, folder)
+            for info in tqdm(infos, desc=f"unpack {archive.name}", disable=not progress, leave=False):
+                _write(source, info, folder, archive)
+    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+        raise DataError(f"{archive}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
+
+
+def _check_members(infos: list[zipfile.ZipInfo], archive: Path) -> None:
+    seen: set[str] = set()
+    for info in infos:
+        problem = _problem(info)
+        if problem is None and info.filename.rstrip("/") in seen:
+            problem = "occurs twice"
+        if problem is not None:
+            raise DataError(f"{archive}: expected plain files inside one folder, but {info.filename!r} {problem}.")
+        seen.add(info.filename.rstrip("/"))
+
+
+def _problem(info: zipfile.ZipInfo) -> str | None:
+    # zipfile cleans some names while reading; the name as written in the archive is what counts
+    name = getattr(info, "orig_filename", info.filename)
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name.split("/")[0] or "\0" in name:
+        return "leads outside of it"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        return "is a link or a device"
+    if info.flag_bits & _ENCRYPTED:
+        return "is encrypted"
+    if info.compress_type not in _READABLE:
+        return f"uses compression method {info.compress_type}"
+    return None
+
+
+def _check_space(infos: list[zipfile.ZipInfo], folder: Path) -> None:
+    needed, free = sum(info.file_size for info in infos), shutil.disk_usage(folder).free
+    if needed > free:
+        raise SpaceError(f"{folder}: expected room for {needed} bytes, but {free} are free; choose another disk.")
+
+
+def _write(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, archive: Path) -> None:
+    target = folder / info.filename
+    if info.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with source.open(info) as member, target.open("xb") as file:
+            shutil.copyfileobj(member, file, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise IntegrityError(
+            f"{archive}: expected intact bytes of {info.filename}, but {error}; fetch it again."
+        ) from None
