@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -69,6 +69,8 @@ class RowInputs:
     """Modality -> band -> moments, already chosen by the recipe; DEM_ELEV may have DSM, DTM and HEIGHT."""
     sizes: dict[str, tuple[int, int]]
     """Layer -> (height, width) in pixels, the same for all patches of the row; labels too."""
+    archives: dict[str, str] = field(default_factory=dict)
+    """Archive -> SHA-256 (hexadecimal), of every archive that the row reads from: its lineage."""
     splits: dict[SplitName, tuple[PatchEntry, ...]]
     """Patches of each split, sorted by patch id."""
     train_weights: tuple[float, ...] | None = None
@@ -111,6 +113,7 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
             for modality, bands in inputs.statistics.items()
         },
         "sizes": inputs.sizes,
+        "archives": inputs.archives,
         "train_weights": inputs.train_weights,
         "calendars": calendars,
         "rejections": rejections,
@@ -155,6 +158,7 @@ def read_inputs(path: Path) -> RowInputs:
                 for modality, bands in value["statistics"].items()
             },
             sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
+            archives=dict(value["archives"]),
             splits={split: _read_split(value["splits"][split], recipe, calendars, rejections) for split in SPLITS},
             train_weights=None if value["train_weights"] is None else tuple(map(float, value["train_weights"])),
         )

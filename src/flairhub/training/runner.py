@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, Trainer
 from flairhub.archives.reader import PatchReader
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.inputs import RowInputs
-from flairhub.data.loaders import BatchLoader, LoaderOptions, training_loader
+from flairhub.data.loaders import BatchLoader, training_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.data.sampler import EpochBatches
 from flairhub.evaluation.network import network_spec
@@ -28,6 +28,7 @@ from flairhub.files import replacing
 from flairhub.models.network import SegmentationNetwork, build_network
 from flairhub.models.threads import pin_threads
 from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
+from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 from flairhub.training.progress import Progress
@@ -48,6 +49,7 @@ def fit(
     inputs: RowInputs,
     reader: PatchReader,
     settings: RuntimeSettings,
+    devices: Devices,
     *,
     checkpoint: Path,
     best: Path,
@@ -58,7 +60,8 @@ def fit(
     Args:
         inputs: inputs of the row; `recipe.train.seed` is the seed.
         reader: reader of the archives.
-        settings: devices, workers, progress bar: nothing of it is part of the result on one CPU machine.
+        settings: workers, cache, progress bar: nothing of it is part of the result on one CPU machine.
+        devices: where it runs.
         checkpoint: where the state of the training is kept.
         best: where the best weights so far are kept.
         monitor: told about losses and metrics as they come.
@@ -74,18 +77,18 @@ def fit(
     progress = Progress()
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     trainer_of: list[Trainer] = []
-    loader, total_steps = _loader(inputs, reader, settings, lambda: trainer_of[0].global_step)
+    loader, total_steps = _loader(inputs, reader, settings, devices, lambda: trainer_of[0].global_step)
     module = RowModule(network, preprocessor, Objective(inputs.recipe), train)
     epochs = Epochs(
         train,
         total_steps,
         progress,
-        validate=Validation(inputs, reader, settings, network, preprocessor),
+        validate=Validation(inputs, reader, settings, devices, network, preprocessor),
         save_best=lambda: _save_weights(network, best),
         monitor=monitor or NoMonitor(),
     )
     callbacks = [Steps(train, total_steps, progress), epochs, Checkpoints(checkpoint, settings.checkpoint_seconds)]
-    trainer_of.append(_trainer(inputs, settings, total_steps, callbacks))
+    trainer_of.append(_trainer(inputs, settings, devices, total_steps, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None
     trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
     network.cpu().load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
@@ -107,18 +110,11 @@ def _number(value: float) -> str:
 
 
 def _loader(
-    inputs: RowInputs, reader: PatchReader, settings: RuntimeSettings, step: Callable[[], int]
+    inputs: RowInputs, reader: PatchReader, settings: RuntimeSettings, devices: Devices, step: Callable[[], int]
 ) -> tuple[BatchLoader, int]:
     """The training batches of this process, and the optimiser steps of the whole training."""
     train = inputs.recipe.train
-    rank, world_size = settings.rank()
-    options = LoaderOptions(
-        workers=settings.loader_workers,
-        pin_memory=settings.uses_cuda(),
-        cache_bytes=settings.cache_bytes,
-        rank=rank,
-        world_size=world_size,
-    )
+    options = loader_options(inputs, settings, devices)
     loader = training_loader(inputs, reader, options, start_step=step)
     batches = loader.batch_sampler
     assert isinstance(batches, EpochBatches)
@@ -126,15 +122,17 @@ def _loader(
     return loader, total if train.max_steps is None else min(total, train.max_steps)
 
 
-def _trainer(inputs: RowInputs, settings: RuntimeSettings, total_steps: int, callbacks: list[Callback]) -> Trainer:
+def _trainer(
+    inputs: RowInputs, settings: RuntimeSettings, devices: Devices, total_steps: int, callbacks: list[Callback]
+) -> Trainer:
     train = inputs.recipe.train
     # Lightning's notices (devices, tips) say nothing a user of the pipeline can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    several = settings.devices * settings.num_nodes > 1
+    several = devices.world_size > 1
     return Trainer(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
+        accelerator=devices.accelerator,
+        devices=devices.per_node,
+        num_nodes=devices.num_nodes,
         # Auxiliary decoders of weight 0 exist in the published networks and get no gradient.
         strategy="ddp_find_unused_parameters_true" if several else "auto",
         max_epochs=train.epochs,
@@ -142,7 +140,7 @@ def _trainer(inputs: RowInputs, settings: RuntimeSettings, total_steps: int, cal
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.gradient_clip or None,
         precision=train.precision,
-        deterministic="warn" if settings.uses_cuda() else True,
+        deterministic="warn" if devices.accelerator == "cuda" else True,
         callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,

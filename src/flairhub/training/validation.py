@@ -5,7 +5,7 @@ from __future__ import annotations
 from flairhub.archives.reader import PatchReader
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.inputs import RowInputs
-from flairhub.data.loaders import LoaderOptions, evaluation_loader
+from flairhub.data.loaders import evaluation_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import Counts
 from flairhub.evaluation.inference import confusion_of
@@ -13,6 +13,7 @@ from flairhub.evaluation.metrics import score, support_weighted_iou
 from flairhub.evaluation.network import row_scored, row_taxonomies
 from flairhub.models.network import SegmentationNetwork
 from flairhub.training.callbacks import ValidationResult
+from flairhub.evaluation.devices import Devices, loader_options
 
 
 class Validation:
@@ -23,13 +24,13 @@ class Validation:
         inputs: RowInputs,
         reader: PatchReader,
         settings: RuntimeSettings,
+        devices: Devices,
         network: SegmentationNetwork,
         preprocessor: Preprocessor,
     ) -> None:
-        rank, world_size = settings.rank()
-        options = LoaderOptions(cache_bytes=settings.cache_bytes, rank=rank, world_size=world_size)
         train = inputs.recipe.train
-        size = max(1, train.global_batch_size // (train.accumulate * world_size))
+        size = max(1, train.global_batch_size // train.accumulate)
+        options = loader_options(inputs, settings, devices)
         self._loader = evaluation_loader(inputs, "valid", reader, options, batch_size=size)
         self._network = network
         self._preprocessor = preprocessor
@@ -46,11 +47,17 @@ class Validation:
             confusion = _summed(table.dense(), self._network)
             scores = score(confusion, self._scored[task])
             weighted = float(support_weighted_iou(confusion))
-            metrics[f"valid.{task}.oa"] = float(scores.oa)
-            metrics[f"valid.{task}.miou"] = float(scores.miou)
-            metrics[f"valid.{task}.weighted_iou"] = weighted
-            chosen.append(weighted if self._published else float(scores.miou))
-        return ValidationResult(score=sum(chosen) / len(chosen), metrics=metrics)
+            values = {"oa": float(scores.oa), "miou": float(scores.miou), "weighted_iou": weighted}
+            metrics |= {f"valid.{task}.{name}": value for name, value in values.items()}
+            chosen.append(values["weighted_iou" if self._published else "miou"])
+        return ValidationResult(score=sum(chosen) / len(chosen), metrics=_named(metrics, len(tables)))
+
+
+def _named(metrics: dict[str, float], tasks: int) -> dict[str, float]:
+    """`valid.miou` where there is one task, `valid.<task>.miou` where there are several."""
+    if tasks > 1:
+        return metrics
+    return {f"valid.{name.rsplit('.', 1)[-1]}": value for name, value in metrics.items()}
 
 
 def _summed(confusion: Counts, network: SegmentationNetwork) -> Counts:

@@ -1,0 +1,135 @@
+"""The receipt of a row: what made its numbers, down to checksums. Deterministic, so it is an output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flairhub.benchmark.keys import code_sha256, eval_key, file_sha256, row_key, seed_keys
+from flairhub.config.params import Params, Provenance
+from flairhub.data.inputs import RowInputs
+from flairhub.files import canonical_json, sha256_text
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFiles:
+    """Files of a row, relative to the repository."""
+
+    inputs: Path
+    model: Path
+    report: Path
+    train_code: Path
+    evaluate_code: Path
+
+    @property
+    def weights(self) -> Path:
+        """The row's weights."""
+        return self.model / "model.safetensors"
+
+    @property
+    def confusion(self) -> Path:
+        """The row's confusion."""
+        return self.report / "confusion.parquet"
+
+    @property
+    def details(self) -> Path:
+        """Every figure of the row."""
+        return self.report / "details.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The lean metrics."""
+        return self.report / "metrics.json"
+
+    @property
+    def receipt(self) -> Path:
+        """The receipt."""
+        return self.report / "receipt.json"
+
+
+def row_files(row: str, root: Path = Path()) -> RowFiles:
+    """Where a row's files lie under the repository."""
+    return RowFiles(
+        inputs=root / "data" / "inputs" / f"{row}.json",
+        model=root / "models" / row,
+        report=root / "reports" / "rows" / row,
+        train_code=root / "data" / "code" / "train.json",
+        evaluate_code=root / "data" / "code" / "evaluate.json",
+    )
+
+
+def build_receipt(
+    inputs: RowInputs, params: Params, files: RowFiles, environment: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The receipt of an evaluated row.
+
+    Args:
+        inputs: what the row reads.
+        params: all parameters; only profile and provenance are read.
+        files: the row's files; weights, confusion and details exist.
+        environment: see `environment.environment`.
+        evaluation: resolved parameters of the evaluation, as plain data.
+    """
+    keys = seed_keys(files.inputs, files.train_code)
+    key = row_key(keys)
+    weights = file_sha256(files.weights)
+    recipe = inputs.recipe.model_dump(mode="json")
+    return {
+        "format": FORMAT,
+        "row": inputs.row,
+        "profile": params.profile,
+        "row_key": key,
+        "eval_key": eval_key(key, weights, files.evaluate_code, dict(evaluation)),
+        "seeds": {str(seed): value for seed, value in keys.items()},
+        "inputs_sha256": file_sha256(files.inputs),
+        "code_sha256": code_sha256(files.train_code),
+        "evaluate_code_sha256": code_sha256(files.evaluate_code),
+        "weights_sha256": weights,
+        "confusion_sha256": file_sha256(files.confusion),
+        "details_sha256": file_sha256(files.details),
+        "archives": inputs.archives,
+        "split_sha256": {
+            split: sha256_text("\n".join(entry.patch_id for entry in entries))
+            for split, entries in inputs.splits.items()
+        },
+        "statistics_sha256": sha256_text(
+            canonical_json(
+                {
+                    modality: {band: [moments.mean, moments.std] for band, moments in bands.items()}
+                    for modality, bands in inputs.statistics.items()
+                }
+            )
+        ),
+        "patches": {split: len(entries) for split, entries in inputs.splits.items()},
+        "recipe": recipe,
+        "evaluation": dict(evaluation),
+        "environment": dict(environment),
+        "unknown_choices": unknown_choices(params.provenance, recipe),
+    }
+
+
+def unknown_choices(provenance: Mapping[str, Provenance], recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Choices of the recipe that no source confirms: dotted parameter -> what is not known.
+
+    A choice about a modality that the row does not use is left out.
+    """
+    return {
+        name: f"{choice.status}: {choice.note or choice.source}"
+        for name, choice in sorted(provenance.items())
+        if choice.status != "confirmed" and _concerns(name, recipe)
+    }
+
+
+def _concerns(name: str, recipe: Mapping[str, Any]) -> bool:
+    node: Any = recipe
+    for part in name.split("."):
+        if not isinstance(node, Mapping):
+            return node is not None
+        if part not in node:
+            return name.split(".", 1)[0] not in recipe  # data stages concern every row
+        node = node[part]
+    return node is not None

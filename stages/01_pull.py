@@ -1,0 +1,32 @@
+"""pull: fetch or draw the archives and write data/manifest.json, the version of the data.
+
+Archives lie outside every output: in data/archives/ of the main workspace, or in the folder that
+`flairhub use local --data PATH` chose.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import SOURCE, run
+
+from flairhub.archives.manifest import write_manifest
+from flairhub.archives.pull import pull
+from flairhub.benchmark.fingerprint import module_fingerprint
+from flairhub.config.reader import read_params
+from flairhub.config.runtime import read_settings
+from flairhub.config.workspace import find_workspace
+
+
+def main(_: argparse.Namespace) -> None:
+    workspace = find_workspace()
+    settings = read_settings(workspace)
+    data = read_params(Path("params.yaml")).data
+    code = module_fingerprint("flairhub.sample.build", SOURCE).sha256
+    manifest = pull(data, workspace, settings, code=code, progress=settings.progress)
+    write_manifest(Path("data/manifest.json"), manifest)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

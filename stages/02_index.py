@@ -1,0 +1,41 @@
+"""index: one pass over the pixels of every archive into the table of facts, data/index.
+
+A part is kept per archive under .flairhub/index, so that a new archive costs only itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import run
+
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.keys import code_sha256
+from flairhub.config.reader import read_params
+from flairhub.config.runtime import read_settings
+from flairhub.config.workspace import find_workspace
+from flairhub.facts.executors import open_executor
+from flairhub.facts.index import build_index
+
+
+def main(_: argparse.Namespace) -> None:
+    workspace = find_workspace()
+    settings = read_settings(workspace)
+    manifest = read_manifest(Path("data/manifest.json"))
+    with open_executor(settings) as executor:
+        build_index(
+            manifest,
+            archive_folder(manifest.source, workspace, settings),
+            Path("data/index"),
+            filter=read_params(Path("params.yaml")).preprocessing.filter_sentinel2,
+            cache=workspace.state / "index",
+            code=code_sha256(Path("data/code/index.json")),
+            executor=executor,
+            progress=settings.progress,
+        )
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

@@ -1,0 +1,35 @@
+"""evaluate ROW: score the row on the test split into reports/rows/ROW, with a receipt."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import run
+
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.evaluate import evaluate_row
+from flairhub.benchmark.receipt import row_files
+from flairhub.config.reader import read_params
+from flairhub.config.runtime import read_settings
+from flairhub.config.workspace import find_workspace
+
+
+def main(arguments: argparse.Namespace) -> None:
+    workspace = find_workspace()
+    settings = read_settings(workspace)
+    source = read_manifest(Path("data/manifest.json")).source
+    metrics = evaluate_row(
+        arguments.row,
+        read_params(Path("params.yaml")),
+        row_files(arguments.row),
+        archive_folder(source, workspace, settings),
+        settings,
+    )
+    for task, figures in metrics["test"].items():
+        print(f"{arguments.row} {task}: O.A. {figures['oa']:.2f}, mIoU {figures['miou']:.2f}")
+
+
+if __name__ == "__main__":
+    run(main, __doc__, row=True)

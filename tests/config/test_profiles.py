@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flairhub.config.profiles import profile_names, profile_text
+from flairhub.config.reader import read_params
+from flairhub.errors import ConfigurationError
+
+PROFILES = Path(__file__).parents[2] / "profiles"
+
+
+def parsed(text, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    return read_params(path)
+
+
+def test_sample_is_the_committed_file_byte_for_byte():
+    assert profile_text(PROFILES, "sample") == (PROFILES.parent / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", profile_names(PROFILES))
+def test_every_profile_is_accepted_and_names_itself(name, tmp_path):
+    params = parsed(profile_text(PROFILES, name), tmp_path)
+    assert params.profile == name
+    assert list(params.rows) == list(parsed(profile_text(PROFILES, "sample"), tmp_path).rows)
+
+
+def test_an_edited_document_changes_nothing_else():
+    before = profile_text(PROFILES, "sample").splitlines()
+    after = profile_text(PROFILES, "sample", sets=["train.epochs=3"]).splitlines()
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    assert len(changed) == 1
+    assert changed[0][1].split("#")[0].strip() == "epochs: 3"
+    assert changed[0][1].split("#")[1] == changed[0][0].split("#")[1]
+
+
+def test_rows_are_kept_in_order_and_changed_by_dotted_key(tmp_path):
+    text = profile_text(
+        PROFILES, "local", rows=["LC-D", "LC-A"], sets=["rows.LC-A.channels.AERIAL_RGBI=[1,2,3]", "train.epochs=2"]
+    )
+    params = parsed(text, tmp_path)
+    assert list(params.rows) == ["LC-A", "LC-D"]
+    assert params.rows["LC-A"].channels == {"AERIAL_RGBI": [1, 2, 3]}
+    assert params.train.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "ful"}, "did you mean 'full'"),
+        ({"name": "sample", "rows": ["LC-Q"]}, "unknown row 'LC-Q'"),
+        ({"name": "sample", "sets": ["train.epoch=3"]}, "did you mean 'epochs'"),
+        ({"name": "sample", "sets": ["rows.LC-A.chanels.AERIAL_RGBI=[1]"]}, "did you mean 'channels'"),
+        ({"name": "sample", "sets": ["train.epochs"]}, "KEY=VALUE"),
+        ({"name": "sample", "sets": ["train.epochs=many"]}, "train.epochs"),
+        ({"name": "sample", "sets": ["rows.LC-A.channels.AERIAL_RGBI=[9]"]}, "channels of AERIAL_RGBI"),
+    ],
+)
+def test_mistakes_are_refused(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        profile_text(PROFILES, **arguments)
+
+
+def test_the_full_profile_is_the_published_recipe(tmp_path):
+    params = parsed(profile_text(PROFILES, "full"), tmp_path)
+    assert params.model.mono.arch == "swin_base_patch4_window12_384-upernet"
+    assert (params.train.epochs, params.train.learning_rate, params.train.seed) == (150, 5e-5, 2025)
+    assert params.train.scheduler == "one_cycle_lr"
+    assert params.train.early_stopping_patience == 20
+    assert params.model.utae.fusion_widths == "published"
+    assert {choice.status for choice in params.provenance.values()} == {"confirmed", "inferred", "unknown"}
+
+
+def test_provenance_names_real_parameters(tmp_path):
+    params = parsed(profile_text(PROFILES, "full"), tmp_path)
+    values = params.model_dump()
+    for name in params.provenance:
+        node = values
+        for part in name.split("."):
+            assert part in node, name
+            node = node[part]
