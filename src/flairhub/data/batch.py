@@ -44,7 +44,8 @@ class Batch:
 
     patch_ids: tuple[str, ...]
     inputs: dict[str, Tensor]
-    """Mono `[B, C, H, W]`, series `[B, T, C, H, W]`, float32."""
+    """Mono `[B, C, H, W]`, series `[B, T, C, H, W]`; float32, but raw 8-bit images stay uint8 until the
+    `Preprocessor`: a quarter of the memory to fill and to move."""
     dates: dict[str, Tensor] = field(default_factory=dict)
     """Series -> `[B, T]` float32, signed day offsets to the reference day of the acquisition's own year; 0 where
     there is no date."""
@@ -87,18 +88,23 @@ class Batch:
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples; series are padded at the end to the longest one (at least one date) and masked there.
 
-    Values become float32 in the one copy that stacking makes, labels stay uint8.
+    Values become float32 in the one copy that stacking makes; 8-bit images and labels stay uint8.
     """
     first = samples[0]
     return Batch(
         patch_ids=tuple(sample.patch_id for sample in samples),
-        inputs={name: _stack([s.inputs[name] for s in samples], torch.float32) for name in first.inputs},
+        inputs={name: _stack_inputs([s.inputs[name] for s in samples]) for name in first.inputs},
         dates={name: _stack([s.dates[name] for s in samples], torch.float32) for name in first.dates},
         valid={name: _stack([s.valid[name] for s in samples], torch.bool) for name in first.valid},
         masks={name: _stack([s.masks[name] for s in samples], torch.float32) for name in first.masks},
         labels={name: _stack([s.labels[name] for s in samples], torch.uint8) for name in first.labels},
         calendar={name: _stack([s.calendar[name] for s in samples], torch.int32) for name in first.calendar},
     )
+
+
+def _stack_inputs(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
+    bytewise = all(array.dtype == np.uint8 for array in arrays)
+    return _stack(arrays, torch.uint8 if bytewise else torch.float32)
 
 
 def _stack(arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype) -> Tensor:

@@ -41,18 +41,18 @@ def select_bands(values: Tensor, modality: str, channels: tuple[str, ...]) -> Te
     """The chosen channels of a modality, derived ones computed.
 
     Args:
-        values: `[..., C, H, W]`, all bands of the file.
+        values: `[..., C, H, W]`, all bands of the file, float32 or uint8.
         modality: decides the order of the bands.
         channels: names out of the modality's bands and, for DEM_ELEV, HEIGHT.
 
     Returns:
-        `[..., len(channels), H, W]`; never shares memory with `values`.
+        `[..., len(channels), H, W]` float32; never shares memory with `values`.
     """
     bands = MODALITIES[modality].bands
     if HEIGHT not in channels:
         positions = torch.tensor([bands.index(name) for name in channels], device=values.device)
-        return values.index_select(-3, positions)
-    planes = {name: values[..., position, :, :] for position, name in enumerate(bands)}
+        return values.index_select(-3, positions).to(torch.float32)
+    planes = {name: values[..., position, :, :].to(torch.float32) for position, name in enumerate(bands)}
     planes[HEIGHT] = planes["DSM"] - planes["DTM"]
     return torch.stack([planes[name] for name in channels], dim=-3)
 
