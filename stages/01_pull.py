@@ -14,6 +14,7 @@ from _stage import SOURCE, run
 from flairhub.archives.manifest import write_manifest
 from flairhub.archives.pull import pull
 from flairhub.benchmark.fingerprint import module_fingerprint
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
@@ -24,7 +25,8 @@ def main(_: argparse.Namespace) -> None:
     settings = read_settings(workspace)
     data = read_params(Path("params.yaml")).data
     code = module_fingerprint("flairhub.sample.build", SOURCE).sha256
-    manifest = pull(data, workspace, settings, code=code, progress=settings.progress)
+    wanted = set(MODALITIES if data.modalities is None else data.modalities)
+    manifest = pull(data, workspace, settings, modalities=wanted, code=code, progress=settings.progress)
     write_manifest(Path("data/manifest.json"), manifest)
 
 

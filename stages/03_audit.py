@@ -11,11 +11,14 @@ from pathlib import Path
 from _stage import run
 
 from flairhub.config.reader import read_params
-from flairhub.facts.audit import audit
+from flairhub.facts.audit import audit, write_audit
 
 
 def main(_: argparse.Namespace) -> None:
-    audit(read_params(Path("params.yaml")).audit, Path("data/index"), Path("data/audit"))
+    outcome = audit(Path("data/index"), read_params(Path("params.yaml")).audit)
+    write_audit(Path("data/audit"), outcome)
+    failed = [check["name"] for check in outcome.report["checks"] if not check["success"]]
+    print(f"audit: {len(failed)} checks found something ({', '.join(failed) or 'none'}); see data/audit/report.html")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from flairhub.evaluation.network import network_spec, row_scored, row_taxonomies
 from flairhub.files import read_json, write_json
 from flairhub.models.checkpoints import load_weights
 from flairhub.models.network import SegmentationNetwork, build_network
+from flairhub.models.parameters import count_parameters
 from flairhub.models.threads import pin_threads
 
 
@@ -59,7 +60,7 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
         ScoredTask(taxonomy=taxonomies[task], scored=scored[task], confusion=table) for task, table in tables.items()
     ]
     details = build_details(row, tasks, [entry.patch_id for entry in inputs.splits["test"]], evaluation)
-    metrics = lean_metrics(details, read_json(files.model / "valid.json"))
+    metrics = lean_metrics(details, read_json(files.model / "valid.json")["valid"])
     write_confusion(files.confusion, tables.values())
     write_json(files.details, details)
     write_json(files.metrics, metrics)
@@ -69,8 +70,9 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
             inputs,
             params,
             files,
-            environment(devices.device_class, inputs.recipe.train.threads),
-            evaluation.model_dump(mode="json"),
+            parameters=count_parameters(network_spec(inputs)),
+            environment=environment(devices.device_class, inputs.recipe.train.threads),
+            evaluation=evaluation.model_dump(mode="json"),
         ),
     )
     return metrics

@@ -63,7 +63,13 @@ def row_files(row: str, root: Path = Path()) -> RowFiles:
 
 
 def build_receipt(
-    inputs: RowInputs, params: Params, files: RowFiles, environment: Mapping[str, Any], evaluation: Mapping[str, Any]
+    inputs: RowInputs,
+    params: Params,
+    files: RowFiles,
+    *,
+    parameters: int,
+    environment: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The receipt of an evaluated row.
 
@@ -71,6 +77,7 @@ def build_receipt(
         inputs: what the row reads.
         params: all parameters; only profile and provenance are read.
         files: the row's files; weights, confusion and details exist.
+        parameters: parameters of the network by the published counting rule.
         environment: see `environment.environment`.
         evaluation: resolved parameters of the evaluation, as plain data.
     """
@@ -104,6 +111,7 @@ def build_receipt(
                 }
             )
         ),
+        "parameters": parameters,
         "patches": {split: len(entries) for split, entries in inputs.splits.items()},
         "recipe": recipe,
         "evaluation": dict(evaluation),

@@ -1,0 +1,69 @@
+"""benchmark: from the rows' files to the table and its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flairhub.benchmark.comparisons import compare_table
+from flairhub.benchmark.receipt import RowFiles, row_files
+from flairhub.benchmark.results import RowResult, published_figures, task_results
+from flairhub.benchmark.table import Table, build_table, write_table
+from flairhub.benchmark.table_figures import draw_classes, draw_intervals
+from flairhub.config.params import Params
+from flairhub.errors import MissingFileError
+from flairhub.evaluation.confusion_file import read_confusion
+from flairhub.files import read_json
+
+
+def build_report(params: Params, root: Path = Path()) -> Table:
+    """The table of the rows that the parameters list; what else lies on disk is ignored.
+
+    Args:
+        params: all parameters.
+        root: the repository.
+
+    Raises:
+        MissingFileError: a row has not been evaluated.
+    """
+    files = {row: row_files(row, root) for row in params.rows}
+    results = [row_result(row, params, found) for row, found in files.items()]
+    confusions = {row: read_confusion(found.confusion) for row, found in files.items()}
+    comparisons = compare_table(results, confusions, params.evaluate)
+    return build_table(results, list(params.rows), comparisons)
+
+
+def write_report(params: Params, folder: Path, root: Path = Path()) -> Table:
+    """Write the table (`benchmark.csv`, `.md`, `.html`) and its pictures (`figures/`)."""
+    table = build_report(params, root)
+    write_table(folder, table)
+    draw_intervals(table, folder / "figures" / "intervals.png")
+    draw_classes(table, folder / "figures" / "classes.png")
+    return table
+
+
+def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
+    """One row of the table from its receipt and details.
+
+    Raises:
+        MissingFileError: the row has not been evaluated.
+    """
+    if not (files.receipt.is_file() and files.details.is_file()):
+        raise MissingFileError(
+            f"Expected results of row {row} in {files.report}, but there are none; run `dvc repro evaluate@{row}`."
+        )
+    receipt, details = read_json(files.receipt), read_json(files.details)
+    tasks = task_results(details)
+    modalities = tuple(receipt["recipe"]["modalities"])
+    return RowResult(
+        row=row,
+        tasks=tasks,
+        modalities=modalities,
+        params_m=receipt["parameters"] / 1e6,
+        profile=params.profile,
+        n_test=details["n_scored"],
+        seeds=tuple(receipt["recipe"]["seeds"]),
+        hashes=receipt,
+        weights=receipt["recipe"]["weights"],
+        published=published_figures(row, tasks, modalities, params.profile),
+        unknown=tuple(receipt["unknown_choices"]),
+    )
