@@ -41,7 +41,7 @@ def make_recipe(row: str = "LC-A", **overrides: Any) -> Recipe:
 def make_statistics(recipe: Recipe) -> dict[str, dict[str, BandStatistics]]:
     """Moments of mean 0 and spread 1 for every band of the row."""
     unit = BandStatistics(mean=0.0, std=1.0)
-    return {name: {band: unit for band in (*MODALITIES[name].bands, "HEIGHT")} for name in recipe.modalities}
+    return {name: dict.fromkeys((*MODALITIES[name].bands, "HEIGHT"), unit) for name in recipe.modalities}
 
 
 def encode(array: np.ndarray, nodata: float | None = None) -> bytes:
@@ -125,7 +125,7 @@ def make_row(
                 PatchEntry(
                     patch_id=patch_id,
                     crc32=crc32,
-                    dates={name: DATES[patch_id[:4]] for name in series},
+                    dates=dict.fromkeys(series, DATES[patch_id[:4]]),
                     rejected_dates={name: (rejected or {}).get(patch_id, {}).get(name, ()) for name in series},
                 )
             )

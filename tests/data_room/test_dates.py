@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 from flairhub.data.dates import day_offset, encode_dates
 from flairhub.errors import ConfigurationError, DataError
 
+Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 
-def test_offsets_equal_those_of_the_reference(parity):
+
+def test_offsets_equal_those_of_the_reference(parity: Parity):
     settings, _ = parity
     assert len(settings["dates"]) == 2
     for case in settings["dates"].values():
@@ -20,7 +23,7 @@ def test_offsets_equal_those_of_the_reference(parity):
 
 
 @given(st.dates(date(1950, 1, 1), date(2100, 1, 1)), st.dates(date(2001, 1, 1), date(2001, 12, 31)))
-def test_adding_the_offset_to_the_reference_day_gives_the_date(day, reference):
+def test_adding_the_offset_to_the_reference_day_gives_the_date(day: date, reference: date):
     offset = day_offset(f"{day:%Y%m%d}", f"{reference:%m-%d}")
     assert date(day.year, reference.month, reference.day) + timedelta(days=offset) == day
 
@@ -44,12 +47,12 @@ def test_no_dates():
 
 
 @pytest.mark.parametrize("text", ["20210230", "2021-05-1", "20211301", "abc", "202105150", "+2021051"])
-def test_a_date_that_is_no_day_is_refused(text):
+def test_a_date_that_is_no_day_is_refused(text: str):
     with pytest.raises(DataError, match=f"YYYYMMDD, but got '{text.replace('+', '.')}'"):
         encode_dates((text,), "05-15")
 
 
 @pytest.mark.parametrize("text", ["02-29", "02-30", "13-01", "0515", "05-15-01"])
-def test_a_reference_day_that_not_every_year_has_is_refused(text):
+def test_a_reference_day_that_not_every_year_has_is_refused(text: str):
     with pytest.raises(ConfigurationError, match="a day MM-DD that every year has"):
         encode_dates(("20210514",), text)

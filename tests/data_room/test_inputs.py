@@ -1,16 +1,22 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flairhub.config.recipe import Recipe
 from flairhub.data.inputs import BandStatistics, PatchEntry, RowInputs, read_inputs, row_layers, write_inputs
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.files import read_json, write_json
 
+RecipeOf = Callable[..., Recipe]
+
 CALENDAR = ("20210104", "", "20210301")
 
 
-def entry(patch_id, layers, **changes):
+def entry(patch_id: str, layers: Any, **changes: Any):
     base = PatchEntry(
         patch_id=patch_id,
         crc32={layer: 2**32 - 1 - n for n, layer in enumerate(layers)},
@@ -21,7 +27,7 @@ def entry(patch_id, layers, **changes):
 
 
 @pytest.fixture
-def inputs(recipe_of):
+def inputs(recipe_of: RecipeOf):
     recipe = recipe_of("LC-D")
     layers = row_layers(recipe)
     other = {"dates": {"SENTINEL2_TS": ("20200101",)}, "rejected_dates": {"SENTINEL2_TS": ()}}
@@ -29,7 +35,7 @@ def inputs(recipe_of):
         row="LC-D",
         recipe=recipe,
         statistics={"AERIAL_RGBI": {"R": BandStatistics(mean=105.66, std=1 / 3)}},
-        sizes={layer: (512, 300) for layer in layers},
+        sizes=dict.fromkeys(layers, (512, 300)),
         splits={
             "train": (entry("D001-2020_AF-S1-1_1-1", layers), entry("D001-2020_AF-S1-1_1-2", layers, **other)),
             "valid": (),
@@ -38,7 +44,7 @@ def inputs(recipe_of):
     )
 
 
-def test_layers_are_inputs_masks_of_the_filter_and_labels(recipe_of):
+def test_layers_are_inputs_masks_of_the_filter_and_labels(recipe_of: RecipeOf):
     on = recipe_of("LC-D")
     off = recipe_of("LC-D", preprocessing={"filter_sentinel2": {"enabled": False}})
     assert row_layers(on) == ("AERIAL_RGBI", "SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
@@ -46,13 +52,13 @@ def test_layers_are_inputs_masks_of_the_filter_and_labels(recipe_of):
     assert row_layers(recipe_of("LPIS-G")) == ("SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS", "ALL_LABEL-LPIS")
 
 
-def test_reading_returns_what_was_written(inputs, tmp_path):
+def test_reading_returns_what_was_written(inputs: RowInputs, tmp_path: Path):
     path = tmp_path / "row.json"
     write_inputs(path, inputs)
     assert read_inputs(path) == inputs
 
 
-def test_equal_inputs_give_equal_bytes_and_one_line(inputs, tmp_path):
+def test_equal_inputs_give_equal_bytes_and_one_line(inputs: RowInputs, tmp_path: Path):
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     write_inputs(first, inputs)
     write_inputs(second, read_inputs(first))
@@ -60,7 +66,7 @@ def test_equal_inputs_give_equal_bytes_and_one_line(inputs, tmp_path):
     assert first.read_text().count("\n") == 1
 
 
-def test_calendars_are_stored_once_and_shared_after_reading(inputs, tmp_path):
+def test_calendars_are_stored_once_and_shared_after_reading(inputs: RowInputs, tmp_path: Path):
     path = tmp_path / "row.json"
     write_inputs(path, inputs)
     assert read_json(path)["calendars"] == [["20200101"], list(CALENDAR)]
@@ -68,19 +74,19 @@ def test_calendars_are_stored_once_and_shared_after_reading(inputs, tmp_path):
     assert read.splits["train"][0].dates["SENTINEL2_TS"] is read.splits["test"][0].dates["SENTINEL2_TS"]
 
 
-def test_weights_of_class_balanced_sampling_survive(inputs, tmp_path, recipe_of):
+def test_weights_of_class_balanced_sampling_survive(inputs: RowInputs, tmp_path: Path, recipe_of: RecipeOf):
     weighted = replace(
         inputs, recipe=recipe_of("LC-D", train={"sampling": "class_balanced"}), train_weights=(0.25, 1 / 3)
     )
     write_inputs(tmp_path / "row.json", weighted)
     assert read_inputs(tmp_path / "row.json").train_weights == (0.25, 1 / 3)
-    with pytest.raises(DataError, match="expected 2 weights of training patches .* but got None"):
+    with pytest.raises(DataError, match=r"expected 2 weights of training patches .* but got None"):
         replace(weighted, train_weights=None)
     with pytest.raises(DataError, match="expected None weights"):
         replace(inputs, train_weights=(1.0, 1.0))
 
 
-def test_no_file(tmp_path):
+def test_no_file(tmp_path: Path):
     with pytest.raises(MissingFileError, match="no such file; run"):
         read_inputs(tmp_path / "row.json")
 
@@ -105,7 +111,9 @@ def test_no_file(tmp_path):
         (lambda v: v.update(row="LC-E"), DataError, "recipe of row LC-E, but got that of row LC-D"),
     ],
 )
-def test_a_damaged_file_is_refused(inputs, tmp_path, change, error, match):
+def test_a_damaged_file_is_refused(
+    inputs: RowInputs, tmp_path: Path, change: Callable[..., Any], error: type[Exception], match: str
+):
     path = tmp_path / "row.json"
     write_inputs(path, inputs)
     value = read_json(path)
@@ -115,14 +123,14 @@ def test_a_damaged_file_is_refused(inputs, tmp_path, change, error, match):
         read_inputs(path)
 
 
-def test_dates_beyond_the_calendar_cannot_be_rejected(inputs):
+def test_dates_beyond_the_calendar_cannot_be_rejected(inputs: RowInputs):
     patch = replace(inputs.splits["train"][0], rejected_dates={"SENTINEL2_TS": (3,)})
     with pytest.raises(DataError, match=r"positions of rejected dates below 3, but got \[3\]"):
         replace(inputs, splits={**inputs.splits, "train": (patch,)})
 
 
 @pytest.mark.slow
-def test_the_whole_set_stays_small(recipe_of, tmp_path):
+def test_the_whole_set_stays_small(recipe_of: RecipeOf, tmp_path: Path):
     """241,100 patches of nine layers and three series: less than 60 MB."""
     recipe = recipe_of("LC-ALL")
     layers = row_layers(recipe)
@@ -131,7 +139,7 @@ def test_the_whole_set_stays_small(recipe_of, tmp_path):
     entries = tuple(
         PatchEntry(
             patch_id=f"D{roi % 70:03d}-2021_AF-S1-{roi}_{patch}-1",
-            crc32={layer: 4_000_000_000 + roi * 100 + patch for layer in layers},
+            crc32=dict.fromkeys(layers, 4000000000 + roi * 100 + patch),
             dates=dict.fromkeys(series, calendar[roi % 50 :]),
             rejected_dates=dict.fromkeys(series, (patch % 7, 20)),
         )
@@ -148,7 +156,7 @@ def test_the_whole_set_stays_small(recipe_of, tmp_path):
     assert read_inputs(tmp_path / "row.json").splits["train"] == entries
 
 
-def test_the_file_is_plain_json(inputs, tmp_path):
+def test_the_file_is_plain_json(inputs: RowInputs, tmp_path: Path):
     write_inputs(tmp_path / "row.json", inputs)
     value = json.loads((tmp_path / "row.json").read_text())
     assert value["splits"]["test"]["crc32"]["AERIAL_RGBI"] == [None]

@@ -1,22 +1,29 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from flairhub.config.inputs import Normalisation
+from flairhub.config.recipe import Recipe
 from flairhub.data.inputs import BandStatistics
 from flairhub.data.normalisation import fill_missing, network_channels, scale_of, select_bands
 from flairhub.errors import ConfigurationError
+
+Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
+RecipeOf = Callable[..., Recipe]
 
 REFERENCE_AERIAL = {"R": (105.66, 52.23), "G": (111.35, 45.62), "B": (102.18, 44.30), "NIR": (106.59, 39.78)}
 REFERENCE_SPOT = {"R": (433.26, 312.76), "G": (508.75, 284.61), "B": (467.77, 226.02), "NIR": (1137.03, 543.11)}
 REFERENCE_DEM = {"DSM": (311.06, 537.55), "HEIGHT": (311.06, 537.55)}
 
 
-def moments(table):
+def moments(table: dict[str, tuple[float, float]]):
     return {band: BandStatistics(mean=mean, std=std) for band, (mean, std) in table.items()}
 
 
-def test_custom_aerial_equals_the_reference(parity, recipe_of):
+def test_custom_aerial_equals_the_reference(parity: Parity, recipe_of: RecipeOf):
     _, arrays = parity
     recipe = recipe_of("LC-A")
     assert network_channels(recipe) == {"AERIAL_RGBI": ("NIR", "R", "G")}
@@ -25,7 +32,7 @@ def test_custom_aerial_equals_the_reference(parity, recipe_of):
     np.testing.assert_allclose(found, arrays["norm|u8_custom"], atol=1e-6)
 
 
-def test_spot_by_position_is_repeated_only_by_naming_wrong_statistics(parity, recipe_of):
+def test_spot_by_position_is_repeated_only_by_naming_wrong_statistics(parity: Parity, recipe_of: RecipeOf):
     """The reference applies R, G, B means to the channels NIR, R, G; here a statistic belongs to its band."""
     _, arrays = parity
     recipe = recipe_of("LC-I")
@@ -42,14 +49,14 @@ def test_spot_by_position_is_repeated_only_by_naming_wrong_statistics(parity, re
 
 
 @pytest.mark.parametrize(("name", "scale"), [("u8", 255.0), ("u16", 65535.0)])
-def test_scaling_equals_the_reference(parity, recipe_of, name, scale):
+def test_scaling_equals_the_reference(parity: Parity, recipe_of: RecipeOf, name: str, scale: float):
     _, arrays = parity
     recipe = recipe_of("LC-A", normalisation={"AERIAL_RGBI": {"type": "scaling", "scale": scale}})
     found = scale_of(recipe, "AERIAL_RGBI", {}).apply(torch.from_numpy(arrays[f"norm|{name}_in"].astype(np.float32)))
     np.testing.assert_allclose(found, arrays[f"norm|{name}_scaling"], rtol=1e-6)
 
 
-def test_without_leaves_values_as_in_the_reference(parity, recipe_of):
+def test_without_leaves_values_as_in_the_reference(parity: Parity, recipe_of: RecipeOf):
     _, arrays = parity
     recipe = recipe_of("LC-A", normalisation={"AERIAL_RGBI": {"type": "without"}})
     found = scale_of(recipe, "AERIAL_RGBI", {}).apply(torch.from_numpy(arrays["norm|u8_in"].astype(np.float32)))
@@ -57,7 +64,7 @@ def test_without_leaves_values_as_in_the_reference(parity, recipe_of):
 
 
 @pytest.mark.parametrize(("stack", "key"), [(False, "elev|out"), (True, "elev|stack_dsm")])
-def test_elevation_equals_the_reference(parity, recipe_of, stack, key):
+def test_elevation_equals_the_reference(parity: Parity, recipe_of: RecipeOf, stack: bool, key: tuple[int, int]):
     _, arrays = parity
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": True, "calc_elevation_stack_dsm": stack})
     channels = network_channels(recipe)["DEM_ELEV"]
@@ -65,7 +72,7 @@ def test_elevation_equals_the_reference(parity, recipe_of, stack, key):
     np.testing.assert_array_equal(select_bands(torch.from_numpy(arrays["elev|in"]), "DEM_ELEV", channels), arrays[key])
 
 
-def test_height_has_its_own_statistics_and_the_references_only_if_given(parity, recipe_of):
+def test_height_has_its_own_statistics_and_the_references_only_if_given(parity: Parity, recipe_of: RecipeOf):
     _, arrays = parity
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": True, "calc_elevation_stack_dsm": True})
     raw = select_bands(torch.from_numpy(arrays["elev|in"]), "DEM_ELEV", ("DSM", "HEIGHT"))
@@ -75,7 +82,7 @@ def test_height_has_its_own_statistics_and_the_references_only_if_given(parity, 
     np.testing.assert_allclose(own[1], (raw[1] - 4) / 7, rtol=1e-5, atol=1e-6)
 
 
-def test_without_height_the_channels_of_the_dem_count(recipe_of):
+def test_without_height_the_channels_of_the_dem_count(recipe_of: RecipeOf):
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": False}, channels={"DEM_ELEV": ["DTM", "DSM"]})
     assert network_channels(recipe)["DEM_ELEV"] == ("DTM", "DSM")
     found = select_bands(torch.arange(2.0)[None, :, None, None], "DEM_ELEV", ("DTM", "DSM"))
@@ -92,7 +99,7 @@ def test_selection_works_on_series_and_copies():
     assert same.all()
 
 
-def test_a_band_without_statistics_is_an_error(recipe_of):
+def test_a_band_without_statistics_is_an_error(recipe_of: RecipeOf):
     partial = {name: value for name, value in REFERENCE_AERIAL.items() if name != "NIR"}
     with pytest.raises(
         ConfigurationError, match=r"statistics of band NIR of AERIAL_RGBI, but got only \['B', 'G', 'R'\]"
@@ -102,12 +109,12 @@ def test_a_band_without_statistics_is_an_error(recipe_of):
         scale_of(recipe_of("LC-J"), "DEM_ELEV", {"DEM_ELEV": moments({"DSM": (1, 1), "DTM": (1, 1)})})
 
 
-def test_a_constant_band_is_an_error(recipe_of):
+def test_a_constant_band_is_an_error(recipe_of: RecipeOf):
     with pytest.raises(ConfigurationError, match="NIR of AERIAL_RGBI to vary, but its standard deviation is 0"):
         scale_of(recipe_of("LC-A"), "AERIAL_RGBI", {"AERIAL_RGBI": moments({**REFERENCE_AERIAL, "NIR": (5, 0)})})
 
 
-def test_scaling_without_divisor_and_missing_sections_are_errors(recipe_of):
+def test_scaling_without_divisor_and_missing_sections_are_errors(recipe_of: RecipeOf):
     recipe = recipe_of("LC-A")
     scaling = recipe.model_copy(update={"normalisation": {"AERIAL_RGBI": Normalisation(type="scaling")}})
     with pytest.raises(ConfigurationError, match="type scaling needs a `scale`"):
@@ -118,7 +125,7 @@ def test_scaling_without_divisor_and_missing_sections_are_errors(recipe_of):
         network_channels(recipe.model_copy(update={"channels": {"AERIAL_RGBI": ("SWIR",)}}))
 
 
-def test_missing_pixels_become_the_band_mean_or_the_patch_mean(recipe_of):
+def test_missing_pixels_become_the_band_mean_or_the_patch_mean(recipe_of: RecipeOf):
     values = torch.tensor([[[[1.0, 3.0]], [[torch.nan, torch.inf]], [[5.0, torch.nan]]]])
     custom = scale_of(recipe_of("LC-A"), "AERIAL_RGBI", {"AERIAL_RGBI": moments(REFERENCE_AERIAL)})
     filled, count = fill_missing(values, custom)

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from flairhub.data.series import (
     spread_dates,
 )
 
+Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
+
 PERIODS = ("monthly", "semi-monthly")
 TAVG = ("year30", "gap", "leap", "late_start", "one")
 FILTERS = ("mixed", "all_cloud", "all_cloud_all_snow", "threshold_edges")
 
 
-def series_of(data, dates, ref_date="05-15", valid=None):
+def series_of(data: np.ndarray, dates: Any, ref_date: str = "05-15", valid: Any = None):
     offsets, numbers, known = encode_dates(dates, ref_date)
     return Series(
         values=torch.from_numpy(np.asarray(data).astype(np.float32))[None],
@@ -33,7 +36,7 @@ def series_of(data, dates, ref_date="05-15", valid=None):
     )
 
 
-def slots_with_dates(dates, period):
+def slots_with_dates(dates: int, period: str):
     """Independent of the code under test: the slot of each date by its month and day."""
     days = [date.fromisoformat(text) for text in dates]
     if period == "monthly":
@@ -43,7 +46,7 @@ def slots_with_dates(dates, period):
 
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize("setting", ["default", "c0s0f0", "c50s50f0.2"])
-def test_cloud_filter_equals_the_reference(parity, name, setting):
+def test_cloud_filter_equals_the_reference(parity: Parity, name: str, setting: str):
     settings, arrays = parity
     given_values = settings[f"filter|{setting}"]
     masks = torch.from_numpy(arrays[f"filter|{name}|mask"].astype(np.float32))[None]
@@ -69,7 +72,7 @@ def test_the_snow_test_alone_looks_at_valid_dates_only():
 @pytest.mark.parametrize("name", TAVG)
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("ref_date", ["05-15", "01-01"])
-def test_averages_equal_the_reference_where_a_slot_has_dates(parity, name, period, ref_date):
+def test_averages_equal_the_reference_where_a_slot_has_dates(parity: Parity, name: str, period: str, ref_date: str):
     settings, arrays = parity
     dates = settings[f"tavg|{name}|dates"]
     found = average(series_of(arrays[f"tavg|{name}|data"], dates, ref_date), period, ref_date)
@@ -86,7 +89,7 @@ def test_averages_equal_the_reference_where_a_slot_has_dates(parity, name, perio
 @pytest.mark.parametrize("name", TAVG)
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("ref_date", ["05-15", "01-01"])
-def test_repeated_empty_slots_equal_the_reference_everywhere(parity, name, period, ref_date):
+def test_repeated_empty_slots_equal_the_reference_everywhere(parity: Parity, name: str, period: str, ref_date: str):
     settings, arrays = parity
     series = series_of(arrays[f"tavg|{name}|data"], settings[f"tavg|{name}|dates"], ref_date)
     found = repeat_empty_slots(average(series, period, ref_date))
@@ -116,7 +119,7 @@ masks_of_dates = st.lists(st.booleans(), min_size=1, max_size=30)
 
 
 @given(masks_of_dates, st.integers(1, 12))
-def test_spread_dates_keeps_even_subsets(flags, most):
+def test_spread_dates_keeps_even_subsets(flags: list[Any], most: int):
     valid = torch.tensor([flags])
     kept = spread_dates(valid, most)[0]
     assert int(kept.sum()) == min(most, sum(flags))
@@ -129,13 +132,13 @@ def test_spread_dates_keeps_even_subsets(flags, most):
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=4))
-def test_compact_moves_valid_dates_to_the_front_in_order(flags):
+def test_compact_moves_valid_dates_to_the_front_in_order(flags: list[Any]):
     valid = torch.tensor(flags)
     days = torch.arange(1, 7).expand(len(flags), 6)
     values = days[:, :, None, None, None].float()
     series = masked(Series(values=values, dates=days.float(), valid=valid, calendar=days.int()), valid)
     found = compact(series)
-    longest = max(1, max(sum(row) for row in flags))
+    longest = max(1, *(sum(row) for row in flags))
     assert found.valid.shape[1] == longest
     for row, kept in enumerate(flags):
         expected = [day + 1 for day in range(6) if kept[day]]

@@ -207,9 +207,7 @@ def _class_map(array: npt.NDArray[Any], layer: _Layer, entry: PatchEntry) -> npt
             f"0..{layer.num_classes - 1}, but got {_outside(classes, layer.num_classes)}; correct the label or "
             "let the audit drop the patch."
         )
-    class_map: npt.NDArray[np.uint8] = np.ascontiguousarray(
-        classes, np.uint8
-    )  # no view: it would keep the other levels
+    class_map: npt.NDArray[np.uint8] = classes.astype(np.uint8)  # a copy: a view would keep the other levels
     return class_map
 
 
