@@ -1,0 +1,52 @@
+"""The command that shows the runs in a browser."""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+from flairhub.config.workspace import Workspace
+from flairhub.tracking.errors import TrackingError
+from flairhub.tracking.store import (
+    artifact_root,
+    configure_environment,
+    prepare_database,
+    shown,
+    sqlite_path,
+    tracking_uri,
+)
+
+
+class TrackingSettings(Protocol):
+    """The part of the local settings that counts here."""
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """Address of the store; None for the default."""
+
+
+def ui_command(workspace: Workspace, settings: TrackingSettings, port: int) -> list[str]:
+    """The command line of the UI over the workspace's SQLite file, for this machine only.
+
+    The file is created where there is none, so that a fresh clone shows an empty list. MLflow's switches (no
+    telemetry, no runner of background jobs) are set in this process's environment, which the command inherits.
+
+    Args:
+        workspace: whose main folder holds the store.
+        settings: local settings.
+        port: TCP port on 127.0.0.1.
+
+    Raises:
+        TrackingError: the store is a server (it has a UI of its own), or the file is damaged.
+    """
+    uri = tracking_uri(workspace, settings.tracking_uri)
+    database = sqlite_path(uri)
+    if database is None:
+        raise TrackingError(f"The runs are kept by the MLflow server at {shown(uri)}; open that address in a browser.")
+    configure_environment()
+    prepare_database(database)
+    root = artifact_root(database).as_uri()
+    return [
+        *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", uri, "--default-artifact-root", root, "--artifacts-destination", root),
+    ]

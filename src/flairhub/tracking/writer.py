@@ -1,0 +1,168 @@
+"""Writing one record into one MLflow run, within MLflow's limits."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from shutil import copyfile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from flairhub.files import canonical_json
+from flairhub.tracking import names
+from flairhub.tracking.records import MetricPoint, RunRecord
+from flairhub.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
+
+METRICS_PER_REQUEST = 800
+PARAMS_PER_REQUEST = 100
+"""Of parameters and of tags. MLflow takes 1000 entities in one request, at most 100 of each of these."""
+LANDMARK = "receipt.json"
+"""The artifact by which one sees that a run's artifacts are there."""
+
+TOLERANCE = 1e-4
+"""A live point may differ this much from history.csv, which rounds."""
+
+FIGURES = "figures"
+"""Folder of the figures among a run's artifacts."""
+
+
+def create_run(store: Store, experiment_id: str, record: RunRecord) -> str:
+    """Begin a run that the sync owns; it stays RUNNING until `fill_run` ends it."""
+    run = store.client.create_run(
+        experiment_id,
+        start_time=record.start_ms,
+        run_name=record.name,
+        tags={names.WRITER: "sync", names.ROW: record.name, names.ROW_KEY: record.identity.row_key},
+    )
+    return str(run.info.run_id)
+
+
+def fill_run(store: Store, run_id: str, record: RunRecord, figures: Mapping[str, bytes], *, begun: Run | None) -> None:
+    """Write what a run lacks and end it.
+
+    The fingerprint comes in the last request but one: a run that has it and is FINISHED is whole.
+
+    Args:
+        store: the store.
+        run_id: the run.
+        record: what it shall show.
+        figures: PNG by file name.
+        begun: a live run, whose parameters and points are not written again; None for a new run.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    stamp = record.end_ms if record.end_ms is not None else int(time.time() * 1000)
+    log_artifacts(store, run_id, record, figures)
+    store.client.log_inputs(run_id, datasets=list(_datasets(record)))
+    known = begun.data.params if begun is not None else {}
+    params = [Param(key, value) for key, value in _shown_params(record).items() if key not in known]
+    tags = [RunTag(names.shortened(k, names.MAX_KEY), names.shortened(v, names.MAX_TAG)) for k, v in _all_tags(record)]
+    points = _lacking(store, begun, record)
+    metrics = [Metric(names.shortened(p.name, names.MAX_KEY), p.value, stamp, p.step) for p in points]
+    log_batches(store, run_id, metrics, params, tags)
+    store.client.set_terminated(run_id, "FINISHED", end_time=stamp)
+
+
+def log_batches(
+    store: Store, run_id: str, metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[RunTag]
+) -> None:
+    """Log in as few requests as MLflow's limits allow; the last tag goes with the last request."""
+    size, small = METRICS_PER_REQUEST, PARAMS_PER_REQUEST
+    requests = max(1, ceil(len(metrics) / size), ceil(len(params) / small), ceil(len(tags) / small))
+    without_tags = requests - ceil(len(tags) / small)
+    for number in range(requests):
+        place = number - without_tags
+        store.client.log_batch(
+            run_id,
+            metrics=metrics[number * size : (number + 1) * size],
+            params=params[number * small : (number + 1) * small],
+            tags=tags[max(place, 0) * small : max(place + 1, 0) * small],
+        )
+
+
+def log_artifacts(store: Store, run_id: str, record: RunRecord, figures: Mapping[str, bytes]) -> None:
+    """Log the small files, the generated documents and the figures."""
+    with tempfile.TemporaryDirectory(prefix="flairhub-") as name:
+        folder = Path(name)
+        (folder / FIGURES).mkdir()
+        for path in record.files:
+            copyfile(path, folder / path.name)
+        for document, text in record.documents.items():
+            (folder / document).write_text(text, encoding="utf-8", newline="\n")
+        for figure, data in figures.items():
+            (folder / FIGURES / figure).write_bytes(data)
+        store.client.log_artifacts(run_id, str(folder))
+
+
+def artifacts_lost(run: Run) -> bool:
+    """Whether the artifacts of a finished run have gone from a local folder; a server is trusted."""
+    parts = urlsplit(str(run.info.artifact_uri))
+    if parts.scheme != "file":
+        return False
+    return not (Path(url2pathname(parts.path)) / LANDMARK).is_file()
+
+
+def contradicts(store: Store, run: Run, record: RunRecord) -> bool:
+    """Whether a live run holds a parameter or a point of the history that is not the record's."""
+    expected = {
+        names.shortened(k, names.MAX_KEY): names.shortened(v, names.MAX_PARAM) for k, v in record.params.items()
+    }
+    if any(expected.get(key) != value for key, value in run.data.params.items()):
+        return True
+    points = {(point.name, point.step): point.value for point in record.history}
+    return any(
+        not math.isclose(points.get(place, value), value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        for place, value in logged_points(store, run)
+    )
+
+
+def logged_points(store: Store, run: Run) -> Iterator[tuple[tuple[str, int], float]]:
+    """((metric, step), value) of every point of a run."""
+    for key in run.data.metrics:
+        for metric in store.client.get_metric_history(run.info.run_id, key):
+            yield (key, metric.step), metric.value
+
+
+def _shown_params(record: RunRecord) -> dict[str, str]:
+    """Parameters within MLflow's limits; the recipe among the artifacts has the whole values."""
+    return {
+        names.shortened(key, names.MAX_KEY): names.shortened(value, names.MAX_PARAM)
+        for key, value in record.params.items()
+    }
+
+
+def _all_tags(record: RunRecord) -> list[tuple[str, str]]:
+    """Tags in the order of writing: the fingerprint last."""
+    tags = record.tags | record.late_tags
+    fingerprint = tags.pop(names.FINGERPRINT)
+    return [*tags.items(), (names.FINGERPRINT, fingerprint)]
+
+
+def _lacking(store: Store, begun: Run | None, record: RunRecord) -> list[MetricPoint]:
+    last = max((point.step for point in record.history), default=0)
+    final = [MetricPoint(name=name, step=last, value=value) for name, value in record.metrics.items()]
+    there = {place for place, _ in logged_points(store, begun)} if begun is not None else set()
+    return [point for point in (*record.history, *final) if (point.name, point.step) not in there]
+
+
+def _datasets(record: RunRecord) -> Iterator[DatasetInput]:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    for item in record.datasets:
+        profile: dict[str, Any] = {"num_patches": item.num_patches}
+        dataset = Dataset(
+            name=item.name,
+            digest=item.digest,
+            source_type="flairhub",
+            source=item.source,
+            profile=canonical_json(profile),
+        )
+        yield DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", item.context)])

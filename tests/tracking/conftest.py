@@ -1,0 +1,181 @@
+"""Fabricated outputs of rows, in the layout that the pipeline writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.config.workspace import Workspace
+from flairhub.files import write_json
+
+HISTORY = "epoch,step,learning_rate,train_loss,valid.miou\n0,10,0.001,2.5,\n1,20,0.0005,1.25,31.5\n2,30,0.0001,nan,33\n"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def recipe(row: str) -> dict[str, Any]:
+    return {
+        "row": row,
+        "tasks": [COSIA],
+        "modalities": ["AERIAL_RGBI", "DEM_ELEV"],
+        "weights": "trained",
+        "seeds": [1],
+        "channels": {"AERIAL_RGBI": ["NIR", "R", "G"]},
+        "labels": {COSIA: {"level": 1, "class_weights": {"default": 1.0, "exceptions": {"15": 0.0}}}},
+        "train": {"learning_rate": 1e-4, "epochs": 3, "max_steps": None, "betas": [0.9, 0.999]},
+        "preprocessing": {"calc_elevation": True},
+    }
+
+
+def inputs(row: str) -> dict[str, Any]:
+    def split(name: str, count: int, calendar: int) -> dict[str, Any]:
+        return {
+            "patch_id": [f"D001-2020_AA-S1-1_1-{i}" for i in range(count)],
+            "crc32": {"AERIAL_RGBI": [7 * i for i in range(count)]},
+            "dates": {"SENTINEL2_TS": [calendar] * count},
+            "rejected_dates": {"SENTINEL2_TS": [0] * count},
+        }
+
+    return {
+        "format": 1,
+        "row": row,
+        "recipe": recipe(row),
+        "calendars": [["20200101"], ["20210101", "20210202"]],
+        "rejections": [[]],
+        "splits": {"train": split("train", 5, 0), "valid": split("valid", 2, 0), "test": split("test", 3, 1)},
+    }
+
+
+def details(row: str) -> dict[str, Any]:
+    found = taxonomy(COSIA)
+    rng = np.random.default_rng(int.from_bytes(row.encode(), "big") % 2**32)
+    confusion = rng.integers(0, 50, (found.num_classes, found.num_classes)) * rng.integers(0, 2, found.num_classes)
+    confusion += np.diag(rng.integers(500, 900, found.num_classes))
+    kept = confusion[np.ix_(found.scored, found.scored)]
+    iou: list[float | None] = list(100 * np.diag(kept) / (kept.sum(0) + kept.sum(1) - np.diag(kept)))
+    iou[3] = None
+    scores = {"oa": 77.25, "miou": 51.5, "fscore": 60.0, "precision": 61.0, "recall": None, "per_class": {"iou": iou}}
+    ranges = [None if v is None else [v - 3, min(v + 3, 100)] for v in iou]
+    return {
+        "format": 1,
+        "row": row,
+        "n_scored": 3,
+        "n_expected": 3,
+        "tasks": {
+            COSIA: {
+                "level": 1,
+                "classes": list(found.classes),
+                "scored": list(found.scored),
+                "confusion": confusion.tolist(),
+                "protocols": {"published": scores, "absent_left_out": {"oa": 77.25, "miou": 55.0, "per_class": {}}},
+                "by_domain": {"D001-2020": {"oa": 70.0, "miou": 40.0, "n_patches": 3}},
+                "by_land_type": {"A": {"oa": 71.0, "miou": None, "n_patches": 3}},
+                "intervals": {
+                    "roi": {"clusters": 9, "oa": [70.0, 80.0], "miou": [45.0, 55.0], "iou": ranges},
+                    "domain": {"clusters": 1, "oa": None, "miou": None, "iou": None},
+                },
+            }
+        },
+    }
+
+
+class Rows:
+    """A workspace and the means to fill it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.workspace = Workspace(root=root, main=root)
+
+    @property
+    def database(self) -> Path:
+        return self.root / "mlruns" / "mlflow.db"
+
+    def key(self, row: str) -> str:
+        return hashlib.sha256(row.encode()).hexdigest()
+
+    def receipt(self, row: str) -> Path:
+        return self.root / "reports" / "rows" / row / "receipt.json"
+
+    def add(self, row: str, *, history: str = HISTORY, receipt: dict[str, Any] | None = None) -> None:
+        """Write every output of a row."""
+        write_json(self.root / "data" / "manifest.json", {"format": 1, "source": {"kind": "sample"}, "archives": []})
+        path = self.root / "data" / "inputs" / f"{row}.json"
+        write_json(path, inputs(row), indent=None)
+        model = self.root / "models" / row
+        model.mkdir(parents=True, exist_ok=True)
+        header = json.dumps({"__metadata__": {"row_key": self.key(row)}}).encode()
+        (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+        (model / "history.csv").write_text(history)
+        write_json(model / "valid.json", {COSIA: {"oa": 70.0, "miou": 33.0}})
+        report = self.root / "reports" / "rows" / row
+        write_json(report / "details.json", details(row))
+        lean = {"test": {COSIA: {"oa": 77.25, "miou": 51.5}}, "valid": {COSIA: {"oa": 70.0, "miou": 33.0}}}
+        write_json(report / "metrics.json", lean)
+        fields = {
+            "row": row,
+            "row_key": self.key(row),
+            "eval_key": hashlib.sha256(f"eval {row}".encode()).hexdigest(),
+            "inputs_sha256": sha256(path),
+            "code_sha256": "c" * 64,
+            "weights_sha256": sha256(model / "model.safetensors"),
+            "confusion_sha256": "d" * 64,
+            "profile": "sample",
+            "seed": 1,
+            "versions": {"torch": "2.14.1"},
+        }
+        write_json(self.receipt(row), fields | (receipt or {}))
+        volatile = {
+            "start_ms": 1_700_000_000_000,
+            "end_ms": 1_700_000_060_000,
+            "peak_memory_mb": 512.5,
+            "host": "node1",
+        }
+        write_json(self.root / "runs" / row / "volatile.json", volatile | {"git": {"commit": "abc123", "dirty": False}})
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    # As on a machine without network: one attempt, no waiting.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: the migrations take seconds."""
+    from flairhub.tracking.store import prepare_database
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    prepare_database(path)
+    return path
+
+
+@pytest.fixture
+def empty_rows(tmp_path: Path) -> Rows:
+    """A workspace without rows and without a store."""
+    root = tmp_path / "a workspace"
+    root.mkdir()
+    return Rows(root)
+
+
+@pytest.fixture
+def rows(empty_rows: Rows, empty_database: Path) -> Rows:
+    """A workspace with an empty store."""
+    empty_rows.database.parent.mkdir()
+    shutil.copyfile(empty_database, empty_rows.database)
+    return empty_rows
+
+
+RowsFactory = Callable[[], Rows]
