@@ -1,0 +1,174 @@
+"""The benchmark table as CSV, Markdown and for a terminal. Every number has fixed decimals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+
+from flairhub.benchmark.results import HASHES
+from flairhub.benchmark.table import Line, Section, Table
+from flairhub.catalog.rows import short_modalities
+from flairhub.evaluation.intervals import Interval
+from flairhub.evaluation.paired import Metric
+
+TERMINAL_WIDTH = 120
+"""Columns that the terminal rendering keeps to."""
+
+_COLUMNS = (
+    *("row", "task", "modalities", "params_m", "oa", "miou", "profile", "level", "weights"),
+    *("oa_low", "oa_high", "miou_low", "miou_high"),
+    *("oa_domain_low", "oa_domain_high", "miou_domain_low", "miou_domain_high"),
+    *("confidence", "resamples", "clusters_roi", "clusters_domain"),
+    *("miou_absent_left_out", "oa_group", "miou_group"),
+    *("published_params_m", "published_oa", "published_miou", "published_oa_is", "published_miou_is"),
+    *("n_test", "seeds", "unknown"),
+    *HASHES,
+)
+
+
+def render_csv(table: Table) -> str:
+    """One line per row and task, percent with 4 decimals, empty where undefined."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for line in table.lines:
+        writer.writerow(_csv_line(line))
+    return buffer.getvalue()
+
+
+def _csv_line(line: Line) -> dict[str, str]:
+    result, task, published = line.result, line.task, line.published
+    roi, domain = task.intervals["roi"], task.intervals["domain"]
+    values: dict[str, str] = {
+        "row": result.row,
+        "task": task.task,
+        "modalities": " ".join(result.modalities),
+        "params_m": f"{result.params_m:.3f}",
+        "oa": decimals(task.oa, 4),
+        "miou": decimals(task.miou, 4),
+        "profile": result.profile,
+        "level": str(task.level),
+        "weights": result.weights,
+        "confidence": f"{roi.confidence:g}",
+        "resamples": str(roi.resamples),
+        "clusters_roi": str(roi.clusters),
+        "clusters_domain": str(domain.clusters),
+        "miou_absent_left_out": decimals(task.miou_absent_left_out, 4),
+        "oa_group": line.groups["oa"],
+        "miou_group": line.groups["miou"],
+        "published_params_m": decimals(published.params_m if published else None, 1),
+        "published_oa": decimals(published.oa if published else None, 1),
+        "published_miou": decimals(published.miou if published else None, 1),
+        "published_oa_is": line.verdict("oa") or "",
+        "published_miou_is": line.verdict("miou") or "",
+        "n_test": str(result.n_test),
+        "seeds": " ".join(str(seed) for seed in result.seeds),
+        "unknown": " ".join(result.unknown),
+    }
+    for prefix, interval in (
+        ("oa", roi.oa),
+        ("miou", roi.miou),
+        ("oa_domain", domain.oa),
+        ("miou_domain", domain.miou),
+    ):
+        values[f"{prefix}_low"] = decimals(interval.low if interval else None, 4)
+        values[f"{prefix}_high"] = decimals(interval.high if interval else None, 4)
+    return values | {name: result.hashes.get(name, "") for name in HASHES}
+
+
+def render_markdown(table: Table) -> str:
+    """A heading, a pipe table per task, the caption."""
+    parts = ["# Benchmark"]
+    for section in table.sections:
+        header, rows = _grid(section)
+        align = [":--" if name in {"Row", "Inputs", "Profile"} else "--:" for name in header]
+        lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in (header, align, *rows)]
+        parts += [f"## {section.title}", "\n".join(lines)]
+    parts.append("\n".join(f"- {sentence}" for sentence in table.caption))
+    return "\n\n".join(parts) + "\n"
+
+
+def _escape(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def render_terminal(table: Table) -> str:
+    """The table for the end of a run; no line is wider than `TERMINAL_WIDTH`."""
+    from tabulate import tabulate
+
+    limits = {"Row": 16, "Inputs": 14, "Group": 10}
+    parts = []
+    for section in table.sections:
+        header, rows = _terminal_grid(section)
+        text = tabulate(
+            rows,
+            headers=header,
+            tablefmt="simple",
+            disable_numparse=True,
+            maxcolwidths=[limits.get(name) for name in header],
+            colalign=["left" if name in {"Row", "Inputs"} else "right" for name in header],
+        )
+        parts += [section.title, *(part.rstrip() for part in text.splitlines()), ""]
+    for sentence in table.caption:
+        parts += textwrap.wrap(sentence, TERMINAL_WIDTH, subsequent_indent="  ")
+    return "\n".join(parts) + "\n"
+
+
+def _terminal_grid(section: Section) -> tuple[list[str], list[list[str]]]:
+    """Fewer columns than elsewhere: the interval, groups and verdict of the mIoU only."""
+    header = ["Row", "Inputs", "Params M", "OA", "mIoU", "interval", "Group", "Patches"]
+    header += ["Publ. OA/mIoU", "mIoU is"] if section.shows_published else []
+    rows = []
+    for line in section.lines:
+        row = [line.result.row, short_modalities(line.result.modalities), params_text(line.result.params_m)]
+        row += [decimals(line.task.oa, 1) or "-", *_figure(line, "miou"), str(line.result.n_test)]
+        if section.shows_published:
+            figures = line.published
+            row += [
+                f"{figures.oa:.1f}/{figures.miou:.1f}" if figures else "-",
+                (line.verdict("miou") or "-").replace("test ", ""),
+            ]
+        rows.append(row)
+    return header, rows
+
+
+def _grid(section: Section) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the Markdown table."""
+    header = ["Row", "Inputs", "Params M", "OA", "interval", "Group", "mIoU", "interval", "Group"]
+    header += ["published OA", "published mIoU"] if section.shows_published else []
+    header += ["Test patches", "Profile"]
+    rows = []
+    for line in section.lines:
+        row = [line.result.row, short_modalities(line.result.modalities), params_text(line.result.params_m)]
+        row += _figure(line, "oa") + _figure(line, "miou")
+        row += [_published(line, "oa"), _published(line, "miou")] if section.shows_published else []
+        rows.append([*row, str(line.result.n_test), line.result.profile])
+    return header, rows
+
+
+def _figure(line: Line, metric: Metric) -> list[str]:
+    value = line.task.oa if metric == "oa" else line.task.miou
+    return [decimals(value, 1) or "-", interval_text(line.interval(metric)) or "-", line.groups[metric] or "-"]
+
+
+def _published(line: Line, metric: Metric) -> str:
+    if line.published is None:
+        return "-"
+    figure = line.published.oa if metric == "oa" else line.published.miou
+    return f"{figure:.1f} {line.verdict(metric)}"
+
+
+def decimals(value: float | None, digits: int) -> str:
+    """A number with fixed decimals; empty for None."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """`low-high` with one decimal; empty for None."""
+    return "" if interval is None else f"{interval.low:.1f}-{interval.high:.1f}"
+
+
+def params_text(params_m: float) -> str:
+    """Millions with one decimal as published; small networks get three, so that none reads 0.0."""
+    return f"{params_m:.1f}" if params_m >= 0.5 else f"{params_m:.3f}"
