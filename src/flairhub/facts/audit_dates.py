@@ -1,0 +1,103 @@
+"""Check table of the audit for the dates of one archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.facts.lists import list_matrix
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DATE_FACTS = (
+    "patch_id",
+    "modality",
+    "date_index",
+    "date",
+    "nan_count",
+    "zero_count",
+    "band_n",
+    "band_mean",
+    "band_min",
+    "band_max",
+    "band_zero",
+)
+"""Columns that are read."""
+
+_NO_DAY = np.iinfo(np.int64).min
+
+
+def date_table(part: pa.Table) -> pd.DataFrame:
+    """One row per date of an archive, with the columns of the date checks.
+
+    Args:
+        part: rows of one modality, by patch and in file order, with at least `DATE_FACTS`.
+
+    Returns:
+        `patch_id, modality, date_index, date` and the checks' columns; null where a check does not apply.
+    """
+    modality = str(part.column("modality")[0])
+    width = len(MODALITIES[modality].bands)
+    table: pd.DataFrame = part.select(
+        ["patch_id", "modality", "date_index", "date", "nan_count", "zero_count"]
+    ).to_pandas()
+    counted = list_matrix(part, "band_n", width, 0)
+    zeros = list_matrix(part, "band_zero", width, 0)
+    means = list_matrix(part, "band_mean", width, np.nan)
+    table["counted"] = counted.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table["zero_share"] = zeros.sum(axis=1) / counted.sum(axis=1)
+    table["smallest"] = _extreme(list_matrix(part, "band_min", width, np.nan), largest=False)
+    table["largest"] = _extreme(list_matrix(part, "band_max", width, np.nan), largest=True)
+    table["vv_vh"] = _ratio(means, counted, MODALITIES[modality].bands)
+    _add_order(table)
+    return table
+
+
+def _extreme(values: NDArray[np.float64], *, largest: bool) -> NDArray[np.float64]:
+    """Per row; NaN where no band has a value."""
+    reduced = np.fmax.reduce(values, axis=1) if largest else np.fmin.reduce(values, axis=1)
+    return np.asarray(reduced, dtype=np.float64)
+
+
+def _ratio(means: NDArray[np.float64], counted: NDArray[np.int64], bands: tuple[str, ...]) -> NDArray[np.float64]:
+    """Mean VV over mean VH; NaN without both bands, and where a mean is not positive (no data, or decibel)."""
+    ratio = np.full(len(means), np.nan)
+    if not {"VV", "VH"} <= set(bands):
+        return ratio
+    vv, vh = means[:, bands.index("VV")], means[:, bands.index("VH")]
+    usable = (counted > 0).all(axis=1) & (vv > 0) & (vh > 0)
+    ratio[usable] = vv[usable] / vh[usable]
+    return ratio
+
+
+def _add_order(table: pd.DataFrame) -> None:
+    """Add `invalid_date`, `days_since` (null at a file's first date and beside an unknown day) and `repeated`."""
+    days = _days(table["date"])
+    known = days != _NO_DAY
+    table["invalid_date"] = (~known).astype(float)
+    patches = table["patch_id"].to_numpy()
+    follows = np.zeros(len(table), dtype=bool)
+    follows[1:] = (patches[1:] == patches[:-1]) & known[1:] & known[:-1]
+    since = np.full(len(table), np.nan)
+    since[follows] = (days[1:] - days[:-1])[follows[1:]]
+    table["days_since"] = since
+    repeated = pd.DataFrame({"patch": patches, "day": days}).duplicated().to_numpy()
+    table["repeated"] = pd.Series(repeated.astype(float), index=table.index).where(known)
+
+
+def _days(dates: pd.Series) -> NDArray[np.int64]:
+    """Days since 1970 of `YYYYMMDD` strings; the smallest integer where unknown or no day of the calendar.
+
+    A region's patches share their dates, so that only the distinct strings are parsed.
+    """
+    codes, distinct = pd.factorize(dates)
+    texts = pd.Series(distinct, dtype="str")
+    parsed = pd.to_datetime(texts.where(texts.str.fullmatch(r"\d{8}")), format="%Y%m%d", errors="coerce")
+    numbers = parsed.to_numpy().astype("datetime64[D]").astype(np.int64)
+    return np.append(numbers, _NO_DAY)[codes]

@@ -1,0 +1,241 @@
+"""Check tables of the audit: what the judge sees of files, patches, bands and the split table.
+
+Each is derived from the table of facts, archive by archive, with one column per check (see `audit_checks`).
+Null values say that a check does not apply: of an unreadable raster only its error is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.errors import DataError, MissingFileError
+from flairhub.facts.lists import list_matrix
+from flairhub.facts.tables import iter_patches, read_splits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VALUES_PER_BAND = 256
+"""Entries of a label histogram: labels are 8-bit."""
+
+EXTRA_BANDS: dict[str, tuple[str, ...]] = {"DEM_ELEV": ("HEIGHT",)}
+"""Derived bands that the facts have beside those of the file."""
+
+_FACTS = (
+    "patch_id",
+    "modality",
+    "height",
+    "width",
+    "num_bands",
+    "num_dates",
+    "num_metadata_dates",
+    "dtype",
+    "crs",
+    "left",
+    "bottom",
+    "right",
+    "top",
+    "nodata_share",
+    "nan_share",
+    "error",
+)
+_OTHER_DTYPES: dict[str, tuple[str, ...]] = {"SENTINEL2_MSK-SC": ("uint8",), "SPOT_RGBI": ("uint8",)}
+"""Types that sources name beside the published one; which is right is not settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTables:
+    """Tables of files and of bands."""
+
+    layers: pd.DataFrame
+    """One row per (patch, modality)."""
+    bands: pd.DataFrame
+    """One row per (modality, band) of mono-date rasters and series."""
+
+
+def fact_bands(modality: str) -> tuple[str, ...]:
+    """Names of the entries of `band_*` lists: the bands of the file, then derived ones."""
+    return (*MODALITIES[modality].bands, *EXTRA_BANDS.get(modality, ()))
+
+
+def domain_years(patch_ids: pd.Series) -> pd.Series:
+    """`<DOMAIN>-<YEAR>` of each patch id."""
+    return patch_ids.str.split("_", n=1).str[0]
+
+
+def layer_tables(index: Path) -> LayerTables:
+    """Read the facts of all files once and derive the columns that their checks need.
+
+    Raises:
+        MissingFileError: the index was not built.
+        DataError: it has no patch.
+    """
+    parts: list[pd.DataFrame] = []
+    extremes: dict[str, NDArray[np.float64]] = {}
+    for part in iter_patches(index, None, [*_FACTS, "label_counts", "band_min", "band_max"]):
+        if part.num_rows == 0:
+            continue
+        modality = str(part.column("modality")[0])
+        frame: pd.DataFrame = part.select(list(_FACTS)).to_pandas()
+        frame["outside_pixels"] = _outside_pixels(part, modality)
+        parts.append(frame)
+        if MODALITIES[modality].kind in {"mono", "series"}:
+            extremes[modality] = _widen(extremes.get(modality), part, modality)
+    if not parts:
+        raise DataError(f"Expected facts of at least one patch in {index}, but got none; check data.domains and pull.")
+    return LayerTables(_derive(pd.concat(parts, ignore_index=True)), _band_table(extremes))
+
+
+def patch_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:
+    """One row per patch: `patch_id, missing_modalities, modality` (names of those), `not_in_split_table`.
+
+    What a patch should have is what any patch has; `not_in_split_table` is null without a split table.
+    """
+    table = pd.DataFrame({"patch_id": np.sort(layers["patch_id"].unique())})
+    missing = np.zeros(len(table))
+    names = np.full(len(table), "", dtype=object)
+    for modality in [name for name in MODALITIES if name in set(layers["modality"].unique())]:
+        absent = ~table["patch_id"].isin(layers.loc[layers["modality"] == modality, "patch_id"]).to_numpy()
+        missing += absent
+        names[absent] += f", {modality}"
+    table["missing_modalities"] = missing
+    table["modality"] = pd.Series(names, dtype="str").str.removeprefix(", ").where(missing > 0)
+    table["not_in_split_table"] = np.nan
+    if splits is not None:
+        table["not_in_split_table"] = (~table["patch_id"].isin(splits["patch_id"])).astype(float)
+    return table
+
+
+def split_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:
+    """One row per patch of the split table whose domain-year the data have: `patch_id, without_files`."""
+    if splits is None:
+        return pd.DataFrame({"patch_id": pd.Series(dtype="str"), "without_files": pd.Series(dtype="float64")})
+    ids = splits["patch_id"]
+    here = domain_years(ids).isin(layers["domain_year"].unique())
+    table = pd.DataFrame({"patch_id": ids[here].sort_values().to_numpy()})
+    table["without_files"] = (~table["patch_id"].isin(layers["patch_id"])).astype(float)
+    return table
+
+
+def optional_splits(index: Path) -> pd.DataFrame | None:
+    """The official split table, or None where the data have none."""
+    try:
+        return read_splits(index)
+    except MissingFileError:
+        return None
+
+
+def most_frequent(table: pd.DataFrame, group: str, values: Sequence[str]) -> pd.DataFrame:
+    """Per group the most frequent combination of values; the smallest one among equals. Indexed by group."""
+    counts = table.groupby([group, *values], sort=True, observed=True).size().rename("times").reset_index()
+    ordered = counts.sort_values([group, "times", *values], ascending=[True, False, *[True] * len(values)])
+    return ordered.drop_duplicates(group).set_index(group)
+
+
+def _derive(table: pd.DataFrame) -> pd.DataFrame:
+    readable = table["error"].isna()
+    kinds = table["modality"].map({name: modality.kind for name, modality in MODALITIES.items()})
+    table["domain_year"] = domain_years(table["patch_id"])
+    bands = table["modality"].map({name: len(modality.bands) for name, modality in MODALITIES.items()})
+    series = kinds.isin(["series", "mask"])
+    table["surplus_bands"] = table["num_bands"] - bands * table["num_dates"].where(series, 1)
+    table["surplus_dates"] = (table["num_dates"] - table["num_metadata_dates"]).where(series)
+    table["surplus_mask_dates"] = _surplus_mask_dates(table)
+    table["other_dtype"] = (~_dtype_expected(table)).astype(float)
+    table["crs"] = table["crs"].fillna("none")
+    table["other_crs"] = _differs(table, readable, "domain_year", ["crs"])
+    table["other_size"] = _differs(table, readable, "modality", ["height", "width"])
+    table["offset_px"] = _offset_px(table, readable, kinds)
+    table["missing_share"] = (table["nodata_share"].fillna(0) + table["nan_share"].fillna(0)).where(kinds == "mono")
+    judged = ["surplus_bands", "surplus_dates", "surplus_mask_dates", "other_dtype", "missing_share", "outside_pixels"]
+    table.loc[~readable, judged] = np.nan
+    return table
+
+
+def _dtype_expected(table: pd.DataFrame) -> pd.Series:
+    expected = pd.Series(False, index=table.index)
+    for name, modality in MODALITIES.items():
+        dtypes = {modality.dtype, *_OTHER_DTYPES.get(name, ())}
+        expected |= (table["modality"] == name) & table["dtype"].isin(dtypes)
+    return expected
+
+
+def _differs(table: pd.DataFrame, readable: pd.Series, group: str, values: list[str]) -> pd.Series:
+    """1 where a readable row differs from the most frequent values of its group, 0 where not."""
+    usual = most_frequent(table[readable], group, values)
+    equal = pd.Series(True, index=table.index)
+    for value in values:
+        equal &= table[value] == table[group].map(usual[value])
+    return (~equal).astype(float).where(readable)
+
+
+def _surplus_mask_dates(table: pd.DataFrame) -> pd.Series:
+    """Dates of a mask minus dates of its series, on the mask's row; null without the series."""
+    surplus = pd.Series(np.nan, index=table.index)
+    for name, modality in MODALITIES.items():
+        if modality.companion is None:
+            continue
+        series = table[table["modality"] == name].drop_duplicates("patch_id").set_index("patch_id")["num_dates"]
+        masks = table["modality"] == modality.companion
+        surplus[masks] = table.loc[masks, "num_dates"] - series.reindex(table.loc[masks, "patch_id"]).to_numpy()
+    return surplus
+
+
+def _offset_px(table: pd.DataFrame, readable: pd.Series, kinds: pd.Series) -> pd.Series:
+    """Largest distance between an edge of the file and that of the patch, in pixels of the file.
+
+    The patch is where its label lies, since the others have to match that; without a label, where its finest
+    raster lies.
+    """
+    edges = ["left", "right", "bottom", "top"]
+    boxes = table.loc[readable, ["patch_id", *edges]].copy()
+    boxes["pixel_x"] = ((table["right"] - table["left"]) / table["width"])[readable]
+    boxes["pixel_y"] = ((table["top"] - table["bottom"]) / table["height"])[readable]
+    boxes["rank"] = (kinds[readable] != "label").astype(int)
+    first = boxes.sort_values(["patch_id", "rank", "pixel_x"], kind="stable").drop_duplicates("patch_id")
+    reference = first.set_index("patch_id")[edges].reindex(boxes["patch_id"])
+    distance = np.abs(boxes[edges].to_numpy() - reference.to_numpy())
+    pixel = boxes[["pixel_x", "pixel_x", "pixel_y", "pixel_y"]].to_numpy()
+    return pd.Series((distance / pixel).max(axis=1), index=boxes.index).reindex(table.index)
+
+
+def _outside_pixels(part: pa.Table, modality: str) -> NDArray[np.float64]:
+    """Pixels whose label no taxonomy of the band knows; NaN for what is no label."""
+    if MODALITIES[modality].kind != "label":
+        return np.full(part.num_rows, np.nan)
+    levels = len(MODALITIES[modality].bands)
+    counts = list_matrix(part, "label_counts", levels * VALUES_PER_BAND, 0).reshape(-1, levels, VALUES_PER_BAND)
+    outside = np.zeros(part.num_rows)
+    for position in range(levels):
+        classes = taxonomy(modality, 1 if modality == COSIA else position + 1).num_classes
+        outside += counts[:, position, classes:].sum(axis=1)
+    return outside
+
+
+def _widen(known: NDArray[np.float64] | None, part: pa.Table, modality: str) -> NDArray[np.float64]:
+    """[2, bands]: smallest and largest value so far; infinite where nothing was counted."""
+    width = len(fact_bands(modality))
+    low = np.nan_to_num(list_matrix(part, "band_min", width, np.nan), nan=np.inf).min(axis=0)
+    high = np.nan_to_num(list_matrix(part, "band_max", width, np.nan), nan=-np.inf).max(axis=0)
+    if known is not None:
+        low, high = np.minimum(low, known[0]), np.maximum(high, known[1])
+    return np.stack([low, high])
+
+
+def _band_table(extremes: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for modality in sorted(extremes, key=list(MODALITIES).index):
+        low, high = extremes[modality]
+        for position, band in enumerate(fact_bands(modality)):
+            spread = high[position] - low[position] if np.isfinite(high[position]) else 0.0
+            rows.append({"modality": modality, "band": band, "value_range": float(spread)})
+    return pd.DataFrame(rows, columns=["modality", "band", "value_range"])
