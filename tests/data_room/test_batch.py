@@ -71,11 +71,6 @@ def test_samples_without_dates_are_fully_masked_where_the_reference_fails(parity
     assert none.valid["SENTINEL2_TS"].tolist() == [[False], [False]]
 
 
-def test_stacked_dates_are_time_major_as_in_the_reference(parity: Parity):
-    _, arrays = parity
-    np.testing.assert_array_equal(arrays["reshape|in"].reshape(-1, 10, 2, 2), arrays["reshape|10"])
-
-
 def test_types_of_the_tensors():
     batch = collate([sample("a", 2), sample("b", 1)])
     assert batch.inputs["AERIAL_RGBI"].dtype == torch.uint8

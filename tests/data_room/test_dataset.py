@@ -13,11 +13,12 @@ from flairhub.config.recipe import Recipe
 from flairhub.config.training import AugmentationParams
 from flairhub.data import dataset as module
 from flairhub.data.augmentation import Augmentation
-from flairhub.data.dataset import PatchDataset
+from flairhub.data.dataset import PatchDataset, split_dates
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 
 Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 RecipeOf = Callable[..., Recipe]
+RowOf = Callable[..., Any]
 
 S2, S1 = "SENTINEL2_TS", "SENTINEL1-ASC_TS"
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
@@ -50,16 +51,46 @@ def test_time_comes_first_in_a_series(everything: Any):
     np.testing.assert_array_equal(sample.inputs[S2][2, 7], stacked[2 * 10 + 7])
 
 
-def test_class_maps_are_what_the_references_one_hot_labels_encode(parity: Parity):
+def test_dates_are_split_as_in_the_reference(parity: Parity):
     _, arrays = parity
-    label = arrays["ohe|in"][0]
-    inside = label < 19
-    np.testing.assert_array_equal(arrays["ohe|19"].argmax(axis=0)[inside], label[inside])
+    np.testing.assert_array_equal(split_dates(arrays["reshape|in"], 10), arrays["reshape|10"])
+
+
+def test_class_maps_are_those_of_the_references_one_hot_labels(parity: Parity, recipe_of: RecipeOf, row_of: RowOf):
+    """The reference turns values outside the taxonomy into class 0; here they are errors."""
+    _, arrays = parity
+    given = arrays["ohe|in"]
+    assert given.max() > 18
+
+    def change(patch_id: str, layer: str, array: np.ndarray):
+        if layer != COSIA:
+            return array
+        return given if patch_id.startswith("D002") else np.where(given > 18, 0, given).astype(np.uint8)
+
+    row = row_of(recipe_of("LC-A"), change=change, sizes={COSIA: given.shape[1:]})
+    found = PatchDataset(row.inputs, "train", row.reader)[0, 0].labels[COSIA]
+    np.testing.assert_array_equal(found, arrays["ohe|19"].argmax(axis=0))
+    with pytest.raises(DataError, match=f"expected classes 0..18, but got .*{given.max()};"):
+        PatchDataset(row.inputs, "test", row.reader)[0, 0]
+
+
+def test_patches_that_are_not_square_keep_their_shapes(recipe_of: RecipeOf, row_of: RowOf):
+    """One layer that is not square forbids odd quarter turns for all of them."""
+    row = row_of(recipe_of("LC-G"), sizes={COSIA: (16, 24), S2: (4, 6), "SENTINEL2_MSK-SC": (4, 6)})
+    augmentation = Augmentation(params=AugmentationParams(flips=True, quarter_turns=True), seed=1)
+    plain = PatchDataset(row.inputs, "train", row.reader)[0, 0]
+    dataset = PatchDataset(row.inputs, "train", row.reader, augmentation, cache_bytes=10**6)
+    samples = [dataset[epoch, 0] for epoch in range(30)]
+    assert {sample.labels[COSIA].shape for sample in samples} == {(16, 24)}
+    for epoch, sample in enumerate(samples):
+        turn = augmentation.draw(epoch, 0, square=False)
+        np.testing.assert_array_equal(turn.undo(sample.inputs[S2]), plain.inputs[S2])
+        np.testing.assert_array_equal(turn.undo(sample.masks["SENTINEL2_MSK-SC"]), plain.masks["SENTINEL2_MSK-SC"])
 
 
 @pytest.mark.parametrize(("level", "num_classes"), [(1, 23), (2, 31), (3, 46)])
 def test_the_band_of_the_level_is_read_and_bounded_by_its_classes(
-    recipe_of: RecipeOf, row_of: Callable[..., Any], level: int, num_classes: int
+    recipe_of: RecipeOf, row_of: RowOf, level: int, num_classes: int
 ):
     def change(patch_id: str, layer: str, array: np.ndarray):
         if layer == LPIS:
@@ -78,7 +109,7 @@ def test_the_band_of_the_level_is_read_and_bounded_by_its_classes(
         PatchDataset(row.inputs, "test", row.reader)[0, 0]
 
 
-def test_rejected_dates_are_masked_and_keep_their_values(recipe_of: RecipeOf, row_of: Callable[..., Any]):
+def test_rejected_dates_are_masked_and_keep_their_values(recipe_of: RecipeOf, row_of: RowOf):
     row = row_of(recipe_of("LC-G"), rejected={"D001-2020_AF-S1-1_1-2": {S2: (0, 2)}})
     sample = PatchDataset(row.inputs, "train", row.reader)[0, 1]
     assert sample.valid[S2].tolist() == [False, True, False]
@@ -87,7 +118,7 @@ def test_rejected_dates_are_masked_and_keep_their_values(recipe_of: RecipeOf, ro
     assert sample.inputs[S2][0].any()
 
 
-def test_nodata_of_measured_values_becomes_nan_and_images_stay(recipe_of: RecipeOf, row_of: Callable[..., Any]):
+def test_nodata_of_measured_values_becomes_nan_and_images_stay(recipe_of: RecipeOf, row_of: RowOf):
     def change(patch_id: str, layer: str, array: np.ndarray):
         if array.dtype == np.float32:
             array[0, 0, 1] = -9999
@@ -144,7 +175,7 @@ def test_a_missing_archive_is_named(everything: Any, tmp_path: Path):
     ],
 )
 def test_files_that_break_their_contract_are_named(
-    recipe_of: RecipeOf, row_of: Callable[..., Any], layer: str, change: Callable[..., Any], match: str
+    recipe_of: RecipeOf, row_of: RowOf, layer: str, change: Callable[..., Any], match: str
 ):
     row = row_of(recipe_of("LC-D"), change=lambda _, name, array: change(array) if name == layer else array)
     with pytest.raises(DataError, match=match):

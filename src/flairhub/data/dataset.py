@@ -166,7 +166,7 @@ class PatchDataset(Dataset[Sample]):
                 f"{archive}: {member}: expected {'a multiple of ' if modality.is_series else ''}{per_date} bands of "
                 f"{layer.height} x {layer.width} pixels, but got {bands} of {height} x {width}; run the index stage."
             )
-        return array.reshape(-1, per_date, height, width) if modality.is_series else array
+        return split_dates(array, per_date) if modality.is_series else array
 
 
 def _layer(inputs: RowInputs, name: str) -> _Layer:
@@ -176,6 +176,11 @@ def _layer(inputs: RowInputs, name: str) -> _Layer:
     classes = taxonomy(name, inputs.recipe.labels[name].level)
     band = classes.level - 1
     return _Layer(name=name, height=height, width=width, num_classes=classes.num_classes, band=band)
+
+
+def split_dates(stacked: npt.NDArray[Any], num_bands: int) -> npt.NDArray[Any]:
+    """`[T * C, H, W]` as files stack a series, band t * C + c, to `[T, C, H, W]`; a view."""
+    return stacked.reshape(-1, num_bands, *stacked.shape[1:])
 
 
 def _with_gaps(data: bytes) -> npt.NDArray[Any]:

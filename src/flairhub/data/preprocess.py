@@ -60,7 +60,7 @@ class Preprocessor:
 
     @property
     def replaced(self) -> dict[str, int]:
-        """Modality -> number of non-finite values of mono-date inputs replaced so far."""
+        """Modality -> number of non-finite values replaced so far, for mono-date inputs of floating point."""
         return {modality: int(count) for modality, count in self._replaced.items()}
 
     def __call__(self, batch: Batch) -> Batch:
@@ -85,8 +85,10 @@ class Preprocessor:
 
     def _mono(self, raw: Tensor, modality: str) -> Tensor:
         scale = self._scales[modality]
-        values, count = fill_missing(select_bands(raw, modality, self._channels[modality]), scale)
-        self._replaced[modality] = self._replaced.get(modality, 0) + count
+        values = select_bands(raw, modality, self._channels[modality])
+        if raw.is_floating_point():  # bytes are always finite
+            values, count = fill_missing(values, scale)
+            self._replaced[modality] = self._replaced.get(modality, 0) + count
         return scale.apply(values)
 
     def _series(self, batch: Batch, modality: str) -> Series:
