@@ -12,9 +12,9 @@ import pytest
 
 from flairhub.benchmark.comparisons import compare_table
 from flairhub.benchmark.results import HASHES, RowResult, published_figures, task_results
-from flairhub.benchmark.table import Table, build_table, write_table
+from flairhub.benchmark.table import Table, build_table, render_terminal, write_table
 from flairhub.benchmark.table_html import render_html
-from flairhub.benchmark.table_text import TERMINAL_WIDTH, render_csv, render_markdown, render_terminal
+from flairhub.benchmark.table_text import TERMINAL_WIDTH, render_csv, render_markdown
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.config.training import EvaluateParams
@@ -208,6 +208,17 @@ def test_terminal_rendering_fits(make_result: MakeResult, profile: str, n_test: 
     assert max(len(line) for line in text.splitlines()) <= TERMINAL_WIDTH == 120
     for row in ROWS:
         assert f"\n{row} " in text
+
+
+def test_terminal_rendering_of_a_written_table_is_the_same(tmp_path: Path, full_table: Table) -> None:
+    path = write_table(tmp_path, full_table)[0]
+    grid = [line for line in render_terminal(full_table).splitlines() if line.startswith(("LC-", "LPIS-", "Row"))]
+    assert [line for line in render_terminal(path).splitlines() if line.startswith(("LC-", "LPIS-", "Row"))] == grid
+    assert len(grid) == 7
+    assert "not the seed of the training" in render_terminal(path).replace("\n ", "")
+    path.write_text("row,task\nLC-A,x\n")
+    with pytest.raises(DataError, match="expected the columns of a benchmark table"):
+        render_terminal(path)
 
 
 class _Page(HTMLParser):

@@ -71,7 +71,7 @@ class Section:
     @property
     def title(self) -> str:
         """Heading, e.g. `Land cover (COSIA)`."""
-        return _title(self.task, self.level)
+        return section_title(self.task, self.level)
 
     @property
     def shows_published(self) -> bool:
@@ -185,7 +185,7 @@ def _group_notes(lines: Sequence[Line], comparisons: Sequence[TaskComparison]) -
             yield f"Not compared, because scored on other classes, patches or labels: {_names(comparison.left_out)}."
         reasons = {c.reason for c in comparison.by_metric.values() if c.reason and len(comparison.rows) > 1}
         for reason in sorted(reasons):
-            yield f"No groups for {_title(comparison.task, comparison.level)}: {reason}."
+            yield f"No groups for {section_title(comparison.task, comparison.level)}: {reason}."
 
 
 def _published_notes(lines: Sequence[Line]) -> Iterable[str]:
@@ -216,7 +216,8 @@ def _unknown_notes(lines: Sequence[Line]) -> Iterable[str]:
         )
 
 
-def _title(task: str, level: int) -> str:
+def section_title(task: str, level: int) -> str:
+    """Heading of a task at a level, e.g. `Land cover (COSIA)`."""
     return "Land cover (COSIA)" if task == COSIA else f"Crops (LPIS level {level})"
 
 
@@ -236,3 +237,10 @@ def write_table(folder: Path, table: Table, *, name: str = "benchmark") -> tuple
         write_text(path, text)
         paths.append(path)
     return tuple(paths)
+
+
+def render_terminal(source: Table | Path) -> str:
+    """The table, or a written `benchmark.csv`, for a terminal of 120 columns; see `table_text.render_terminal`."""
+    from flairhub.benchmark import table_text
+
+    return table_text.render_terminal(source)

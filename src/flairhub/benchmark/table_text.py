@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
+from pathlib import Path
 
 from flairhub.benchmark.results import HASHES
-from flairhub.benchmark.table import Line, Section, Table
+from flairhub.benchmark.table import Line, Section, Table, section_title
 from flairhub.catalog.rows import short_modalities
+from flairhub.errors import DataError
 from flairhub.evaluation.intervals import Interval
 from flairhub.evaluation.paired import Metric
 
 TERMINAL_WIDTH = 120
 """Columns that the terminal rendering keeps to."""
+
+_SHORT_CAPTION = (
+    "Test split, percent, published protocol. Intervals cover the choice of test regions, not the seed of the "
+    "training; rows that share a letter are not told apart."
+)
 
 _COLUMNS = (
     *("row", "task", "modalities", "params_m", "oa", "miou", "profile", "level", "weights"),
@@ -93,44 +100,70 @@ def _escape(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
-def render_terminal(table: Table) -> str:
-    """The table for the end of a run; no line is wider than `TERMINAL_WIDTH`."""
-    from tabulate import tabulate
+def render_terminal(source: Table | Path) -> str:
+    """The table for a terminal; no line is wider than `TERMINAL_WIDTH`.
 
-    limits = {"Row": 16, "Inputs": 14, "Group": 10}
+    Args:
+        source: the table, or a `benchmark.csv` written before (which holds no caption: one sentence replaces it).
+
+    Raises:
+        DataError: the file has other columns.
+    """
+    lines, caption = (
+        ([_csv_line(line) for line in source.lines], source.caption)
+        if isinstance(source, Table)
+        else (_read_csv(source), (_SHORT_CAPTION,))
+    )
     parts = []
-    for section in table.sections:
-        header, rows = _terminal_grid(section)
-        text = tabulate(
-            rows,
-            headers=header,
-            tablefmt="simple",
-            disable_numparse=True,
-            maxcolwidths=[limits.get(name) for name in header],
-            colalign=["left" if name in {"Row", "Inputs"} else "right" for name in header],
-        )
-        parts += [section.title, *(part.rstrip() for part in text.splitlines()), ""]
-    for sentence in table.caption:
+    for key in sorted({(line["task"], int(line["level"])) for line in lines}):
+        chosen = [line for line in lines if (line["task"], int(line["level"])) == key]
+        parts += [section_title(*key), *_terminal_table(chosen), ""]
+    for sentence in caption:
         parts += textwrap.wrap(sentence, TERMINAL_WIDTH, subsequent_indent="  ")
     return "\n".join(parts) + "\n"
 
 
-def _terminal_grid(section: Section) -> tuple[list[str], list[list[str]]]:
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+    missing = sorted(set(_COLUMNS) - set(reader.fieldnames or ()))
+    if missing:
+        raise DataError(
+            f"{path}: expected the columns of a benchmark table, but {missing} are missing; run `dvc repro`."
+        )
+    return list(reader)
+
+
+def _terminal_table(lines: list[dict[str, str]]) -> list[str]:
     """Fewer columns than elsewhere: the interval, groups and verdict of the mIoU only."""
+    from tabulate import tabulate
+
     header = ["Row", "Inputs", "Params M", "OA", "mIoU", "interval", "Group", "Patches"]
-    header += ["Publ. OA/mIoU", "mIoU is"] if section.shows_published else []
+    published = any(line["published_miou"] for line in lines)
+    header += ["Publ. OA/mIoU", "mIoU is"] if published else []
     rows = []
-    for line in section.lines:
-        row = [line.result.row, short_modalities(line.result.modalities), params_text(line.result.params_m)]
-        row += [decimals(line.task.oa, 1) or "-", *_figure(line, "miou"), str(line.result.n_test)]
-        if section.shows_published:
-            figures = line.published
-            row += [
-                f"{figures.oa:.1f}/{figures.miou:.1f}" if figures else "-",
-                (line.verdict("miou") or "-").replace("test ", ""),
-            ]
+    for line in lines:
+        span = f"{_one(line['miou_low'])}-{_one(line['miou_high'])}" if line["miou_low"] else "-"
+        row = [line["row"], short_modalities(line["modalities"].split()), params_text(float(line["params_m"]))]
+        row += [_one(line["oa"]), _one(line["miou"]), span, line["miou_group"] or "-", line["n_test"]]
+        if published:
+            figures = f"{line['published_oa']}/{line['published_miou']}" if line["published_miou"] else "-"
+            row += [figures, line["published_miou_is"].replace("test ", "") or "-"]
         rows.append(row)
-    return header, rows
+    limits = {"Row": 16, "Inputs": 14, "Group": 10}
+    text = tabulate(
+        rows,
+        headers=header,
+        tablefmt="simple",
+        disable_numparse=True,
+        maxcolwidths=[limits.get(name) for name in header],
+        colalign=["left" if name in {"Row", "Inputs"} else "right" for name in header],
+    )
+    return [part.rstrip() for part in text.splitlines()]
+
+
+def _one(figure: str) -> str:
+    """A figure of the CSV with one decimal."""
+    return f"{float(figure):.1f}" if figure else "-"
 
 
 def _grid(section: Section) -> tuple[list[str], list[list[str]]]:

@@ -5,6 +5,7 @@ Counts are exact integers. A value outside the taxonomy is an error that names t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -224,7 +225,7 @@ def assert_complete(scored: Iterable[str], expected: Iterable[str]) -> None:
     """
     done, wanted = list(scored), list(expected)
     unique, required = set(done), set(wanted)
-    twice = sorted({patch for patch in done if done.count(patch) > 1}) if len(unique) != len(done) else []
+    twice = sorted(patch for patch, times in Counter(done).items() if times > 1)
     problems = [
         f"{len(names)} {kind} ({', '.join(names[:_MAX_NAMED])}{', ...' if len(names) > _MAX_NAMED else ''})"
         for kind, names in (
