@@ -9,7 +9,7 @@ import pytest
 
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.errors import DataError, MissingFileError
-from flairhub.evaluation.confusion import ConfusionTable
+from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion, write_confusion
 
 
@@ -60,3 +60,18 @@ def test_a_missing_or_foreign_file_is_an_error(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(DataError, match="expected a confusion table of format 1, but found None"):
         read_confusion(tmp_path / "other.parquet")
+
+
+def test_a_task_without_patches_and_disjoint_tasks_survive(
+    tmp_path: Path, make_table: Callable[..., ConfusionTable]
+) -> None:
+    cosia = make_table()
+    half = ConfusionBuilder(LPIS, 23)
+    half.add([cosia.patches[3]], np.zeros((1, 4, 4), np.uint8), np.ones((1, 4, 4), np.uint8))
+    path = tmp_path / "confusion.parquet"
+    write_confusion(path, [cosia, half.table()])
+    assert read_confusion(path)[LPIS].patches == (cosia.patches[3],)
+    write_confusion(path, [ConfusionBuilder(LPIS, 23).table()])
+    _same(read_confusion(path)[LPIS], ConfusionBuilder(LPIS, 23).table())
+    write_confusion(path, [])
+    assert read_confusion(path) == {}

@@ -62,31 +62,27 @@ def read_confusion(path: Path) -> dict[str, ConfusionTable]:
         MissingFileError: there is no such file.
         DataError: the file is not a confusion table of this format.
     """
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise MissingFileError(f"Expected the confusion table {path}, but it does not exist; run the evaluate stage.")
-    content = pq.read_table(path)
+    content = pq.read_table(path, read_dictionary=["task", "patch_id"])
     contract = json.loads((content.schema.metadata or {}).get(_KEY, b"{}"))
     if contract.get("format") != FORMAT:
         raise DataError(f"{path}: expected a confusion table of format {FORMAT}, but found {contract.get('format')}.")
-    task = content.column("task").combine_chunks()
     return {
-        name: _table(content.filter(_equal(task, name)), name, num_classes, path)
+        name: _table(content.filter(pc.equal(content.column("task"), name)), name, num_classes, path)
         for name, num_classes in contract["num_classes"].items()
     }
 
 
-def _equal(column: Any, value: str) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.equal(column, value)
-
-
 def _table(content: Any, task: str, num_classes: int, path: Path) -> ConfusionTable:
-    encoded = content.column("patch_id").combine_chunks().dictionary_encode()
+    # the filter keeps the names of other tasks in the dictionary: only those that occur are patches of this one
+    encoded = content.column("patch_id").unify_dictionaries().combine_chunks()
+    used, patch = np.unique(encoded.indices.to_numpy(zero_copy_only=False), return_inverse=True)
+    patches = encoded.dictionary.take(used).to_pylist()
     truth, prediction, count = (content.column(c).to_numpy() for c in ("truth", "prediction", "count"))
     if len(count) and (max(truth.max(), prediction.max()) >= num_classes or count.min() < 1):
         raise DataError(f"{path}: expected classes 0..{num_classes - 1} and positive counts of {task}, found others.")
-    patch = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return sorted_table(task, num_classes, encoded.dictionary.to_pylist(), patch, truth, prediction, count)
+    return sorted_table(task, num_classes, patches, patch.astype(np.int64), truth, prediction, count)
