@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flairhub.archives.manifest import Manifest
 from flairhub.archives.selection import Selection
-from flairhub.archives.store import Checksums, archive_entry, find_archive
+from flairhub.archives.store import Checksums, archive_entry, find_archive, sha256_of
 from flairhub.catalog.modalities import METADATA_ARCHIVE
 from flairhub.catalog.names import parse_archive
 from flairhub.errors import DataError, MissingFileError
@@ -81,47 +81,39 @@ class CheckReport:
     """With the bytes that the manifest states."""
 
     @property
-    def same(self) -> bool:
+    def clean(self) -> bool:
         """Whether the folder is the version that the manifest states."""
         return not (self.missing or self.new or self.changed)
-
-    def lines(self) -> list[str]:
-        """The report for a terminal, one line per difference."""
-        found = [
-            f"{label} {name}"
-            for label, names in (("missing", self.missing), ("new", self.new), ("changed", self.changed))
-            for name in names
-        ]
-        return [*found, f"{len(self.unchanged)} archives unchanged"]
 
 
 def check(
     manifest: Manifest,
     folder: Path,
-    checksums: Checksums,
     *,
+    checksums: Checksums | None = None,
     selection: Selection | None = None,
     progress: bool = False,
 ) -> CheckReport:
-    """Compare a folder with a manifest, hashing what its stamps do not vouch for.
+    """Compare a folder with a manifest.
 
     Args:
         manifest: the version expected.
         folder: folder of archives, or its parent as `find_root` accepts it.
-        checksums: cache of checksums.
+        checksums: cache that may vouch for unchanged files; None: every archive is hashed again.
         selection: what the manifest was made for; an archive outside it is not reported as new. None: all.
         progress: draw bars while hashing.
     """
     root = find_root(folder)
     present = set(list_archives(root))
-    wanted = set((selection or Selection()).choose(present, "the local folder")) if selection else present
+    wanted = present if selection is None else set(selection.choose(present, "the folder"))
     changed: list[str] = []
     unchanged: list[str] = []
     for entry in manifest.archives:
         if entry.name not in present:
             continue
         path, kind = find_archive(root, entry.name)
-        same = kind == entry.kind and checksums.sha256(path, progress=progress) == entry.sha256
+        digest = sha256_of if checksums is None else checksums.sha256
+        same = kind == entry.kind and digest(path, progress=progress) == entry.sha256
         (unchanged if same else changed).append(entry.name)
     known = set(manifest.names)
     return CheckReport(

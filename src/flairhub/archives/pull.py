@@ -24,7 +24,7 @@ def pull(
     workspace: Workspace,
     settings: RuntimeSettings,
     *,
-    modalities: AbstractSet[str],
+    modalities: AbstractSet[str] | None = None,
     code: str,
     progress: bool = False,
 ) -> Manifest:
@@ -35,7 +35,7 @@ def pull(
         workspace: its main folder holds the store.
         settings: its `data` is the folder of the source `local`.
         modalities: layers that any row needs, inputs and labels; only their archives are fetched and listed, with the
-            cloud mask of a wanted series and the metadata.
+            cloud mask of a wanted series and the metadata. None: all, which is 750 GB for the source `huggingface`.
         code: fingerprint of the sample generator's code, for the source `sample`.
         progress: draw bars.
 
@@ -50,17 +50,18 @@ def pull(
     checksums = checksums_of(workspace)
     manifest = _pull(data, workspace, settings, selection, checksums, code, progress)
     if not manifest.archives:
+        wanted = ", ".join(sorted(modalities or ())) or "any modality"
         raise DataError(
-            f"Expected archives of {', '.join(sorted(modalities))} in data.source `{data.source}`, but found none; "
+            f"Expected archives of {wanted} in data.source `{data.source}`, but found none; "
             "correct data.domains or the rows' modalities."
         )
     return manifest
 
 
-def selection_of(data: DataParams, modalities: AbstractSet[str]) -> Selection:
+def selection_of(data: DataParams, modalities: AbstractSet[str] | None) -> Selection:
     """What parameters and rows want of a source."""
     domains = None if data.domains is None else frozenset(data.domains)
-    return Selection(domains=domains, modalities=frozenset(modalities))
+    return Selection(domains=domains, modalities=None if modalities is None else frozenset(modalities))
 
 
 def checksums_of(workspace: Workspace) -> Checksums:

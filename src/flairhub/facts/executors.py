@@ -1,0 +1,55 @@
+"""Where the tasks of the index run."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.errors import ConfigurationError
+
+
+@contextmanager
+def open_executor(settings: RuntimeSettings) -> Iterator[Executor | None]:
+    """An executor as the settings ask for: Dask, processes of this machine, or None for this process.
+
+    Args:
+        settings: `scheduler` names a running Dask cluster, whose workers must see the same disks under the same
+            paths; otherwise `workers` processes are started when the first task comes.
+
+    Raises:
+        ConfigurationError: a scheduler is set, but Dask is not installed or does not answer.
+    """
+    if settings.scheduler is not None:
+        with _dask(settings.scheduler) as executor:
+            yield executor
+    elif settings.workers <= 1:
+        yield None
+    else:
+        # Fresh processes: a fork of one that has threads (pyarrow, GDAL) can hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(settings.workers, mp_context=context) as pool:
+            yield pool
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Executor]:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError:
+        raise ConfigurationError(
+            "Expected the package `distributed` for the setting `scheduler`, but it is not installed; "
+            "install flairhub[dask], or set scheduler to null."
+        ) from None
+    try:
+        client = distributed.Client(address, timeout="30s")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"Expected a Dask scheduler at {address}, but got: {error}; start it, or set scheduler to null."
+        ) from None
+    with client, client.get_executor() as executor:
+        yield executor

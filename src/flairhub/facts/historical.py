@@ -1,0 +1,45 @@
+"""To which patches a historical image belongs.
+
+Its file name carries `195X` instead of a year, the patch id keeps the year of the aerial campaign, and a domain can
+have several campaigns. The year is that of the patches known at the same place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from flairhub.archives.manifest import Manifest
+from flairhub.archives.reader import PatchReader
+from flairhub.catalog.names import HISTORICAL_YEAR, parse_archive, parse_file
+
+Places = dict[str, tuple[str, ...]]
+"""`<ROI>_<i>-<j>` -> years in which the domain has a patch there, sorted."""
+
+_PATCH_ID = re.compile(r"^(D(?:\d{3}){1,2})-(\d{4})_(.+)$")
+
+
+def places_by_domain(manifest: Manifest, reader: PatchReader, patch_ids: Iterable[str]) -> dict[str, Places]:
+    """Known places of every domain that has a historical archive.
+
+    Args:
+        manifest: the data version.
+        reader: reads the lists of members of the domain's other archives.
+        patch_ids: patches that the metadata names.
+    """
+    parsed = {name: archive for name in manifest.names if (archive := parse_archive(name)) is not None}
+    domains = {archive.domain for archive in parsed.values() if archive.year == HISTORICAL_YEAR}
+    found: dict[str, dict[str, set[str]]] = {domain: {} for domain in sorted(domains)}
+    if not found:
+        return {}
+    for patch_id in patch_ids:
+        match = _PATCH_ID.match(patch_id)
+        if match is not None and match[1] in found:
+            found[match[1]].setdefault(match[3], set()).add(match[2])
+    for name, archive in parsed.items():
+        if archive.domain in found and archive.year != HISTORICAL_YEAR:
+            for member in reader.members(name):
+                file = parse_file(member.name.rsplit("/", 1)[-1])
+                if file is not None:
+                    found[archive.domain].setdefault(f"{file[1]}_{file[2]}-{file[3]}", set()).add(archive.year)
+    return {domain: {place: tuple(sorted(years)) for place, years in found[domain].items()} for domain in found}

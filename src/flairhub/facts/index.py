@@ -1,0 +1,160 @@
+"""The index: one pass over the pixels of every archive, kept per archive, assembled into the table of facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from flairhub.archives.manifest import ArchiveEntry, Manifest
+from flairhub.archives.reader import PatchReader
+from flairhub.archives.store import Checksums, verify
+from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
+from flairhub.catalog.names import HISTORICAL_YEAR, ArchiveName, parse_archive
+from flairhub.config.inputs import CloudFilter
+from flairhub.errors import DataError
+from flairhub.facts.historical import Places, places_by_domain
+from flairhub.facts.metadata import Calendar, Metadata, read_metadata
+from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part, read_summary
+from flairhub.facts.patch_facts import ClearRule
+from flairhub.files import replacing, write_json
+
+INLINE_BYTES = 32 << 20
+"""Below this many bytes of new archives, starting processes costs more than they save."""
+
+
+def build_index(
+    manifest: Manifest,
+    folder: Path,
+    destination: Path,
+    *,
+    filter: CloudFilter,  # noqa: A002 - named as in the parameters
+    cache: Path,
+    code: str,
+    executor: Executor | None = None,
+    checksums: Checksums | None = None,
+    progress: bool = False,
+) -> None:
+    """Write the table of facts of a data version; the same bytes whatever the executor.
+
+    Args:
+        manifest: the data version.
+        folder: folder that holds its archives.
+        destination: `data/index`; gets `patches/`, `dates/`, `metadata/` and `summary.json`.
+        filter: its thresholds say when a pixel of the cloud mask is clear.
+        cache: folder that keeps the parts; a part is made once per archive bytes, code, dates and thresholds.
+        code: fingerprint of the code that computes facts.
+        executor: runs one task per archive; None: this process does.
+        checksums: cache of checksums; with it, archives that have no part yet must have the manifest's bytes.
+        progress: draw bars.
+
+    Raises:
+        MissingFileError: an archive of the manifest is not in the folder.
+        IntegrityError: an archive has other bytes than the manifest states.
+        DataError: an archive or the metadata is damaged, or the manifest has no archive of patches.
+    """
+    reader = PatchReader(folder)
+    metadata = Metadata()
+    if manifest.find(METADATA_ARCHIVE) is not None:
+        metadata = read_metadata(reader)
+    places = places_by_domain(manifest, reader, metadata.patch_ids)
+    rule = ClearRule(max_cloud=filter.max_cloud, max_snow=filter.max_snow)
+    tasks: dict[str, PartTask] = {}
+    for entry in manifest.archives:
+        name = parse_archive(entry.name)
+        if name is not None:
+            tasks[entry.name] = _task(entry, name, folder, metadata, places, rule, cache, code)
+    if not tasks:
+        raise DataError("Expected archives of patches in the manifest, but got none; correct data.domains and pull.")
+    missing = [task for task in tasks.values() if not task.target.is_dir()]
+    entries = {entry.name: entry for entry in manifest.archives}
+    if checksums is not None:
+        for task in missing:
+            verify(folder, entries[task.archive], checksums, progress=progress)
+    sizes = {name: entry.size for name, entry in entries.items()}
+    _run(missing, sizes, executor, progress=progress)
+    _assemble(tasks, metadata, destination)
+
+
+def _task(
+    entry: ArchiveEntry,
+    name: ArchiveName,
+    folder: Path,
+    metadata: Metadata,
+    places: Mapping[str, Places],
+    rule: ClearRule,
+    cache: Path,
+    code: str,
+) -> PartTask:
+    """The task of one archive; its target is named after everything that its facts depend on."""
+    known: Places = dict(places[name.domain]) if name.year == HISTORICAL_YEAR else {}
+    calendar = Calendar()
+    if MODALITIES[name.modality].is_series and name.modality in metadata.calendars:
+        calendar = metadata.calendars[name.modality].part({f"{name.domain}-{name.year}"})
+    key = {
+        "sha256": entry.sha256,
+        "code": code,
+        "calendar": asdict(calendar),
+        "places": known,
+        "rule": asdict(rule) if MODALITIES[name.modality].kind == "mask" else None,
+    }
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
+    target = cache / f"{entry.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return PartTask(
+        folder=folder, archive=entry.name, rule=rule, calendar=calendar, places=known, target=target.absolute()
+    )
+
+
+def _run(tasks: Sequence[PartTask], sizes: Mapping[str, int], executor: Executor | None, *, progress: bool) -> None:
+    """Build the missing parts, the largest archives first, so that no long task is left for the end."""
+    ordered = sorted(tasks, key=lambda task: (-sizes[task.archive], task.archive))
+    total = sum(sizes[task.archive] for task in ordered)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="index", disable=not progress, leave=False) as bar:
+        for archive in _finished(ordered, executor if total >= INLINE_BYTES else None):
+            bar.update(sizes[archive])
+
+
+def _finished(tasks: Sequence[PartTask], executor: Executor | None) -> Iterator[str]:
+    """Names of archives as their parts get ready."""
+    if executor is None:
+        for task in tasks:
+            build_part(task)
+            yield task.archive
+        return
+    futures: dict[Future[Path], str] = {executor.submit(build_part, task): task.archive for task in tasks}
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _assemble(tasks: Mapping[str, PartTask], metadata: Metadata, destination: Path) -> None:
+    """Copy the parts and write the metadata; what an earlier data version left behind goes."""
+    import pyarrow.parquet as pq
+
+    for name in ("patches", "dates", "metadata"):
+        shutil.rmtree(destination / name, ignore_errors=True)
+        (destination / name).mkdir(parents=True)
+    for archive, task in tasks.items():
+        _copy(task.target / PATCHES_PART, destination / "patches" / f"{archive}.parquet")
+        if (task.target / DATES_PART).is_file():
+            _copy(task.target / DATES_PART, destination / "dates" / f"{archive}.parquet")
+    if metadata.splits is not None:
+        pq.write_table(metadata.splits, destination / "metadata" / "splits.parquet", compression="zstd")
+    if metadata.calendars:
+        pq.write_table(metadata.date_lists(), destination / "metadata" / "dates.parquet", compression="zstd")
+    write_json(destination / "summary.json", {name: read_summary(task.target) for name, task in tasks.items()})
+
+
+def _copy(source: Path, destination: Path) -> None:
+    with replacing(destination) as temporary:
+        shutil.copyfile(source, temporary)
