@@ -179,3 +179,28 @@ def rows(empty_rows: Rows, empty_database: Path) -> Rows:
 
 
 RowsFactory = Callable[[], Rows]
+
+
+def snapshot(client: Any, experiment: str = "flairhub/sample") -> dict[str, Any]:
+    """All that the active runs of an experiment show, but identifiers and addresses, by row."""
+    found = client.get_experiment_by_name(experiment)
+    shown: dict[str, Any] = {}
+    for run in client.search_runs([found.experiment_id], max_results=1000):
+        identifier = run.info.run_id
+        history = {
+            key: sorted((point.step, point.value) for point in client.get_metric_history(identifier, key))
+            for key in run.data.metrics
+        }
+        artifacts = [item.path for item in client.list_artifacts(identifier)]
+        artifacts += [item.path for item in client.list_artifacts(identifier, "figures")]
+        assert run.info.run_name not in shown, "a row has two active runs"
+        shown[run.info.run_name] = {
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "params": dict(run.data.params),
+            "tags": {key: value for key, value in run.data.tags.items() if key != "mlflow.user"},
+            "history": history,
+            "inputs": sorted((i.dataset.name, i.dataset.digest, i.dataset.profile) for i in run.inputs.dataset_inputs),
+            "artifacts": sorted(artifacts),
+        }
+    return shown

@@ -6,7 +6,6 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
@@ -76,8 +75,8 @@ def log_batches(
 ) -> None:
     """Log in as few requests as MLflow's limits allow; the last tag goes with the last request."""
     size, small = METRICS_PER_REQUEST, PARAMS_PER_REQUEST
-    requests = max(1, ceil(len(metrics) / size), ceil(len(params) / small), ceil(len(tags) / small))
-    without_tags = requests - ceil(len(tags) / small)
+    requests = max(1, math.ceil(len(metrics) / size), math.ceil(len(params) / small), math.ceil(len(tags) / small))
+    without_tags = requests - math.ceil(len(tags) / small)
     for number in range(requests):
         place = number - without_tags
         store.client.log_batch(

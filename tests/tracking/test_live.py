@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flairhub.tracking.live import LiveRun
+from flairhub.tracking.names import experiment_name
+from flairhub.tracking.store import open_store, tracking_uri
+from flairhub.tracking.sync import sync
+
+from .conftest import Rows, snapshot
+from .test_sync import closed_port
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
+
+
+def live(rows: Rows, uri: str | None = None, **options: Any) -> LiveRun:
+    return LiveRun(
+        uri=uri or tracking_uri(rows.workspace),
+        experiment=experiment_name("sample"),
+        key=rows.key("LC-A"),
+        name="LC-A",
+        tags={"note": "x"},
+        **{"connect_after_s": 0.0, "flush_every_s": 0.05} | options,
+    )
+
+
+def runs_of(rows: Rows) -> Any:
+    return snapshot(open_store(tracking_uri(rows.workspace)).client)
+
+
+def test_live_run_is_completed_by_the_sync(rows: Rows) -> None:
+    run = live(rows).start()
+    run.log(10, {"epoch": 0, "train_loss": 2.5, "learning_rate": 0.001, "valid.miou": float("nan"), "train.loss": 2.6})
+    run.log(20, {"epoch": 1, "train_loss": 1.25})
+    run.close(timeout_s=60)
+    before = runs_of(rows)["LC-A"]
+    assert before["status"] == "RUNNING"
+    assert before["tags"]["note"] == "x"
+    assert before["history"] == {
+        "history/epoch": [(10, 0), (20, 1)],
+        "history/train_loss": [(10, 2.5), (20, 1.25)],
+        "history/learning_rate": [(10, 0.001)],
+        "live/train.loss": [(10, 2.6)],
+    }
+    rows.add("LC-A")
+    report = sync(rows.workspace, ["LC-A"], profile="sample")
+    assert report.completed == ("LC-A",)
+    after = runs_of(rows)["LC-A"]
+    assert after["status"] == "FINISHED"
+    assert after["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+    assert after["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]
+    assert after["history"]["live/train.loss"] == [(10, 2.6)]
+    assert after["tags"]["flairhub.writer"] == "live"
+    client = open_store(tracking_uri(rows.workspace)).client
+    found = client.get_experiment_by_name("flairhub/sample")
+    assert [item.info.run_id for item in client.search_runs([found.experiment_id])] == [run.run_id]
+    assert sync(rows.workspace, ["LC-A"], profile="sample").unchanged == ("LC-A",)
+
+
+def test_live_run_that_contradicts_the_files_is_replaced(rows: Rows) -> None:
+    run = live(rows).start()
+    run.log(10, {"train_loss": 99.0})
+    run.close(timeout_s=60)
+    rows.add("LC-A")
+    assert sync(rows.workspace, ["LC-A"], profile="sample").completed == ("LC-A",)
+    after = runs_of(rows)["LC-A"]
+    assert after["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+    assert after["tags"]["flairhub.writer"] == "sync"
+
+
+def test_resumed_training_continues_its_run(rows: Rows) -> None:
+    first = live(rows).start()
+    first.log(10, {"train_loss": 2.5})
+    first.log(20, {"train_loss": 1.25})
+    first.close(timeout_s=60)
+    second = live(rows).start()
+    second.log(20, {"train_loss": 1.25})  # done again after the checkpoint
+    second.log(30, {"train_loss": 1.0})
+    second.close(timeout_s=60)
+    assert second.run_id == first.run_id
+    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25), (30, 1.0)]
+
+
+def test_short_training_never_connects(rows: Rows) -> None:
+    run = live(rows, connect_after_s=60.0).start()
+    run.log(10, {"train_loss": 2.5})
+    began = time.monotonic()
+    run.close()
+    assert time.monotonic() - began < 1
+    assert run.run_id is None
+    assert open_store(tracking_uri(rows.workspace)).client.get_experiment_by_name("flairhub/sample") is None
+
+
+def test_values_of_every_step_are_thinned_and_the_buffer_is_bounded(rows: Rows) -> None:
+    run = live(rows, connect_after_s=60.0, capacity=100)
+    for step in range(1000):
+        run.log(step, {"train.loss": 1.0})
+    assert len(run._points) == 1
+    for step in range(1000):
+        run.log(step, {"train_loss": 1.0})
+    assert [point.step for point in run._points] == list(range(900, 1000))
+
+
+def test_server_that_is_down_costs_one_warning(rows: Rows, caplog: pytest.LogCaptureFixture) -> None:
+    address = f"http://user:secret@127.0.0.1:{closed_port()}"
+    with caplog.at_level(logging.WARNING, logger="flairhub"):
+        run = live(rows, address).start()
+        wait_until(lambda: run.given_up)
+        run.log(1, {"train_loss": 1.0})
+        began = time.monotonic()
+        run.close()
+    assert time.monotonic() - began < 1
+    mine = [record.getMessage() for record in caplog.records if record.name.startswith("flairhub")]
+    assert len(mine) == 1
+    assert "flairhub track" in mine[0]
+    assert "secret" not in mine[0]
+    assert not run._points
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Takes connections and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_server_that_never_answers_does_not_hold_the_training(
+    rows: Rows, silent_server: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    run = live(rows, silent_server).start()
+    time.sleep(0.3)
+    slowest = 0.0
+    for step in range(200):
+        began = time.monotonic()
+        run.log(step, {"train_loss": 1.0, "train.loss": 2.0})
+        slowest = max(slowest, time.monotonic() - began)
+    began = time.monotonic()
+    run.close(timeout_s=0.5)
+    assert time.monotonic() - began < 2
+    assert slowest < 0.5
+    assert "waits for `flairhub track`" in caplog.text
+
+
+def test_server_that_dies_loses_nothing_of_the_files(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = live(rows, max_failures=2).start()
+    run.log(10, {"train_loss": 2.5})
+    wait_until(lambda: run.run_id is not None and not run._points)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def dead(*arguments: Any, **options: Any) -> None:
+        raise MlflowException("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", dead)
+        run.log(20, {"train_loss": 1.25})
+        wait_until(lambda: run.given_up)
+        run.close()
+    rows.add("LC-A")
+    assert sync(rows.workspace, ["LC-A"], profile="sample").completed == ("LC-A",)
+    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+
+
+def test_points_of_a_failed_request_are_sent_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    original, failures = MlflowClient.log_batch, iter([True])
+
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        if next(failures, False):
+            raise MlflowException("busy")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", sometimes)
+    run = live(rows).start()
+    run.log(10, {"train_loss": 2.5})
+    run.log(20, {"train_loss": 1.25})
+    run.close(timeout_s=60)
+    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+
+
+def test_fork_waits_for_the_import() -> None:
+    """A child must never see a lock of the import that its parent's thread held."""
+    from flairhub.tracking import live as module
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with module._IMPORTING:
+            held.set()
+            time.sleep(0.3)
+            done.set()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if module._IMPORTING.acquire(timeout=1) else 1)
+    assert done.is_set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+
+
+def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

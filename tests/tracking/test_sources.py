@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flairhub.files import read_json, write_json
+from flairhub.tracking.errors import TrackingError
+from flairhub.tracking.sources import RowFiles, lock_tags, read_inputs_facts, read_lock, read_receipt, weights_key
+
+
+@pytest.mark.parametrize("key", ["row_key", "eval_key", "weights_sha256"])
+def test_receipt_without_a_required_key_is_named(empty_rows: Any, key: str) -> None:
+    empty_rows.add("LC-A", receipt={key: None})
+    path = empty_rows.receipt("LC-A")
+    with pytest.raises(TrackingError, match=rf"receipt\.json: expected the keys .* but {key} is lacking"):
+        read_receipt(path, "LC-A")
+
+
+def test_receipt_of_another_row_is_refused(empty_rows: Any) -> None:
+    empty_rows.add("LC-A", receipt={"row": "LC-B"})
+    with pytest.raises(TrackingError, match="expected the receipt of LC-A, but got that of LC-B"):
+        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
+
+
+def test_receipt_keeps_extra_keys(empty_rows: Any) -> None:
+    empty_rows.add("LC-A", receipt={"future": {"a": 1}})
+    assert read_receipt(empty_rows.receipt("LC-A"), "LC-A")["future"] == {"a": 1}
+
+
+def test_broken_json_is_named(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    empty_rows.receipt("LC-A").write_text("{")
+    with pytest.raises(TrackingError, match=r"receipt\.json: expected JSON"):
+        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
+
+
+def test_split_digest_depends_on_its_own_patches_alone(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    path = empty_rows.root / "data" / "inputs" / "LC-A.json"
+    before = read_inputs_facts(path).splits
+    assert {name: facts.num_patches for name, facts in before.items()} == {"train": 5, "valid": 2, "test": 3}
+    value = read_json(path)
+    # A calendar that only train uses changes, and comes to lie after the one that test uses.
+    value["calendars"] = [["20210101", "20210202"], ["20220101"]]
+    for split, calendar in (("train", 1), ("valid", 1), ("test", 0)):
+        columns = value["splits"][split]
+        columns["dates"]["SENTINEL2_TS"] = [calendar] * len(columns["patch_id"])
+    write_json(path, value)
+    after = read_inputs_facts(path).splits
+    assert after["test"] == before["test"]
+    assert after["train"].digest != before["train"].digest
+
+
+def test_split_without_patch_ids_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "LC-A.json"
+    write_json(path, {"recipe": {}, "splits": {"train": {}}})
+    with pytest.raises(TrackingError, match="expected columns with `patch_id` in train"):
+        read_inputs_facts(path)
+
+
+def test_key_of_weights_is_read_from_the_header(empty_rows: Any, tmp_path: Path) -> None:
+    empty_rows.add("LC-A")
+    assert weights_key(RowFiles(root=empty_rows.root, row="LC-A").weights) == empty_rows.key("LC-A")
+    assert weights_key(tmp_path / "absent.safetensors") is None
+    (tmp_path / "short.safetensors").write_bytes(b"\xff" * 12)
+    assert weights_key(tmp_path / "short.safetensors") is None
+
+
+def lock_of(rows: Any, md5: str | None = None) -> dict[str, Any]:
+    present = hashlib.md5(rows.receipt("LC-A").read_bytes()).hexdigest()
+    return {
+        "train@LC-A": {"cmd": "x", "outs": [{"path": "models/LC-A", "md5": "1.dir"}]},
+        "evaluate@LC-A": {"cmd": "y", "outs": [{"path": "reports/rows/LC-A/receipt.json", "md5": md5 or present}]},
+        "evaluate@LC-B": {"cmd": "z", "outs": []},
+    }
+
+
+def test_lock_tags_hold_the_hashes_of_both_stages(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    tags = lock_tags(lock_of(empty_rows), RowFiles(root=empty_rows.root, row="LC-A"))
+    assert set(tags) == {
+        "dvc.train",
+        "dvc.evaluate",
+        "dvc.train.out.models/LC-A",
+        "dvc.evaluate.out.reports/rows/LC-A/receipt.json",
+    }
+    assert tags["dvc.train.out.models/LC-A"] == "1.dir"
+    assert len(tags["dvc.train"]) == 64
+
+
+def test_lock_of_an_earlier_evaluation_gives_no_tags(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    assert lock_tags(lock_of(empty_rows, md5="0" * 32), RowFiles(root=empty_rows.root, row="LC-A")) == {}
+
+
+def test_lock_with_conflict_marks_is_refused(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) == {}
+    (tmp_path / "dvc.lock").write_text("stages:\n  a: {cmd: x}\n")
+    assert read_lock(tmp_path) == {"a": {"cmd": "x"}}
+    (tmp_path / "dvc.lock").write_text("<<<<<<< HEAD\nstages:\n  a: {\n=======\n")
+    with pytest.raises(TrackingError, match=r"dvc\.lock: expected YAML"):
+        read_lock(tmp_path)
