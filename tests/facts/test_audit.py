@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,28 +24,28 @@ S1, S2, MASK = "SENTINEL1-ASC_TS", "SENTINEL2_TS", "SENTINEL2_MSK-SC"
 AERIAL, DEM, COSIA, LPIS = "AERIAL_RGBI", "DEM_ELEV", "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 
 
-def params(policies: dict[str, tuple[str, str]] | None = None, only=None) -> AuditParams:
+def params(policies: dict[str, tuple[str, str]] | None = None, only: Any = None) -> AuditParams:
     checks = {name: check.recommended for name, check in CHECKS.items() if only is None or name in only}
     for name, (severity, policy) in (policies or {}).items():
         checks[name] = AuditCheck(severity=severity, policy=policy)
     return AuditParams(checks=checks, max_nodata_share=0.5, min_polarisation_gap=1.3)
 
 
-def radar(rng, dates: int = 4) -> np.ndarray:
+def radar(rng: Any, dates: int = 4) -> np.ndarray:
     """Plausible Sentinel-1: VV about four times VH."""
     vh = rng.uniform(0.01, 0.03, (dates, 1, 3, 3))
     return np.concatenate([vh * 4, vh], axis=1).astype(np.float32)
 
 
-def aerial(rng) -> np.ndarray:
+def aerial(rng: Any) -> np.ndarray:
     return rng.integers(0, 256, (4, 8, 8)).astype(np.uint8)
 
 
-def label(rng, top: int = 18, bands: int = 1) -> np.ndarray:
+def label(rng: Any, top: int = 18, bands: int = 1) -> np.ndarray:
     return rng.integers(0, top + 1, (bands, 8, 8)).astype(np.uint8)
 
 
-def fill(facts, patches=(A, B, C), *, skip=()):
+def fill(facts: Any, patches: Any = (A, B, C), *, skip: Any = ()):
     """A faultless set of aerial, radar, Sentinel-2, mask and label for each patch."""
     rng = np.random.default_rng(1)
     for patch in patches:
@@ -60,22 +62,22 @@ def fill(facts, patches=(A, B, C), *, skip=()):
     return facts.splits(split_1=dict.fromkeys(patches, "train"))
 
 
-def found(outcome, name):
+def found(outcome: Any, name: Any):
     return next(check for check in outcome.report["checks"] if check["name"] == name)
 
 
-def broken(outcome) -> set[str]:
+def broken(outcome: Any) -> set[str]:
     return {check["name"] for check in outcome.report["checks"] if not check["success"]}
 
 
-def row(outcome, patch, modality) -> dict:
+def row(outcome: Any, patch: Any, modality: Any) -> dict:
     table = outcome.valid.to_pandas()
     picked = table[(table["patch_id"] == patch) & (table["modality"] == modality)]
     assert len(picked) == 1
     return picked.iloc[0].to_dict()
 
 
-def test_a_faultless_set_passes_every_check_and_every_check_looked_at_something(facts):
+def test_a_faultless_set_passes_every_check_and_every_check_looked_at_something(facts: Any):
     outcome = audit(fill(facts).write(), params())
     assert broken(outcome) == set()
     assert outcome.success
@@ -91,7 +93,7 @@ def test_a_faultless_set_passes_every_check_and_every_check_looked_at_something(
     }  # fmt: skip
 
 
-def spoil(facts, patch, modality, change, **changes):
+def spoil(facts: Any, patch: str, modality: str, change: Any, **changes: Any):
     """A faultless set in which one file differs."""
     fill(facts, skip={(patch, modality)})
     rng = np.random.default_rng(7)
@@ -117,7 +119,7 @@ def patch(number: int) -> str:
     return f"D012-2019_AF-S1-{number}_1-1"
 
 
-def test_a_defect_of_a_file_is_found_there_and_nowhere_else(facts):
+def test_a_defect_of_a_file_is_found_there_and_nowhere_else(facts: Any):
     rng = np.random.default_rng(7)
     fill(facts, (A, B, C))
     for number, (_, modality, changes, _) in enumerate(LAYER_DEFECTS, 20):
@@ -144,14 +146,14 @@ def test_a_defect_of_a_file_is_found_there_and_nowhere_else(facts):
     ]
 
 
-def test_a_file_that_lies_elsewhere_than_its_label(facts):
+def test_a_file_that_lies_elsewhere_than_its_label(facts: Any):
     shifted = {"left": 100.0, "right": 202.4, "bottom": 0.0, "top": 102.4}
     outcome = audit(spoil(facts, B, AERIAL, None, **shifted), params())
     assert broken(outcome) == {"footprint"}
     assert [(e["patch"], e["modality"]) for e in found(outcome, "footprint")["examples"]] == [(B, AERIAL)]
 
 
-def test_the_tolerance_of_footprints_is_half_a_pixel_of_the_file(facts, box_of):
+def test_the_tolerance_of_footprints_is_half_a_pixel_of_the_file(facts: Any, box_of: Any):
     rng = np.random.default_rng(0)
     for patch_id, share in ((A, 0.49), (B, 0.51)):
         pixel = 102.4 / 3  # radar patches of these tests have 3 pixels
@@ -161,7 +163,7 @@ def test_the_tolerance_of_footprints_is_half_a_pixel_of_the_file(facts, box_of):
     assert [(e["patch"], e["found"]) for e in examples] == [(B, pytest.approx(0.51))]
 
 
-def test_without_a_label_the_finest_raster_sets_the_footprint(facts, box_of):
+def test_without_a_label_the_finest_raster_sets_the_footprint(facts: Any, box_of: Any):
     rng = np.random.default_rng(0)
     box = box_of(A)
     facts.add(A, S1, radar(rng), left=box["left"] + 60, right=box["right"] + 60).add(A, AERIAL, aerial(rng))
@@ -178,7 +180,7 @@ def test_without_a_label_the_finest_raster_sets_the_footprint(facts, box_of):
         (LPIS, np.array([[[0, 23], [22, 22]], [[31, 0], [0, 0]], [[46, 46], [0, 0]]], np.uint8), 4),
     ],
 )
-def test_labels_outside_the_taxonomy_of_their_level(facts, modality, array, outside):
+def test_labels_outside_the_taxonomy_of_their_level(facts: Any, modality: Any, array: Any, outside: Any):
     outcome = audit(facts.add(A, modality, array).write(), params(only={"label_values"}))
     check = found(outcome, "label_values")
     assert check["success"] is (outside == 0)
@@ -186,7 +188,7 @@ def test_labels_outside_the_taxonomy_of_their_level(facts, modality, array, outs
     assert row(outcome, A, modality)["accepted"] == (outside == 0)
 
 
-def test_an_unreadable_raster_is_judged_by_its_error_only(facts):
+def test_an_unreadable_raster_is_judged_by_its_error_only(facts: Any):
     fill(facts, skip={(B, AERIAL)}).unreadable(B, AERIAL, "CRC of block 3")
     outcome = audit(facts.write(), params())
     assert broken(outcome) == {"readable"}
@@ -196,7 +198,7 @@ def test_an_unreadable_raster_is_judged_by_its_error_only(facts):
     assert found(outcome, "band_count")["evaluated"] == 14
 
 
-def test_two_files_of_one_patch_and_modality_refuse_the_whole_set(facts):
+def test_two_files_of_one_patch_and_modality_refuse_the_whole_set(facts: Any):
     rng = np.random.default_rng(0)
     outcome = audit(fill(facts).add(B, AERIAL, aerial(rng)).write(), params())
     assert broken(outcome) == {"unique"}
@@ -207,7 +209,7 @@ def test_two_files_of_one_patch_and_modality_refuse_the_whole_set(facts):
     assert row(outcome, A, S1)["reasons"] == "set:unique"
 
 
-def test_dropping_duplicates_leaves_the_others(facts):
+def test_dropping_duplicates_leaves_the_others(facts: Any):
     rng = np.random.default_rng(0)
     index = fill(facts).add(B, AERIAL, aerial(rng)).write()
     outcome = audit(index, params({"unique": ("warn", "drop")}))
@@ -215,7 +217,7 @@ def test_dropping_duplicates_leaves_the_others(facts):
     assert not row(outcome, B, AERIAL)["accepted"]
 
 
-def test_a_mask_with_other_dates_than_its_series(facts):
+def test_a_mask_with_other_dates_than_its_series(facts: Any):
     fill(facts, skip={(B, MASK)}).add(B, MASK, np.zeros((2, 2, 2, 2), np.uint16) + 5)
     outcome = audit(facts.write(), params())
     assert broken(outcome) == {"mask_dates"}
@@ -227,27 +229,27 @@ def test_a_mask_with_other_dates_than_its_series(facts):
 # dates
 
 
-def nan_at(date):
-    def change(array):
+def nan_at(date: Any):
+    def change(array: Any):
         array[date, 0, 1, 1] = np.nan
 
     return change
 
 
-def zero_at(date, everywhere):
-    def change(array):
+def zero_at(date: Any, everywhere: Any):
+    def change(array: Any):
         array[date] = 0 if everywhere else array[date]
         array[date, 0, 0, 0] = 0
 
     return change
 
 
-def decibel(array):
+def decibel(array: Any):
     array[:] = 10 * np.log10(array)
 
 
-def mixed(date):
-    def change(array):
+def mixed(date: Any):
+    def change(array: Any):
         array[date, 1] = array[date, 0]
 
     return change
@@ -264,7 +266,7 @@ DATE_DEFECTS = [
 ]
 
 
-def test_a_defect_of_a_date_rejects_that_date_only(facts):
+def test_a_defect_of_a_date_rejects_that_date_only(facts: Any):
     rng = np.random.default_rng(7)
     facts.add(A, S1, radar(rng))
     for number, (_, change, dates, _) in enumerate(DATE_DEFECTS, 20):
@@ -286,20 +288,20 @@ def test_a_defect_of_a_date_rejects_that_date_only(facts):
     assert outcome.report["summary"]["rejected_dates"] == sum(len(values) for *_, values in DATE_DEFECTS)
 
 
-def test_a_date_of_zeros_is_both_a_zero_date_and_a_date_with_zero_pixels(facts):
+def test_a_date_of_zeros_is_both_a_zero_date_and_a_date_with_zero_pixels(facts: Any):
     outcome = audit(spoil(facts, B, S1, zero_at(0, True)), params())
     assert broken(outcome) == {"sentinel1_zero_date", "sentinel1_zero_pixels"}
     assert list(row(outcome, B, S1)["rejected_dates"]) == [0]
 
 
-def test_decibel_are_reported_as_such_and_not_as_mixed_polarisations(facts):
+def test_decibel_are_reported_as_such_and_not_as_mixed_polarisations(facts: Any):
     outcome = audit(spoil(facts, B, S1, decibel), params())
     assert broken(outcome) == {"sentinel1_linear"}
     assert found(outcome, "sentinel1_linear")["unexpected"] == 4
 
 
-def test_a_date_without_a_counted_pixel(facts):
-    def nothing(array):
+def test_a_date_without_a_counted_pixel(facts: Any):
+    def nothing(array: Any):
         array[1] = np.nan
 
     outcome = audit(spoil(facts, B, S1, nothing), params())
@@ -308,8 +310,8 @@ def test_a_date_without_a_counted_pixel(facts):
     assert list(row(outcome, B, S1)["rejected_dates"]) == [1]
 
 
-def test_a_series_without_a_date_left_is_not_accepted(facts):
-    def nothing(array):
+def test_a_series_without_a_date_left_is_not_accepted(facts: Any):
+    def nothing(array: Any):
         array[:] = np.nan
 
     outcome = audit(spoil(facts, B, S1, nothing), params())
@@ -318,7 +320,7 @@ def test_a_series_without_a_date_left_is_not_accepted(facts):
     assert list(row(outcome, B, S1)["rejected_dates"]) == [0, 1, 2, 3]
 
 
-def test_kept_defects_are_reported_and_used(facts):
+def test_kept_defects_are_reported_and_used(facts: Any):
     outcome = audit(spoil(facts, B, S1, mixed(3)), params(only={"sentinel1_polarisation"}))
     assert found(outcome, "sentinel1_polarisation")["unexpected"] == 1
     assert row(outcome, B, S1) | {"rejected_dates": []} == {
@@ -326,7 +328,7 @@ def test_kept_defects_are_reported_and_used(facts):
     }  # fmt: skip
 
 
-def test_mask_values_above_100(facts):
+def test_mask_values_above_100(facts: Any):
     fill(facts, skip={(B, MASK)}).add(B, MASK, np.full((3, 2, 2, 2), 101, np.uint16))
     outcome = audit(facts.write(), params())
     assert broken(outcome) == {"mask_values"}
@@ -336,7 +338,7 @@ def test_mask_values_above_100(facts):
 # the set
 
 
-def test_a_missing_modality_drops_the_patch_if_asked_to(facts):
+def test_a_missing_modality_drops_the_patch_if_asked_to(facts: Any):
     index = fill(facts, skip={(B, AERIAL)}).write()
     kept = audit(index, params())
     assert broken(kept) == {"missing_modality"}
@@ -347,7 +349,7 @@ def test_a_missing_modality_drops_the_patch_if_asked_to(facts):
     assert dropped.groupby("patch_id")["accepted"].all().to_dict() == {A: True, B: False, C: True}
 
 
-def test_patches_of_the_data_and_of_the_split_table_that_lack_each_other(facts):
+def test_patches_of_the_data_and_of_the_split_table_that_lack_each_other(facts: Any):
     fill(facts)
     lost = "D012-2019_AF-S1-9_1-1"
     facts.splits(split_1={A: "train", C: "test", lost: "train", "D099-2020_UU-S1-1_1-1": "train"})
@@ -359,7 +361,7 @@ def test_patches_of_the_data_and_of_the_split_table_that_lack_each_other(facts):
     assert outcome.success
 
 
-def test_a_band_with_one_value_in_the_whole_set(facts):
+def test_a_band_with_one_value_in_the_whole_set(facts: Any):
     fill(facts, skip={(p, AERIAL) for p in (A, B, C)})
     rng = np.random.default_rng(3)
     for patch in (A, B, C):
@@ -375,7 +377,7 @@ def test_a_band_with_one_value_in_the_whole_set(facts):
     }  # fmt: skip
 
 
-def test_the_derived_height_is_a_band_too(facts):
+def test_the_derived_height_is_a_band_too(facts: Any):
     flat = np.stack([np.arange(64.0), np.arange(64.0) - 5]).reshape(2, 8, 8).astype(np.float32)
     outcome = audit(facts.add(A, DEM, flat).write(), params(only={"constant_band"}))
     assert [e["modality"] for e in found(outcome, "constant_band")["examples"]] == ["DEM_ELEV HEIGHT"]
@@ -384,25 +386,25 @@ def test_the_derived_height_is_a_band_too(facts):
 # parameters, reports
 
 
-def test_an_unknown_check_is_refused_with_the_nearest(facts):
+def test_an_unknown_check_is_refused_with_the_nearest(facts: Any):
     wrong = params({"footprints": ("warn", "keep")})
     with pytest.raises(ConfigurationError, match="'footprints'; did you mean 'footprint'"):
         audit(fill(facts).write(), wrong)
 
 
-def test_fail_needs_severity_error(facts):
+def test_fail_needs_severity_error(facts: Any):
     with pytest.raises(ConfigurationError, match=r"`audit\.checks\.size` with policy fail"):
         audit(fill(facts).write(), params({"size": ("warn", "fail")}))
 
 
-def test_checks_that_are_not_asked_for_do_not_run_and_are_named(facts):
+def test_checks_that_are_not_asked_for_do_not_run_and_are_named(facts: Any):
     outcome = audit(spoil(facts, B, S1, nan_at(0)), params(only={"readable"}))
     assert [check["name"] for check in outcome.report["checks"]] == ["readable"]
     assert outcome.report["not_run"] == sorted(set(CHECKS) - {"readable"})
     assert len(row(outcome, B, S1)["rejected_dates"]) == 0
 
 
-def test_reports_are_stable_offline_and_stop_the_next_stage(facts, tmp_path):
+def test_reports_are_stable_offline_and_stop_the_next_stage(facts: Any, tmp_path: Path):
     index = spoil(facts, B, COSIA, None, label_counts=[0] * 255 + [64])
     texts = []
     for name in ("one", "two"):
@@ -418,24 +420,24 @@ def test_reports_are_stable_offline_and_stop_the_next_stage(facts, tmp_path):
     assert not read_valid(tmp_path / "one" / "valid.parquet")["accepted"].all()
 
 
-def test_a_passed_audit_lets_the_next_stage_start(facts, tmp_path):
+def test_a_passed_audit_lets_the_next_stage_start(facts: Any, tmp_path: Path):
     write_audit(tmp_path / "audit", audit(spoil(facts, B, S1, nan_at(0)), params()))
     require_passed(tmp_path / "audit" / "report.json")
 
 
-def test_missing_files_are_named(tmp_path):
+def test_missing_files_are_named(tmp_path: Path):
     with pytest.raises(MissingFileError, match="run the audit stage"):
         require_passed(tmp_path / "report.json")
     with pytest.raises(MissingFileError, match="accepted files"):
         read_valid(tmp_path / "valid.parquet")
 
 
-def test_the_page_escapes_what_it_shows(facts):
+def test_the_page_escapes_what_it_shows(facts: Any):
     fill(facts, skip={(B, AERIAL)}).unreadable(B, AERIAL, "<img src=x>")
     assert "<img" not in render_page(audit(facts.write(), params()).report)
 
 
-def test_examples_show_every_file_before_every_date_of_one(facts):
+def test_examples_show_every_file_before_every_date_of_one(facts: Any):
     rng = np.random.default_rng(0)
     for patch in (A, B, C):
         array = radar(rng, dates=30)
@@ -452,7 +454,7 @@ def test_a_missing_column_is_an_error_and_not_a_failed_check():
     import pandas as pd
 
     judge = Judge(params())
-    with pytest.raises(DataError, match="'size' to be evaluated.*other_size"):
+    with pytest.raises(DataError, match=r"'size' to be evaluated.*other_size"):
         judge.judge(pd.DataFrame({"other_dtype": [0.0]}), [CHECKS["size"], CHECKS["dtype"]])
 
 
