@@ -1,0 +1,122 @@
+"""Initial weights of the mono-date encoders: ImageNet through smp and timm, or a local file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from flairhub.errors import ConfigurationError, IntegrityError
+from flairhub.models.adapt import (
+    ChannelMode,
+    adapt_first_convolution,
+    fits_first_convolution,
+    is_position_table,
+    resize_position_table,
+)
+from flairhub.models.backbone import MonoEncoder, create_encoder
+from flairhub.models.tensors import read_tensors
+
+if TYPE_CHECKING:
+    from flairhub.models.network import SegmentationNetwork
+
+IMAGENET = "imagenet"
+RGB = 3
+PREFIXES = ("", "model.", "encoder.", "encoder.model.", "backbone.", "module.", "seg_model.", "seg_model.model.")
+"""Prefixes under which files keep an encoder."""
+
+
+def load_encoder_weights(network: SegmentationNetwork) -> None:
+    """Give every mono-date encoder of a network its initial weights.
+
+    Raises:
+        ConfigurationError: the weights do not fit the encoder.
+        MissingFileError: there is no such file.
+    """
+    params = network.spec.mono_model
+    assert params.encoder_weights is not None
+    cache: dict[object, dict[str, Tensor]] = {}
+    for name in network.spec.mono:
+        encoder = cast("MonoEncoder", network.encoders[name])
+        if params.encoder_weights == IMAGENET:
+            key: object = encoder.plan.padded if encoder.plan.takes_size else None
+            if key not in cache:
+                cache[key] = imagenet_tensors(encoder)
+            found = cache[key]
+        else:
+            key = params.encoder_weights
+            if key not in cache:
+                cache[key] = read_tensors(Path(params.encoder_weights))
+            found = match_keys(cache[key], encoder.seg_model.state_dict(), params.encoder_weights)
+        fitted = fit_encoder(found, encoder.seg_model.state_dict(), params.new_channels_init_mode)
+        encoder.seg_model.load_state_dict(fitted)
+
+
+def imagenet_tensors(encoder: MonoEncoder) -> dict[str, Tensor]:
+    """Weights of the same encoder for three channels, as smp and timm load (and, on first use, download) them."""
+    return dict(create_encoder(encoder.plan, RGB, weights=IMAGENET).state_dict())
+
+
+def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """The tensors of a file under the keys of an encoder.
+
+    Files of timm name the stages of a whole model (`layers.0.`, `stages.0.`), its feature extractors `layers_0.`;
+    files of segmentation models put a prefix before the encoder. Classification heads are left out.
+
+    Raises:
+        ConfigurationError: the file does not hold every tensor of the encoder.
+    """
+    available: dict[str, Tensor] = {}
+    for name, tensor in found.items():
+        for prefix in PREFIXES:
+            if name.startswith(prefix):
+                available.setdefault(_canonical(name[len(prefix) :]), tensor)
+    matched = {}
+    missing = []
+    for name in wanted:
+        key = _canonical(name.removeprefix("model."))
+        if key in available:
+            matched[name] = available[key]
+        elif not name.endswith(("num_batches_tracked", "attn_mask", "relative_position_index")):
+            missing.append(name)
+    if missing:
+        raise ConfigurationError(
+            f"Expected weights of the encoder in {source}, but it lacks {len(missing)} of {len(wanted)} tensors, first "
+            f"{missing[:3]}; check `model.mono.encoder_weights` and `arch`."
+        )
+    return matched
+
+
+def _canonical(name: str) -> str:
+    """One spelling for `layers.0.blocks` and `layers_0.blocks`."""
+    for group in ("layers", "stages", "blocks"):
+        if name.startswith(f"{group}."):
+            head, _, rest = name.partition(".")
+            return f"{head}_{rest}"
+    return name
+
+
+def fit_encoder(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mode: ChannelMode) -> dict[str, Tensor]:
+    """Weights with the shapes of an encoder: first convolution and position tables adapted.
+
+    Raises:
+        IntegrityError: a tensor has a shape that cannot be adapted.
+    """
+    fitted = {}
+    for name, fresh in wanted.items():
+        tensor = found.get(name, fresh).detach()
+        if tensor.shape != fresh.shape:
+            if fits_first_convolution(tensor, fresh):
+                tensor = adapt_first_convolution(tensor, fresh, mode)
+            else:
+                resized = resize_position_table(tensor, fresh.shape[0]) if is_position_table(name) else None
+                if resized is None or resized.shape != fresh.shape:
+                    raise IntegrityError(
+                        f"Expected {name} with shape {tuple(fresh.shape)}, but the weights hold {tuple(tensor.shape)}."
+                    )
+                tensor = resized
+        fitted[name] = tensor.to(fresh.dtype) if torch.is_floating_point(fresh) else tensor
+    return fitted
