@@ -1,34 +1,46 @@
-"""train ROW: train the row's network, or fetch its weights, into models/ROW.
+"""train ROW: train the row's network into models/ROW.
 
-Resumable: state lies under .flairhub/train/, outside every output; a finished training is never repeated.
+Resumable: its state lies under .flairhub/train, outside every output; a finished training is never repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
-from _stage import run
+from _stage import now_ms, run
 
-from flairhub.benchmark.keys import seed_keys
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys
+from flairhub.benchmark.volatile import note_volatile
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.training.row import train_row
+from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
 
 CODE = Path("data/code/train.json")
 
 
 def main(arguments: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     workspace = find_workspace()
+    settings = read_settings(workspace)
     inputs = Path("data/inputs") / f"{arguments.row}.json"
+    start_ms = now_ms()
     train_row(
         inputs,
-        seed_keys(inputs, CODE),
-        Path("models") / arguments.row,
-        manifest=Path("data/manifest.json"),
-        workspace=workspace,
-        settings=read_settings(workspace),
+        TrainingIdentity(
+            keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
+        ),
+        TrainingPlace(
+            archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
+            state=workspace.state,
+            destination=Path("models") / arguments.row,
+        ),
+        settings,
     )
+    note_volatile(arguments.row, "train", start_ms, now_ms())
 
 
 if __name__ == "__main__":

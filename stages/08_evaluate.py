@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _stage import run
+from _stage import now_ms, run
 
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.evaluate import evaluate_row
 from flairhub.benchmark.receipt import row_files
+from flairhub.benchmark.volatile import note_volatile
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 
 
 def main(arguments: argparse.Namespace) -> None:
+    start_ms = now_ms()
     workspace = find_workspace()
     settings = read_settings(workspace)
     source = read_manifest(Path("data/manifest.json")).source
@@ -27,6 +29,7 @@ def main(arguments: argparse.Namespace) -> None:
         archive_folder(source, workspace, settings),
         settings,
     )
+    note_volatile(arguments.row, "evaluate", start_ms, now_ms())
     for task, figures in metrics["test"].items():
         print(f"{arguments.row} {task}: O.A. {figures['oa']:.2f}, mIoU {figures['miou']:.2f}")
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
 """Band statistics of a modality over the given training patches."""
 
-_COLUMNS = ("patch_id", "modality", "crc32", "height", "width", "num_dates")
+_COLUMNS = ("patch_id", "modality", "crc32", "height", "width", "left", "right", "num_dates")
 _VALUES = 256
 """Possible values of a label, per band of `label_counts`."""
 
@@ -47,8 +47,8 @@ class Facts:
     """What the stages before have found, loaded once for all rows."""
 
     patches: dict[str, pd.DataFrame]
-    """Layer -> accepted patches: index patch_id; crc32, height, width, num_dates, rejected_dates, and label_counts
-    where a row samples by class."""
+    """Layer -> accepted patches: index patch_id; crc32, height, width, left, right, num_dates, rejected_dates, and
+    label_counts where a row samples by class."""
     splits: dict[SplitName, tuple[str, ...]]
     """Split -> patch ids, sorted."""
     calendars: dict[str, dict[str, tuple[str, ...]]]
@@ -130,6 +130,7 @@ def resolve_row(
         recipe=recipe,
         statistics=_statistics(recipe, chosen["train"], computed),
         sizes={layer: _size(row, layer, facts.patches[layer].loc[everything]) for layer in layers},
+        gsd_m={name: _gsd(facts.patches[name].loc[chosen["train"]]) for name in recipe.modalities},
         archives=_archives(layers, everything, facts),
         splits={split: _entries(recipe, chosen[split], facts) for split in SPLITS},
         train_weights=_train_weights(recipe, chosen["train"], facts),
@@ -172,6 +173,11 @@ def _size(row: str, layer: str, patches: pd.DataFrame) -> tuple[int, int]:
         )
     height, width = sizes.iloc[0]
     return int(height), int(width)
+
+
+def _gsd(patches: pd.DataFrame) -> float:
+    """Median ground sampling distance, rounded to a micrometre: footprints carry rounding errors."""
+    return round(float(((patches["right"] - patches["left"]) / patches["width"]).median()), 6)
 
 
 def _archives(layers: Sequence[str], patches: Sequence[str], facts: Facts) -> dict[str, str]:

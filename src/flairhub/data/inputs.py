@@ -69,6 +69,8 @@ class RowInputs:
     """Modality -> band -> moments, already chosen by the recipe; DEM_ELEV may have DSM, DTM and HEIGHT."""
     sizes: dict[str, tuple[int, int]]
     """Layer -> (height, width) in pixels, the same for all patches of the row; labels too."""
+    gsd_m: dict[str, float] = field(default_factory=dict)
+    """Input -> ground sampling distance of its files, units of their CRS (metres in the published set)."""
     archives: dict[str, str] = field(default_factory=dict)
     """Archive -> SHA-256 (hexadecimal), of every archive that the row reads from: its lineage."""
     splits: dict[SplitName, tuple[PatchEntry, ...]]
@@ -113,6 +115,7 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
             for modality, bands in inputs.statistics.items()
         },
         "sizes": inputs.sizes,
+        "gsd_m": inputs.gsd_m,
         "archives": inputs.archives,
         "train_weights": inputs.train_weights,
         "calendars": calendars,
@@ -158,6 +161,7 @@ def read_inputs(path: Path) -> RowInputs:
                 for modality, bands in value["statistics"].items()
             },
             sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
+            gsd_m={layer: float(gsd) for layer, gsd in value["gsd_m"].items()},
             archives=dict(value["archives"]),
             splits={split: _read_split(value["splits"][split], recipe, calendars, rejections) for split in SPLITS},
             train_weights=None if value["train_weights"] is None else tuple(map(float, value["train_weights"])),

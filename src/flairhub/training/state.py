@@ -3,7 +3,7 @@
     <main>/.flairhub/train/<key>/
         lock                 held by the one process that trains this key
         last.ckpt            Lightning's checkpoint, replaced as training goes on
-        best.safetensors     weights of the best validation so far
+        best.pt     weights of the best validation so far
         final/               the finished result, published from here
 
 A stage that was killed after training, even after its exit and before the pipeline noted it, finds `final/`
@@ -46,7 +46,7 @@ class TrainingState:
     @property
     def best(self) -> Path:
         """Weights of the best validation so far."""
-        return self.folder / "best.safetensors"
+        return self.folder / "best.pt"
 
     @property
     def final(self) -> Path:

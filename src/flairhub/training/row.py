@@ -1,0 +1,157 @@
+"""train: one row from its inputs to `models/ROW`, whatever interrupts it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flairhub.archives.reader import PatchReader
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.data.inputs import RowInputs, read_inputs
+from flairhub.evaluation.devices import Devices, find_devices
+from flairhub.files import write_json, write_text
+from flairhub.models.checkpoints import save_weights
+from flairhub.training.callbacks import Monitor
+from flairhub.training.contracts import row_contract
+from flairhub.training.orphan import Launcher, find_launcher
+from flairhub.training.runner import Trained, fit, history_csv
+from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
+
+_log = logging.getLogger(__name__)
+
+WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
+"""Files of a trained row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlace:
+    """Where a training reads and writes."""
+
+    archives: Path
+    """Folder of the archives."""
+    state: Path
+    """`<main>/.flairhub`."""
+    destination: Path
+    """`models/ROW`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingIdentity:
+    """Checksums that a training is known by."""
+
+    keys: dict[int, str]
+    """Seed -> key."""
+    inputs_sha256: str
+    code_sha256: str
+
+
+def train_row(
+    inputs_path: Path,
+    identity: TrainingIdentity,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    *,
+    monitor: Callable[[int, str], Monitor] | None = None,
+) -> None:
+    """Train every seed of a row and publish the results.
+
+    The first seed's files lie in the row's folder, those of the others in `seed-N/` below it.
+
+    Args:
+        inputs_path: `data/inputs/ROW.json`.
+        identity: keys and checksums.
+        place: where to read and write.
+        settings: devices, workers, progress bar.
+        monitor: makes the live watcher of a (seed, key).
+
+    Raises:
+        OrphanError: the pipeline that started this process is gone.
+    """
+    launcher = find_launcher()
+    inputs = read_inputs(inputs_path)
+    devices = find_devices(settings)
+    for number, (seed, key) in enumerate(identity.keys.items()):
+        state = training_state(place.state, key)
+        one = with_seed(inputs, seed)
+        watcher = None if monitor is None else monitor(seed, key)
+        if devices.rank == 0:
+            with state.locked():
+                if not state.final.is_dir():
+                    _train(one, identity, key, state, place, settings, devices, watcher)
+                _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
+        else:
+            _fit(one, state, place, settings, devices, None)
+
+
+def with_seed(inputs: RowInputs, seed: int) -> RowInputs:
+    """The inputs of one of a row's trainings."""
+    train = inputs.recipe.train.model_copy(update={"seed": seed})
+    recipe = inputs.recipe.model_copy(update={"seeds": (seed,), "train": train})
+    return dataclasses.replace(inputs, recipe=recipe)
+
+
+def _train(
+    inputs: RowInputs,
+    identity: TrainingIdentity,
+    key: str,
+    state: TrainingState,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    devices: Devices,
+    monitor: Monitor | None,
+) -> None:
+    started = note_start(state, time.time_ns() // 1_000_000)
+    if started["resumed"]:
+        _log.info("%s: training is taken up again", inputs.row)
+    trained = _fit(inputs, state, place, settings, devices, monitor)
+    contract = row_contract(
+        inputs, key=key, data_sha256=identity.inputs_sha256, code_sha256=identity.code_sha256
+    )
+    parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
+    save_weights(trained.network, parts[WEIGHTS], contract)
+    write_text(parts[HISTORY], history_csv(trained.progress))
+    write_json(parts[VALID], valid_summary(inputs, trained))
+    state.finish(parts)
+
+
+def _fit(
+    inputs: RowInputs,
+    state: TrainingState,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    devices: Devices,
+    monitor: Monitor | None,
+) -> Trained:
+    return fit(
+        inputs,
+        PatchReader(place.archives),
+        settings,
+        devices,
+        checkpoint=state.checkpoint,
+        best=state.best,
+        monitor=monitor,
+    )
+
+
+def valid_summary(inputs: RowInputs, trained: Trained) -> dict[str, object]:
+    """Content of valid.json: the chosen epoch and its figures on valid, percent, by task."""
+    best = trained.progress.best_valid
+    several = len(inputs.recipe.tasks) > 1
+    figures = {
+        task: {name: best[f"valid.{task}.{name}" if several else f"valid.{name}"] for name in ("oa", "miou")}
+        for task in inputs.recipe.tasks
+    }
+    return {"epoch": trained.progress.best_epoch, "valid": figures}
+
+
+def _publish(state: TrainingState, destination: Path, launcher: Launcher) -> None:
+    if not launcher.alive():
+        raise OrphanError(
+            f"Expected the pipeline that started this training to be there still, but it is gone; the result stays in "
+            f"{state.final} and the next `dvc repro` publishes it."
+        )
+    publish(state.final, destination)

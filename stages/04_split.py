@@ -1,0 +1,24 @@
+"""split: which patch is train, valid and test, into data/splits, with a report of overlaps.
+
+Refuses to run on data that failed the audit.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import run
+
+from flairhub.config.reader import read_params
+from flairhub.facts.split_stage import make_splits
+
+
+def main(_: argparse.Namespace) -> None:
+    params = read_params(Path("params.yaml")).split
+    table = make_splits(params, Path("data/index"), Path("data/audit"), Path("data/splits"), Path())
+    print("split: " + ", ".join(f"{name} {len(patches)}" for name, patches in table.patches.items()))
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

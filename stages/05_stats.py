@@ -1,0 +1,26 @@
+"""stats: band statistics of the training patches into data/stats, beside the two published sets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from _stage import run
+
+from flairhub.config.reader import read_params
+from flairhub.facts.audit_valid import read_valid
+from flairhub.facts.splits import read_split_table
+from flairhub.facts.stats import Statistics, write_statistics
+
+
+def main(_: argparse.Namespace) -> None:
+    params = read_params(Path("params.yaml"))
+    valid = read_valid(Path("data/audit/valid.parquet"))
+    train = read_split_table(Path("data/splits/train.csv"))
+    statistics = Statistics(Path("data/index"), valid, params.stats, params.preprocessing.filter_sentinel2)
+    for modality in statistics.modalities:
+        write_statistics(Path("data/stats"), statistics.of(modality, train))
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

@@ -1,0 +1,50 @@
+"""resolve: everything that each row reads, and nothing else, into data/inputs/ROW.json.
+
+Statistics are merged over the patches that the row trains on: over the whole training split they are those of
+data/stats. How many patches a row uses and leaves out is in data/inputs/summary.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from _stage import run
+
+from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.resolve import load_facts, resolve_row
+from flairhub.config.reader import read_params
+from flairhub.data.inputs import BandStatistics, write_inputs
+from flairhub.facts.audit_valid import read_valid
+from flairhub.facts.stats import Statistics
+from flairhub.files import write_json
+
+INDEX, VALID, SPLITS = Path("data/index"), Path("data/audit/valid.parquet"), Path("data/splits")
+DESTINATION = Path("data/inputs")
+
+
+def main(_: argparse.Namespace) -> None:
+    params = read_params(Path("params.yaml"))
+    archives = {entry.name: entry.sha256 for entry in read_manifest(Path("data/manifest.json")).archives}
+    facts = load_facts(params, INDEX, VALID, SPLITS, archives)
+    merged = Statistics(INDEX, read_valid(VALID), params.stats, params.preprocessing.filter_sentinel2)
+
+    def computed(modality: str, patches: Sequence[str]) -> dict[str, BandStatistics]:
+        found = merged.of(modality, patches)
+        found.require_counted()
+        return {band: BandStatistics(mean=each.mean, std=each.std) for band, each in found.bands.items()}
+
+    summary = {}
+    for row in params.rows:
+        inputs, resolution = resolve_row(params, row, facts, computed)
+        write_inputs(DESTINATION / f"{row}.json", inputs)
+        summary[row] = asdict(resolution)
+    write_json(DESTINATION / "summary.json", summary)
+    left_out = {row: sum(found["left_out"].values()) for row, found in summary.items()}
+    print(f"resolve: {len(summary)} rows; patches left out: {sum(left_out.values())}")
+
+
+if __name__ == "__main__":
+    run(main, __doc__)
