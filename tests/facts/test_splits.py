@@ -209,7 +209,7 @@ def test_draws_keep_their_unit_together(method: str) -> None:
 
 
 def test_a_draw_by_roi_cannot_keep_domains_apart() -> None:
-    with pytest.raises(ConfigurationError, match="ROIs of one domain go to several can keep apart"):
+    with pytest.raises(ConfigurationError, match="ROIs of one domain go to several splits"):
         split(params(method="roi", unit="domain"), TOY, valid_table(toy_patches()), TOY)
 
 

@@ -81,7 +81,7 @@ _LAYER = (
     Check(
         name="readable",
         grain="layer",
-        sentence="Every raster can be read.",
+        sentence="Every raster can be read and its values are of the expected kind.",
         column="error",
         kind="null",
         severity="error",
@@ -99,7 +99,7 @@ _LAYER = (
     Check(
         name="band_count",
         grain="layer",
-        sentence="A file has as many bands as its modality (times its dates); found: surplus bands.",
+        sentence="A file has the bands of its modality, a series a multiple of them; found: surplus bands.",
         column="surplus_bands",
         low=0,
         high=0,

@@ -1,7 +1,7 @@
 """Check tables of the audit: what the judge sees of files, patches, bands and the split table.
 
 Each is derived from the table of facts, archive by archive, with one column per check (see `audit_checks`).
-Null values say that a check does not apply: of an unreadable raster only its error is judged.
+Null values say that a check does not apply: of a file that cannot be opened only its error is judged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.errors import DataError, MissingFileError
-from flairhub.facts.lists import list_matrix
+from flairhub.facts.lists import fact_bands, list_matrix
 from flairhub.facts.tables import iter_patches, read_splits
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 VALUES_PER_BAND = 256
 """Entries of a label histogram: labels are 8-bit."""
-
-EXTRA_BANDS: dict[str, tuple[str, ...]] = {"DEM_ELEV": ("HEIGHT",)}
-"""Derived bands that the facts have beside those of the file."""
 
 _FACTS = (
     "patch_id",
@@ -60,11 +57,6 @@ class LayerTables:
     """One row per (patch, modality)."""
     bands: pd.DataFrame
     """One row per (modality, band) of mono-date rasters and series."""
-
-
-def fact_bands(modality: str) -> tuple[str, ...]:
-    """Names of the entries of `band_*` lists: the bands of the file, then derived ones."""
-    return (*MODALITIES[modality].bands, *EXTRA_BANDS.get(modality, ()))
 
 
 def domain_years(patch_ids: pd.Series) -> pd.Series:
@@ -142,22 +134,22 @@ def most_frequent(table: pd.DataFrame, group: str, values: Sequence[str]) -> pd.
 
 
 def _derive(table: pd.DataFrame) -> pd.DataFrame:
-    readable = table["error"].isna()
+    opened = table["num_bands"].notna()  # a raster with the wrong bands has an error, too, but a place and a size
     kinds = table["modality"].map({name: modality.kind for name, modality in MODALITIES.items()})
     table["domain_year"] = domain_years(table["patch_id"])
     bands = table["modality"].map({name: len(modality.bands) for name, modality in MODALITIES.items()})
     series = kinds.isin(["series", "mask"])
-    table["surplus_bands"] = table["num_bands"] - bands * table["num_dates"].where(series, 1)
+    table["surplus_bands"] = (table["num_bands"] % bands).where(series, table["num_bands"] - bands)
     table["surplus_dates"] = (table["num_dates"] - table["num_metadata_dates"]).where(series)
     table["surplus_mask_dates"] = _surplus_mask_dates(table)
     table["other_dtype"] = (~_dtype_expected(table)).astype(float)
     table["crs"] = table["crs"].fillna("none")
-    table["other_crs"] = _differs(table, readable, "domain_year", ["crs"])
-    table["other_size"] = _differs(table, readable, "modality", ["height", "width"])
-    table["offset_px"] = _offset_px(table, readable, kinds)
+    table["other_crs"] = _differs(table, opened, "domain_year", ["crs"])
+    table["other_size"] = _differs(table, opened, "modality", ["height", "width"])
+    table["offset_px"] = _offset_px(table, opened, kinds)
     table["missing_share"] = (table["nodata_share"].fillna(0) + table["nan_share"].fillna(0)).where(kinds == "mono")
     judged = ["surplus_bands", "surplus_dates", "surplus_mask_dates", "other_dtype", "missing_share", "outside_pixels"]
-    table.loc[~readable, judged] = np.nan
+    table.loc[~opened, judged] = np.nan
     return table
 
 
@@ -169,13 +161,13 @@ def _dtype_expected(table: pd.DataFrame) -> pd.Series:
     return expected
 
 
-def _differs(table: pd.DataFrame, readable: pd.Series, group: str, values: list[str]) -> pd.Series:
-    """1 where a readable row differs from the most frequent values of its group, 0 where not."""
-    usual = most_frequent(table[readable], group, values)
+def _differs(table: pd.DataFrame, opened: pd.Series, group: str, values: list[str]) -> pd.Series:
+    """1 where an opened file differs from the most frequent values of its group, 0 where not."""
+    usual = most_frequent(table[opened], group, values)
     equal = pd.Series(True, index=table.index)
     for value in values:
         equal &= table[value] == table[group].map(usual[value])
-    return (~equal).astype(float).where(readable)
+    return (~equal).astype(float).where(opened)
 
 
 def _surplus_mask_dates(table: pd.DataFrame) -> pd.Series:
@@ -190,17 +182,17 @@ def _surplus_mask_dates(table: pd.DataFrame) -> pd.Series:
     return surplus
 
 
-def _offset_px(table: pd.DataFrame, readable: pd.Series, kinds: pd.Series) -> pd.Series:
+def _offset_px(table: pd.DataFrame, opened: pd.Series, kinds: pd.Series) -> pd.Series:
     """Largest distance between an edge of the file and that of the patch, in pixels of the file.
 
     The patch is where its label lies, since the others have to match that; without a label, where its finest
     raster lies.
     """
     edges = ["left", "right", "bottom", "top"]
-    boxes = table.loc[readable, ["patch_id", *edges]].copy()
-    boxes["pixel_x"] = ((table["right"] - table["left"]) / table["width"])[readable]
-    boxes["pixel_y"] = ((table["top"] - table["bottom"]) / table["height"])[readable]
-    boxes["rank"] = (kinds[readable] != "label").astype(int)
+    boxes = table.loc[opened, ["patch_id", *edges]].copy()
+    boxes["pixel_x"] = ((table["right"] - table["left"]) / table["width"])[opened]
+    boxes["pixel_y"] = ((table["top"] - table["bottom"]) / table["height"])[opened]
+    boxes["rank"] = (kinds[opened] != "label").astype(int)
     first = boxes.sort_values(["patch_id", "rank", "pixel_x"], kind="stable").drop_duplicates("patch_id")
     reference = first.set_index("patch_id")[edges].reindex(boxes["patch_id"])
     distance = np.abs(boxes[edges].to_numpy() - reference.to_numpy())

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.errors import DataError
+from flairhub.facts.patch_facts import DEM, HEIGHT
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def fact_bands(modality: str) -> tuple[str, ...]:
+    """Names of the entries of `band_*` lists per file: the bands of the file, and the derived height of DEM_ELEV."""
+    return (*MODALITIES[modality].bands, HEIGHT) if modality == DEM else MODALITIES[modality].bands
 
 
 def list_matrix(part: pa.Table, column: str, width: int, fill: float) -> NDArray[Any]:
