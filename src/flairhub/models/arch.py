@@ -6,6 +6,7 @@ model (smp's `tu-` prefix), built for the patch size of its modality where it ta
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import warnings
@@ -118,18 +119,23 @@ def plan_encoder(
         decoder_options: options of the decoder (some decoders decide the encoder's depth or stride).
         decoded: whether a decoder works on its maps; otherwise they are only fused, which any size of map allows.
     """
-    return _plan(arch, in_channels, size, json.dumps(dict(decoder_options), sort_keys=True), decoded)
+    return _plan(arch, in_channels, size, options_key(decoder_options), decoded)
+
+
+def options_key(decoder_options: Mapping[str, Any]) -> str:
+    """Options of a decoder as one hashable string."""
+    return json.dumps(dict(decoder_options), sort_keys=True)
 
 
 @lru_cache(maxsize=256)
 def _plan(arch: str, in_channels: int, size: Size, options: str, decoded: bool) -> Plan:
-    keywords = json.loads(options)
     parsed = parse_arch(arch)
-    check_decoder_options(parsed.decoder, keywords)
-    encoder, takes_size = _describe(parsed, in_channels, keywords, frame_of(size, MAX_STRIDE).padded)
+    check_decoder_options(parsed.decoder, json.loads(options))
+    model, takes_size = _describe(parsed, in_channels, options, frame_of(size, MAX_STRIDE).padded)
+    encoder = model.encoder
     stride = int(encoder.output_stride)
     multiple = all(side % stride == 0 for side in size)
-    fits = multiple or _runs(parsed, in_channels, keywords, size, takes_size=takes_size, decoded=decoded)
+    fits = multiple or _runs(parsed, in_channels, options, size, takes_size=takes_size, decoded=decoded)
     return Plan(
         arch=parsed,
         channels=tuple(encoder.out_channels),
@@ -141,30 +147,42 @@ def _plan(arch: str, in_channels: int, size: Size, options: str, decoded: bool) 
     )
 
 
-def _describe(arch: Arch, in_channels: int, options: dict[str, Any], size: Size) -> tuple[Any, bool]:
-    """The encoder without memory, and whether it takes a patch size."""
+def _describe(arch: Arch, in_channels: int, options: str, size: Size) -> tuple[Any, bool]:
+    """The model without memory, and whether its encoder takes a patch size."""
     if arch.encoder.startswith("tu-"):
         try:
-            return without_memory(lambda: smp_model(arch, in_channels, options, size)).encoder, True
+            return template(arch, in_channels, options, size), True
         except TypeError as error:
             if "img_size" not in str(error):
                 raise _unfit(arch, error) from error
     try:
-        return without_memory(lambda: smp_model(arch, in_channels, options, None)).encoder, False
+        return template(arch, in_channels, options, None), False
     except (TypeError, ValueError, NotImplementedError) as error:
         raise _unfit(arch, error) from error
+
+
+@lru_cache(maxsize=64)
+def template(arch: Arch, in_channels: int, options: str, size: Size | None, num_classes: int = 1) -> Any:
+    """A model on the meta device, shared: copy it before changing anything.
+
+    Args:
+        arch: encoder and decoder.
+        in_channels: bands of the input.
+        options: options of the decoder, as JSON.
+        size: patch size, for encoders that take one.
+        num_classes: classes of the head.
+    """
+    return without_memory(lambda: smp_model(arch, in_channels, json.loads(options), size, num_classes))
 
 
 def _unfit(arch: Arch, error: Exception) -> ConfigurationError:
     return ConfigurationError(f"Encoder {arch.encoder} and decoder {arch.decoder} do not fit together: {error}")
 
 
-def _runs(
-    arch: Arch, in_channels: int, options: dict[str, Any], size: Size, *, takes_size: bool, decoded: bool
-) -> bool:
+def _runs(arch: Arch, in_channels: int, options: str, size: Size, *, takes_size: bool, decoded: bool) -> bool:
     """Whether a patch of this size goes through without padding: tried on the meta device, which computes nothing."""
     try:
-        model = without_memory(lambda: smp_model(arch, in_channels, options, size if takes_size else None)).eval()
+        model = copy.deepcopy(template(arch, in_channels, options, size if takes_size else None)).eval()
         with torch.no_grad():
             maps = list(model.encoder(torch.empty(1, in_channels, *size, device="meta")))
             if min(min(x.shape[2:]) for x in maps) < 1:
@@ -182,8 +200,7 @@ def smp_model(arch: Arch, in_channels: int, options: dict[str, Any], size: Size 
         model = nn.Module()
         model.encoder = encoder
         model.decoder = UPerNetDecoder(encoder.out_channels, **options)
-        width = model.decoder.fpn_bottleneck[0].out_channels
-        model.segmentation_head = SegmentationHead(width, num_classes, kernel_size=1, upsampling=OUTPUT_STRIDE)
+        model.segmentation_head = upernet_head(model.decoder, num_classes)
         return model
     return smp.create_model(
         arch.decoder,
@@ -194,6 +211,12 @@ def smp_model(arch: Arch, in_channels: int, options: dict[str, Any], size: Size 
         **_tuples(options),
         **extra,
     )
+
+
+def upernet_head(decoder: UPerNetDecoder, num_classes: int) -> nn.Module:
+    """The head behind UPerNet: 1x1, then four times larger."""
+    width = decoder.fpn_bottleneck[0].out_channels
+    return SegmentationHead(width, num_classes, kernel_size=1, upsampling=OUTPUT_STRIDE)  # type: ignore[no-any-return]
 
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,28 +14,25 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 
 from flairhub.errors import DataError
-from flairhub.models.arch import MAX_STRIDE, Plan, plan_encoder, smp_model, without_memory
+from flairhub.models.arch import MAX_STRIDE, UPERNET, Plan, options_key, plan_encoder, template, upernet_head
 from flairhub.models.resize import Frame, Size
-
-DECODER_SIZE = (512, 512)
-"""Patch size for which decoders are planned; their weights do not depend on it."""
+from flairhub.models.upernet import UPerNetDecoder
 
 
-def create_encoder(plan: Plan, in_channels: int, weights: str | None = None) -> nn.Module:
+def create_encoder(
+    plan: Plan, in_channels: int, decoder_options: Mapping[str, Any], weights: str | None = None
+) -> nn.Module:
     """An encoder on the current default device, with random weights or smp's and timm's pretrained ones."""
+    if torch.get_default_device().type == "meta":
+        size = plan.padded if plan.takes_size else None
+        return copy.deepcopy(template(plan.arch, in_channels, options_key(decoder_options), size).encoder)  # type: ignore[no-any-return]
     extra: dict[str, Any] = {"img_size": plan.padded} if plan.takes_size else {}
     stride = plan.output_stride if plan.output_stride < 2**plan.depth else MAX_STRIDE
-
-    def build() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         return get_encoder(  # type: ignore[no-any-return]
             plan.arch.encoder, in_channels=in_channels, depth=plan.depth, weights=weights, output_stride=stride, **extra
         )
-
-    if torch.get_default_device().type == "meta":
-        return without_memory(build)  # type: ignore[no-any-return]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return build()
 
 
 class MonoEncoder(nn.Module):
@@ -47,7 +45,8 @@ class MonoEncoder(nn.Module):
         self._plan_of = partial(_plan_of_size, arch, in_channels, dict(decoder_options), decoded)
         self.plan: Plan = self._plan_of(size)
         self.in_channels = in_channels
-        self.seg_model = create_encoder(self.plan, in_channels)
+        self.decoder_options = dict(decoder_options)
+        self.seg_model = create_encoder(self.plan, in_channels, decoder_options)
 
     def frame(self, size: Size) -> Frame:
         """The frame a patch of this size is padded to.
@@ -89,25 +88,27 @@ class MapDecoder(nn.Module):
 class TaskDecoder(nn.Module):
     """The decoder of one task, under the name the published weights use."""
 
-    def __init__(self, arch: str, num_classes: int, decoder_options: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Plan, num_classes: int, decoder_options: Mapping[str, Any]) -> None:
         super().__init__()
-        self.seg_model = create_decoder(arch, num_classes, decoder_options)
+        self.seg_model = create_decoder(plan, num_classes, decoder_options)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits `[B, K, H, W]` of maps, fine to coarse."""
         return self.seg_model(features)  # type: ignore[no-any-return]
 
 
-def create_decoder(arch: str, num_classes: int, decoder_options: Mapping[str, Any]) -> MapDecoder:
-    """A decoder with random weights, for the maps of `arch`'s encoder with one input channel.
+def create_decoder(plan: Plan, num_classes: int, decoder_options: Mapping[str, Any]) -> MapDecoder:
+    """A decoder with random weights, for the maps of an encoder with one input channel.
 
     One channel, as in the published models: the only weights that depend on it are never used.
     """
-    options = dict(decoder_options)
-    plan = plan_encoder(arch, 1, DECODER_SIZE, options)
-    size = plan.padded if plan.takes_size else None
-    model = without_memory(lambda: smp_model(plan.arch, 1, options, size, num_classes))
-    decoder = _materialise(MapDecoder(model.decoder, model.segmentation_head))
+    if plan.arch.decoder == UPERNET:
+        upernet = UPerNetDecoder((1, *plan.channels[1:]), **decoder_options)
+        decoder = MapDecoder(upernet, upernet_head(upernet, num_classes))
+    else:
+        size = plan.padded if plan.takes_size else None
+        model = template(plan.arch, 1, options_key(decoder_options), size, num_classes)
+        decoder = _materialise(copy.deepcopy(MapDecoder(model.decoder, model.segmentation_head)))
     initialize_decoder(decoder.decoder)
     initialize_head(decoder.segmentation_head)
     return decoder

@@ -80,8 +80,8 @@ class SegmentationNetwork(nn.Module):
 
     def _decoder(self, task: str, maps: bool) -> nn.Module:
         if maps:
-            mono = self.spec.mono_model
-            return TaskDecoder(mono.arch, self.spec.tasks[task], mono.decoder_options)
+            lead = cast("MonoEncoder", self.encoders[self.spec.mono[0]])
+            return TaskDecoder(lead.plan, self.spec.tasks[task], lead.decoder_options)
         return nn.Conv2d(self.spec.total_classes, self.spec.tasks[task], 1)
 
     def forward(

@@ -57,7 +57,7 @@ def load_encoder_weights(network: SegmentationNetwork) -> None:
 
 def imagenet_tensors(encoder: MonoEncoder) -> dict[str, Tensor]:
     """Weights of the same encoder for three channels, as smp and timm load (and, on first use, download) them."""
-    return dict(create_encoder(encoder.plan, RGB, weights=IMAGENET).state_dict())
+    return dict(create_encoder(encoder.plan, RGB, encoder.decoder_options, weights=IMAGENET).state_dict())
 
 
 def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
