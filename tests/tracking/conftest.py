@@ -16,6 +16,7 @@ from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.config.workspace import Workspace
 from flairhub.files import write_json
 
+ARCHIVE = {"name": "D001-2020_AERIAL_RGBI", "kind": "zip", "size": 7, "sha256": "a" * 64, "revision": None}
 HISTORY = "epoch,step,learning_rate,train_loss,valid.miou\n0,10,0.001,2.5,\n1,20,0.0005,1.25,31.5\n2,30,0.0001,nan,33\n"
 
 
@@ -34,25 +35,6 @@ def recipe(row: str) -> dict[str, Any]:
         "labels": {COSIA: {"level": 1, "class_weights": {"default": 1.0, "exceptions": {"15": 0.0}}}},
         "train": {"learning_rate": 1e-4, "epochs": 3, "max_steps": None, "betas": [0.9, 0.999]},
         "preprocessing": {"calc_elevation": True},
-    }
-
-
-def inputs(row: str) -> dict[str, Any]:
-    def split(name: str, count: int, calendar: int) -> dict[str, Any]:
-        return {
-            "patch_id": [f"D001-2020_AA-S1-1_1-{i}" for i in range(count)],
-            "crc32": {"AERIAL_RGBI": [7 * i for i in range(count)]},
-            "dates": {"SENTINEL2_TS": [calendar] * count},
-            "rejected_dates": {"SENTINEL2_TS": [0] * count},
-        }
-
-    return {
-        "format": 1,
-        "row": row,
-        "recipe": recipe(row),
-        "calendars": [["20200101"], ["20210101", "20210202"]],
-        "rejections": [[]],
-        "splits": {"train": split("train", 5, 0), "valid": split("valid", 2, 0), "test": split("test", 3, 1)},
     }
 
 
@@ -108,15 +90,14 @@ class Rows:
 
     def add(self, row: str, *, history: str = HISTORY, receipt: dict[str, Any] | None = None) -> None:
         """Write every output of a row."""
-        write_json(self.root / "data" / "manifest.json", {"format": 1, "source": {"kind": "sample"}, "archives": []})
-        path = self.root / "data" / "inputs" / f"{row}.json"
-        write_json(path, inputs(row), indent=None)
+        manifest = {"format": 1, "source": {"kind": "sample", "key": "k"}, "archives": [ARCHIVE]}
+        write_json(self.root / "data" / "manifest.json", manifest)
         model = self.root / "models" / row
         model.mkdir(parents=True, exist_ok=True)
         header = json.dumps({"__metadata__": {"row_key": self.key(row)}}).encode()
         (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
         (model / "history.csv").write_text(history)
-        write_json(model / "valid.json", {COSIA: {"oa": 70.0, "miou": 33.0}})
+        write_json(model / "valid.json", {"epoch": 2, "valid": {COSIA: {"oa": 70.0, "miou": 33.0}}})
         report = self.root / "reports" / "rows" / row
         write_json(report / "details.json", details(row))
         lean = {"test": {COSIA: {"oa": 77.25, "miou": 51.5}}, "valid": {COSIA: {"oa": 70.0, "miou": 33.0}}}
@@ -125,22 +106,27 @@ class Rows:
             "row": row,
             "row_key": self.key(row),
             "eval_key": hashlib.sha256(f"eval {row}".encode()).hexdigest(),
-            "inputs_sha256": sha256(path),
+            "seeds": {"1": self.key(row)},
+            "inputs_sha256": "b" * 64,
             "code_sha256": "c" * 64,
             "weights_sha256": sha256(model / "model.safetensors"),
             "confusion_sha256": "d" * 64,
             "profile": "sample",
-            "seed": 1,
-            "versions": {"torch": "2.14.1"},
+            "archives": {ARCHIVE["name"]: ARCHIVE["sha256"]},
+            "split_sha256": {"train": "1" * 64, "valid": "2" * 64, "test": "3" * 64},
+            "patches": {"train": 5, "valid": 2, "test": 3},
+            "parameters": 89_400_000,
+            "recipe": recipe(row),
+            "evaluation": {"batch_size": 8, "resamples": 100},
+            "environment": {"python": "3.11.7", "libraries": {"torch": "2.14.1"}, "threads": 1},
+            "unknown_choices": {"train.global_batch_size": "unknown: not stated"},
         }
         write_json(self.receipt(row), fields | (receipt or {}))
-        volatile = {
-            "start_ms": 1_700_000_000_000,
-            "end_ms": 1_700_000_060_000,
-            "peak_memory_mb": 512.5,
-            "host": "node1",
-        }
-        write_json(self.root / "runs" / row / "volatile.json", volatile | {"git": {"commit": "abc123", "dirty": False}})
+        train = {"start_ms": 1_700_000_000_000, "end_ms": 1_700_000_050_000, "peak_memory_mb": 512}
+        evaluate = {"start_ms": 1_700_000_055_000, "end_ms": 1_700_000_060_000, "peak_memory_mb": 256}
+        volatile = {"train": train, "evaluate": evaluate, "host": "node1", "git_commit": "abc123", "git_dirty": False}
+        times = {"start_ms": train["start_ms"], "end_ms": evaluate["end_ms"]}
+        write_json(self.root / "runs" / row / "volatile.json", volatile | times)
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from flairhub.benchmark.keys import row_key
 from flairhub.tracking.live import LiveRun
+from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.names import experiment_name
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import sync
 
 from .conftest import Rows, snapshot
 from .test_sync import closed_port
+
+close = LiveRun.close
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +196,25 @@ def test_points_of_a_failed_request_are_sent_again(rows: Rows, monkeypatch: pyte
     run.log(20, {"train_loss": 1.25})
     run.close(timeout_s=60)
     assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+
+
+def test_monitor_of_several_seeds_feeds_one_run(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveRun, "close", lambda self: close(self, 60.0))
+    with live_monitor(rows.workspace, None, row="LC-A", profile="sample", keys={3: "a" * 64, 5: "b" * 64}) as begin:
+        for seed in (3, 5):
+            run = begin(seed, "")
+            run.connect_after_s = 0.0
+            run.log(10, {"train_loss": float(seed)})
+            run.close()
+    shown = runs_of(rows)["LC-A"]
+    assert shown["history"] == {"history/train_loss": [(10, 3.0)], "history/seed-5/train_loss": [(10, 5.0)]}
+    assert shown["tags"]["flairhub.row_key"] == row_key({3: "a" * 64, 5: "b" * 64})
+
+
+def test_watcher_without_values_starts_nothing(rows: Rows) -> None:
+    with live_monitor(rows.workspace, None, row="LC-A", profile="sample", keys={1: "a" * 64}) as begin:
+        run = begin(1, "a" * 64)
+    assert run._thread is None
 
 
 def test_fork_waits_for_the_import() -> None:

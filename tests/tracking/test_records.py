@@ -38,7 +38,11 @@ def test_metrics_are_those_of_the_files(empty_rows: Any) -> None:
     assert metrics[f"test/{COSIA}/by_domain/D001-2020/oa"] == 70.0
     assert metrics[f"valid/{COSIA}/miou"] == 33.0
     assert metrics["test/n_scored"] == 3
-    assert metrics["cost/peak_memory_mb"] == 512.5
+    assert metrics["valid/best_epoch"] == 2
+    assert metrics["cost/train/peak_memory_mb"] == 512
+    assert metrics["cost/train/seconds"] == 50
+    assert metrics["cost/evaluate/seconds"] == 5
+    assert not any("_ms" in name for name in metrics)
     assert f"test/{COSIA}/recall" not in metrics
     assert all(np.isfinite(value) for value in metrics.values())
 
@@ -56,12 +60,11 @@ def test_history_leaves_out_empty_and_undefined_cells(empty_rows: Any) -> None:
 def test_history_of_several_seeds(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     model = empty_rows.root / "models" / "LC-A"
-    for seed in (1, 2):
-        (model / f"seed-{seed}").mkdir()
-        (model / f"seed-{seed}" / "history.csv").write_text(f"step,train_loss\n10,{seed}.5\n")
-    (model / "history.csv").unlink()
+    (model / "history.csv").write_text("step,train_loss\n10,1.5\n")
+    (model / "seed-2").mkdir()
+    (model / "seed-2" / "history.csv").write_text("step,train_loss\n10,2.5\n")
     points = {(p.name, p.step): p.value for p in record_of(empty_rows).history}
-    assert points == {("history/seed-1/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
+    assert points == {("history/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
 
 
 def test_history_without_steps_is_refused(empty_rows: Any) -> None:
@@ -79,10 +82,12 @@ def test_tags_and_identity(empty_rows: Any) -> None:
     assert record.tags["flairhub.confusion_sha256"] == "d" * 64
     assert record.tags["mlflow.source.git.commit"] == "abc123"
     assert record.tags["run.host"] == "node1"
-    assert record.tags["version.torch"] == "2.14.1"
+    assert record.tags["run.git_dirty"] == "false"
+    assert record.tags["environment.libraries.torch"] == "2.14.1"
+    assert record.tags["flairhub.seeds"] == "1"
     assert record.tags["dvc.experiment"] == "gold-fish"
-    assert "run.peak_memory_mb" not in record.tags
     assert "64.1" in record.tags["mlflow.note.content"]  # the published figure of LC-A
+    assert "`train.global_batch_size`: unknown: not stated" in record.tags["mlflow.note.content"]
     assert (record.start_ms, record.end_ms) == (1_700_000_000_000, 1_700_000_060_000)
 
 
@@ -95,7 +100,27 @@ def test_datasets_have_digest_and_source(empty_rows: Any) -> None:
         ("test", 3, "sample-test"),
     ]
     assert all(len(d.digest) == 36 for d in datasets)
-    assert set(json.loads(datasets[0].source)) == {"kind", "manifest_sha256"}
+    assert len({d.digest for d in datasets}) == 3
+    assert set(json.loads(datasets[0].source)) == {"kind", "key", "manifest_sha256"}
+
+
+def test_source_of_a_manifest_that_moved_on_is_not_claimed(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    before = record_of(empty_rows).datasets
+    path = empty_rows.root / "data" / "manifest.json"
+    manifest = read_json(path)
+    manifest["archives"][0]["sha256"] = "f" * 64
+    write_json(path, manifest)
+    after = record_of(empty_rows).datasets
+    assert [d.source for d in after] == ['{"kind":"unknown"}'] * 3
+    assert [d.digest for d in after] == [d.digest for d in before]
+
+
+def test_dataset_digest_follows_the_archives(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    before = record_of(empty_rows).datasets
+    empty_rows.add("LC-A", receipt={"archives": {"D001-2020_AERIAL_RGBI": "9" * 64}})
+    assert record_of(empty_rows).datasets[0].digest != before[0].digest
 
 
 def test_weights_are_addressed_not_copied(empty_rows: Any) -> None:
@@ -129,24 +154,26 @@ def test_row_without_outputs_is_skipped(empty_rows: Any, name: str) -> None:
     assert found == Skipped("LC-A", f"reports/rows/LC-A/{name} is missing; run `dvc repro evaluate@LC-A`")
 
 
-def test_inputs_that_changed_after_the_evaluation_are_not_shown(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    identity = read_identity(empty_rows.root, "LC-A", "sample")
-    assert isinstance(identity, RunIdentity)
-    path = empty_rows.root / "data" / "inputs" / "LC-A.json"
-    write_json(path, read_json(path) | {"statistics": {}})
-    found = read_record(empty_rows.root, identity, lock={})
-    assert isinstance(found, Skipped)
-    assert "changed after the evaluation" in found.reason
-
-
 def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"row_key": "e" * 64})
+    empty_rows.add("LC-A", receipt={"row_key": "e" * 64, "seeds": {"1": "e" * 64}})
     identity = read_identity(empty_rows.root, "LC-A", "sample")
     assert isinstance(identity, RunIdentity)
     found = read_record(empty_rows.root, identity, lock={})
     assert isinstance(found, Skipped)
     assert "trained after the evaluation" in found.reason
+
+
+def test_weights_of_one_of_several_seeds_belong_to_the_row(empty_rows: Any) -> None:
+    empty_rows.add("LC-A", receipt={"row_key": "e" * 64, "seeds": {"1": empty_rows.key("LC-A"), "2": "f" * 64}})
+    assert record_of(empty_rows).tags["flairhub.seeds"] == "1, 2"
+
+
+def test_parameters_are_those_of_the_receipt(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    params = record_of(empty_rows).params
+    assert params["train.betas"] == "[0.9,0.999]"
+    assert params["evaluate.batch_size"] == "8"
+    assert params["network.parameters"] == "89400000"
 
 
 def test_reading_records_needs_no_mlflow() -> None:

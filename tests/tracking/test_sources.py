@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from flairhub.files import read_json, write_json
 from flairhub.tracking.errors import TrackingError
-from flairhub.tracking.sources import RowFiles, lock_tags, read_inputs_facts, read_lock, read_receipt, weights_key
+from flairhub.tracking.sources import RunFiles, lock_tags, read_lock, read_receipt, weights_key
 
 
 @pytest.mark.parametrize("key", ["row_key", "eval_key", "weights_sha256"])
@@ -37,33 +36,26 @@ def test_broken_json_is_named(empty_rows: Any) -> None:
         read_receipt(empty_rows.receipt("LC-A"), "LC-A")
 
 
-def test_split_digest_depends_on_its_own_patches_alone(empty_rows: Any) -> None:
+def test_receipt_without_a_recipe_is_refused(empty_rows: Any) -> None:
+    empty_rows.add("LC-A", receipt={"recipe": None})
+    with pytest.raises(TrackingError, match="expected the resolved parameters under `recipe`"):
+        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
+
+
+def test_fingerprint_follows_outputs_not_volatile_facts(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
-    path = empty_rows.root / "data" / "inputs" / "LC-A.json"
-    before = read_inputs_facts(path).splits
-    assert {name: facts.num_patches for name, facts in before.items()} == {"train": 5, "valid": 2, "test": 3}
-    value = read_json(path)
-    # A calendar that only train uses changes, and comes to lie after the one that test uses.
-    value["calendars"] = [["20210101", "20210202"], ["20220101"]]
-    for split, calendar in (("train", 1), ("valid", 1), ("test", 0)):
-        columns = value["splits"][split]
-        columns["dates"]["SENTINEL2_TS"] = [calendar] * len(columns["patch_id"])
-    write_json(path, value)
-    after = read_inputs_facts(path).splits
-    assert after["test"] == before["test"]
-    assert after["train"].digest != before["train"].digest
-
-
-def test_split_without_patch_ids_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "LC-A.json"
-    write_json(path, {"recipe": {}, "splits": {"train": {}}})
-    with pytest.raises(TrackingError, match="expected columns with `patch_id` in train"):
-        read_inputs_facts(path)
+    files = RunFiles(root=empty_rows.root, row="LC-A")
+    before = files.fingerprint(1)
+    files.volatile.unlink()
+    assert files.fingerprint(1) == before
+    assert files.fingerprint(2) != before
+    files.valid.unlink()
+    assert files.fingerprint(1) != before
 
 
 def test_key_of_weights_is_read_from_the_header(empty_rows: Any, tmp_path: Path) -> None:
     empty_rows.add("LC-A")
-    assert weights_key(RowFiles(root=empty_rows.root, row="LC-A").weights) == empty_rows.key("LC-A")
+    assert weights_key(RunFiles(root=empty_rows.root, row="LC-A").layout.weights) == empty_rows.key("LC-A")
     assert weights_key(tmp_path / "absent.safetensors") is None
     (tmp_path / "short.safetensors").write_bytes(b"\xff" * 12)
     assert weights_key(tmp_path / "short.safetensors") is None
@@ -80,7 +72,7 @@ def lock_of(rows: Any, md5: str | None = None) -> dict[str, Any]:
 
 def test_lock_tags_hold_the_hashes_of_both_stages(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
-    tags = lock_tags(lock_of(empty_rows), RowFiles(root=empty_rows.root, row="LC-A"))
+    tags = lock_tags(lock_of(empty_rows), RunFiles(root=empty_rows.root, row="LC-A"))
     assert set(tags) == {
         "dvc.train",
         "dvc.evaluate",
@@ -93,7 +85,7 @@ def test_lock_tags_hold_the_hashes_of_both_stages(empty_rows: Any) -> None:
 
 def test_lock_of_an_earlier_evaluation_gives_no_tags(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
-    assert lock_tags(lock_of(empty_rows, md5="0" * 32), RowFiles(root=empty_rows.root, row="LC-A")) == {}
+    assert lock_tags(lock_of(empty_rows, md5="0" * 32), RunFiles(root=empty_rows.root, row="LC-A")) == {}
 
 
 def test_lock_with_conflict_marks_is_refused(tmp_path: Path) -> None:

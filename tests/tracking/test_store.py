@@ -32,6 +32,19 @@ def test_other_addresses_are_refused(tmp_path: Path, uri: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_folder_name_that_an_address_cannot_hold_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(root=tmp_path / "100%", main=tmp_path / "100%")
+    with pytest.raises(TrackingError, match="without %"):
+        tracking_uri(workspace)
+
+
+def test_leftovers_of_a_killed_creation_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".mlflow.abc.db").touch()
+    (tmp_path / ".mlflow.abc.db-journal").touch()
+    prepare_database(tmp_path / "mlflow.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+
+
 def test_credentials_are_not_shown() -> None:
     assert shown("https://user:pw@host:5000/x") == "https://host:5000/x"
     assert shown("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"

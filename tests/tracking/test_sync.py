@@ -20,7 +20,7 @@ from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
-from .conftest import HISTORY, inputs, sha256, snapshot
+from .conftest import HISTORY, recipe, snapshot
 
 PNG = b"\x89PNG"
 
@@ -53,7 +53,7 @@ def test_created_run_shows_the_files(rows: Any) -> None:
     rows.add("LC-A")
     report = run_sync(rows, "LC-A", "LC-B")
     assert report.created == ("LC-A",)
-    assert report.skipped == {"LC-B": "data/inputs/LC-B.json is missing; run `dvc repro evaluate@LC-B`"}
+    assert report.skipped == {"LC-B": "reports/rows/LC-B/receipt.json is missing; run `dvc repro evaluate@LC-B`"}
     shown = snapshot(client_of(rows))["LC-A"]
     assert shown["status"] == "FINISHED"
     assert shown["times"] == (1_700_000_000_000, 1_700_000_060_000)
@@ -168,13 +168,8 @@ def test_lost_artifacts_come_back(rows: Any) -> None:
 
 
 def test_long_and_many_parameters(rows: Any) -> None:
-    rows.add("LC-A")
-    value = inputs("LC-A")
-    value["recipe"]["model"] = {"long": "y" * 20_000, "x" * 400: 1, **{f"p{i}": i for i in range(250)}}
-    path = rows.root / "data" / "inputs" / "LC-A.json"
-    write_json(path, value)
-    rows_receipt = read_json(rows.receipt("LC-A")) | {"inputs_sha256": sha256(path)}
-    write_json(rows.receipt("LC-A"), rows_receipt)
+    model = {"long": "y" * 20_000, "x" * 400: 1, **{f"p{i}": i for i in range(250)}}
+    rows.add("LC-A", receipt={"recipe": recipe("LC-A") | {"model": model}})
     run_sync(rows, "LC-A")
     client = client_of(rows)
     params = snapshot(client)["LC-A"]["params"]
@@ -183,8 +178,8 @@ def test_long_and_many_parameters(rows: Any) -> None:
     assert params["model.long"].endswith(hashlib.sha256(b"y" * 20_000).hexdigest())
     experiment = client.get_experiment_by_name("flairhub/sample")
     run = client.search_runs([experiment.experiment_id])[0]
-    recipe = read_json(Path(client.download_artifacts(run.info.run_id, "parameters.json")))
-    assert recipe["model"]["long"] == "y" * 20_000
+    whole = read_json(Path(client.download_artifacts(run.info.run_id, "parameters.json")))
+    assert whole["model"]["long"] == "y" * 20_000
     assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
 
 

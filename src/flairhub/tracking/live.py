@@ -99,7 +99,9 @@ class LiveRun:
         return self._run_id
 
     def start(self) -> Self:
-        """Begin; returns at once."""
+        """Begin, once; returns at once. The first `log` does it too."""
+        if self._thread is not None:
+            return self
         for key, value in _TIMEOUTS.items():
             os.environ.setdefault(key, value)
         configure_environment()
@@ -118,6 +120,7 @@ class LiveRun:
         """
         if self.given_up:
             return
+        self.start()
         stamp = _now_ms()
         for column, value in metrics.items():
             if not names.is_number(value):

@@ -98,10 +98,10 @@ def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> str:
     """
     uri = os.environ.get(ADDRESS_VARIABLE) or settings_uri
     if not uri:
-        return f"{_SQLITE}{workspace.tracking / 'mlflow.db'}"
+        return _sqlite_uri(workspace.tracking / "mlflow.db")
     path = sqlite_path(uri)
     if path is not None:
-        return f"{_SQLITE}{workspace.main / path}"
+        return _sqlite_uri(workspace.main / path)
     if urlsplit(uri).scheme not in {"http", "https"}:
         raise TrackingError(
             f"Expected an MLflow address like sqlite:///PATH or http(s)://HOST:PORT, but got {shown(uri)}. For another "
@@ -114,6 +114,15 @@ def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> str:
 def sqlite_path(uri: str) -> Path | None:
     """The file of an SQLite address; None for any other address."""
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def _sqlite_uri(path: Path) -> str:
+    if set("%?#") & set(str(path)):
+        raise TrackingError(
+            f"Expected the SQLite file of MLflow in a folder without %, ? and # in its name, but got {path}; set "
+            f"{ADDRESS_VARIABLE} or `tracking_uri` of local.yaml to sqlite:///PATH with another path."
+        )
+    return f"{_SQLITE}{path}"
 
 
 def artifact_location(database: Path, experiment: str) -> str:
@@ -185,6 +194,8 @@ def prepare_database(path: Path) -> None:
 def _create_database(path: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    for leftover in path.parent.glob(f".{path.stem}.*"):
+        leftover.unlink()  # of a process that was killed here: nobody else is, under the lock
     store: Any = SqlAlchemyStore
     with replacing(path) as temporary, _unsynced():
         # Its connections must be closed before the file takes its name.

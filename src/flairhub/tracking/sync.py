@@ -22,7 +22,7 @@ from flairhub.config.workspace import Workspace
 from flairhub.tracking import names, writer
 from flairhub.tracking.plots import draw_all
 from flairhub.tracking.records import RunIdentity, RunRecord, Skipped, read_identity, read_record
-from flairhub.tracking.sources import RowFiles, lock_tags, read_lock
+from flairhub.tracking.sources import RunFiles, lock_tags, read_lock
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _update(
     for identity in identities:
         plan = _plan(store, identity, experiments[identity.profile])
         if plan.finished:
-            done[identity.row] = _retag(store, plan, lock_tags(lock, RowFiles(root=workspace.root, row=identity.row)))
+            done[identity.row] = _retag(store, plan, lock_tags(lock, RunFiles(root=workspace.root, row=identity.row)))
             continue
         record = read_record(workspace.root, identity, lock=lock, experiment=os.environ.get("DVC_EXP_NAME", ""))
         if isinstance(record, Skipped):

@@ -1,0 +1,59 @@
+"""The live watchers of a row's trainings, as the training room asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from flairhub.benchmark.keys import row_key
+from flairhub.config.workspace import Workspace
+from flairhub.tracking import names
+from flairhub.tracking.live import LiveRun
+from flairhub.tracking.store import tracking_uri
+
+
+@contextmanager
+def live_monitor(
+    workspace: Workspace, settings_uri: str | None, *, row: str, profile: str, keys: Mapping[int, str]
+) -> Iterator[Callable[[int, str], LiveRun]]:
+    """A maker of watchers, to be given to `training.row.train_row`; all of them are closed at the end.
+
+    All seeds of a row feed one run, the one that the sync completes. A watcher does nothing before its first value,
+    so that only the process of rank zero connects.
+
+    Args:
+        workspace: its main folder holds the default store.
+        settings_uri: address of the local settings, if any.
+        row: row identifier.
+        profile: profile of params.yaml; names the experiment.
+        keys: seed -> key of its training, as in `benchmark.keys.seed_keys`.
+
+    Raises:
+        TrackingError: the address is of a kind that MLflow does not serve. Nothing else of MLflow is ever raised.
+    """
+    uri = tracking_uri(workspace, settings_uri)
+    first = next(iter(keys))
+    tags = {"flairhub.profile": profile, "mlflow.source.name": f"train@{row}"}
+    if os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
+    runs: list[LiveRun] = []
+
+    def begin(seed: int, key: str) -> LiveRun:
+        del key
+        run = LiveRun(
+            uri=uri,
+            experiment=names.experiment_name(profile),
+            key=row_key(dict(keys)),
+            name=row,
+            part="" if seed == first else f"seed-{seed}",
+            tags=tags,
+        )
+        runs.append(run)
+        return run
+
+    try:
+        yield begin
+    finally:
+        for run in runs:
+            run.close()
