@@ -24,7 +24,7 @@ class Selection:
         """Refuse modalities that do not exist."""
         for name in sorted(self.modalities or ()):
             if name not in MODALITIES:
-                raise ConfigurationError(f"Expected a modality, but got {name!r}{nearest(name, MODALITIES)}.")
+                raise ConfigurationError(f"Expected a modality, but got {name!r}{nearest(name, MODALITIES)}")
 
     def choose(self, names: Iterable[str], where: str) -> tuple[str, ...]:
         """The wanted ones of these archives, sorted; names that are not archives of the data set are left out.
@@ -47,7 +47,7 @@ class Selection:
             if domain not in known:
                 raise ConfigurationError(
                     f"Expected data.domains to name domain-years of {where}, "
-                    f"but got {domain!r}{nearest(domain, known)}."
+                    f"but got {domain!r}{nearest(domain, known)}"
                 )
 
     def _wants(self, name: str) -> bool:

@@ -53,19 +53,23 @@ class Moments:
         )
 
 
-def moments_of(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> Moments:
+def moments_of(
+    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None, *, wide: Values | None = None
+) -> Moments:
     """Moments over the last axis, by two passes in float64.
 
     Args:
         values: [..., P], any real dtype.
         valid: [..., P], which values count; None: all, and then all must be finite.
+        wide: the same values as float64, used up by the computation; can be `values` itself. None: a copy is made.
 
     Returns:
         Moments of shape [...].
     """
     if valid is not None and bool(valid.all()):
         valid = None
-    wide = values.astype(np.float64)
+    if wide is None:
+        wide = values.astype(np.float64)
     if valid is None:
         n = np.full(values.shape[:-1], values.shape[-1], dtype=np.int64)
         zero = values.shape[-1] - np.count_nonzero(values, axis=-1)

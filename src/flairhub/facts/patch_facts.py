@@ -162,15 +162,15 @@ def _mono_facts(raster: Raster, modality: str) -> PatchFacts:
     if values.dtype == np.uint8:
         return _histogram_facts(raster, histogram(values))
     holes = _holes(values, raster.nodata)
-    moments = moments_of(values, holes.valid)
+    if modality != DEM:
+        return _facts(raster, holes=holes, moments=moments_of(values, holes.valid))
+    wide = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinite minus infinite, which is not counted
+        height = wide[:1] - wide[1:]
+    both = None if holes.valid is None else holes.valid[:1] & holes.valid[1:]
+    moments = moments_of(values, holes.valid, wide=wide)
     zeros = int(moments.zero.sum())
-    if modality == DEM:
-        both = None if holes.valid is None else holes.valid[:1] & holes.valid[1:]
-        wide = values.astype(np.float64)
-        with np.errstate(invalid="ignore"):  # infinite minus infinite, which is not counted
-            height = moments_of(wide[:1] - wide[1:], both)
-        moments = _append(moments, height)
-    return _facts(raster, holes=holes, moments=moments, zeros=zeros)
+    return _facts(raster, holes=holes, moments=_append(moments, moments_of(height, both, wide=height)), zeros=zeros)
 
 
 def _append(first: Moments, second: Moments) -> Moments:

@@ -114,7 +114,7 @@ def _parts(folder: Path, modalities: Iterable[str] | None, columns: Sequence[str
 
 def _known(modality: str) -> str:
     if modality not in MODALITIES:
-        raise ConfigurationError(f"Expected a modality, but got {modality!r}{nearest(modality, MODALITIES)}.")
+        raise ConfigurationError(f"Expected a modality, but got {modality!r}{nearest(modality, MODALITIES)}")
     return modality
 
 

@@ -1,0 +1,77 @@
+"""Small worlds for every room: rasters, archives, the real example."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def treesat() -> Path:
+    """Four real patches with all that real archives have: holes, zeros, repeated days (see its README)."""
+    return REPOSITORY / "data" / "examples" / "treesat"
+
+
+@pytest.fixture(scope="session")
+def geotiff() -> Callable[..., bytes]:
+    """Encode [bands, H, W] as a GeoTIFF over one published footprint."""
+
+    def encode(array: np.ndarray, **options: Any) -> bytes:
+        from rasterio.io import MemoryFile
+        from rasterio.transform import from_origin
+
+        bands, height, width = array.shape
+        profile = {
+            "driver": "GTiff",
+            "count": bands,
+            "height": height,
+            "width": width,
+            "dtype": array.dtype,
+            "crs": "EPSG:2154",
+            "transform": from_origin(1_000_000, 6_300_000, 102.4 / width, 102.4 / height),
+            "compress": "deflate",
+            **options,
+        }
+        with MemoryFile() as memory:
+            with memory.open(**profile) as dataset:
+                dataset.write(array)
+            return bytes(memory.getbuffer())
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def store_archive() -> Callable[..., Path]:
+    """Write an archive from member paths and bytes, as a zip or as an extracted folder."""
+
+    def write(
+        folder: Path,
+        name: str,
+        members: Mapping[str, bytes],
+        *,
+        method: int = zipfile.ZIP_STORED,
+        extracted: bool = False,
+    ) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        if extracted:
+            for member, data in members.items():
+                path = folder / member
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            return folder / name
+        path = folder / f"{name}.zip"
+        with warnings.catch_warnings(), zipfile.ZipFile(path, "w", method) as archive:
+            warnings.simplefilter("ignore")  # a name that occurs twice is written on purpose
+            for member, data in members.items():
+                archive.writestr(zipfile.ZipInfo(member, (2020, 1, 1, 0, 0, 0)), data, compress_type=method)
+        return path
+
+    return write
