@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,9 +26,8 @@ def published_widths(configured: Sequence[int], stages: int) -> list[int]:
     Evenly spaced from the smallest width - 1 to the largest + 1, cut to integers, rounded to powers of two:
     [64, 64, 64, 128] and 4 stages give [64, 64, 128, 128].
     """
-    low, high = min(configured) - 1, max(configured) + 1
-    steps = [int(low + (high - low) * i / (stages - 1)) if stages > 1 else low for i in range(stages)]
-    return [2 ** round(math.log2(step)) for step in steps]
+    steps = np.linspace(min(configured) - 1, max(configured) + 1, stages).astype(int)
+    return [2 ** round(math.log2(max(int(step), 1))) for step in steps]
 
 
 def pad_stages(widths: Sequence[int], stages: int) -> list[int]:

@@ -197,7 +197,9 @@ def _utae_widths(spec: NetworkSpec, stages: int | None) -> tuple[list[int], list
     if stages is None or params.fusion_widths == "configured":
         return list(params.encoder_widths), list(params.decoder_widths)
     widths = published_widths(params.encoder_widths, stages)
-    return widths, list(widths)
+    return widths, published_widths(
+        widths, stages
+    )  # from the adjusted widths: it differs where they are no powers of 2
 
 
 def _output_widths(spec: NetworkSpec) -> list[int]:
