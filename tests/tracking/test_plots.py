@@ -10,7 +10,8 @@ from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.files import read_json
 from flairhub.tracking import plots
 from flairhub.tracking.figures import class_scores
-from flairhub.tracking.records import RunRecord, read_identity, read_record
+from flairhub.tracking.reading import read_identity, read_record
+from flairhub.tracking.records import RunRecord
 
 
 def pixels(png: bytes) -> np.ndarray:

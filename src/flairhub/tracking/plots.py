@@ -152,12 +152,12 @@ def _colours(task: str, figures: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _annotate(axes: Axes, shares: npt.NDArray[np.float64]) -> None:
-    """Write whole percents of 1 and more into the cells."""
+    """Write whole percents of 2 and more into the cells."""
     from matplotlib.font_manager import FontProperties
 
     font = FontProperties(size=6)
     for (row, column), share in np.ndenumerate(shares):
-        if share >= 1:
+        if share >= 2:
             ink = "white" if share > 60 else INK
             axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontproperties=font, color=ink)
 

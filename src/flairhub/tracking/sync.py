@@ -21,7 +21,8 @@ from flairhub.archives.locks import locked
 from flairhub.config.workspace import Workspace
 from flairhub.tracking import names, writer
 from flairhub.tracking.plots import draw_all
-from flairhub.tracking.records import RunIdentity, RunRecord, Skipped, read_identity, read_record
+from flairhub.tracking.reading import read_identity, read_record
+from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
 from flairhub.tracking.sources import RunFiles, lock_tags, read_lock
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 

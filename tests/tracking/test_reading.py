@@ -11,7 +11,8 @@ import pytest
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.files import read_json, write_json
 from flairhub.tracking.errors import TrackingError
-from flairhub.tracking.records import RunIdentity, RunRecord, Skipped, read_identity, read_record
+from flairhub.tracking.reading import read_identity, read_record
+from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
 
 
 def record_of(rows: Any, row: str = "LC-A", **options: Any) -> RunRecord:
