@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.errors import DataError, MissingFileError
-from flairhub.facts.lists import fact_bands, list_matrix
+from flairhub.facts.lists import fact_bands, is_among, list_matrix
 from flairhub.facts.tables import iter_patches, read_splits
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ class LayerTables:
 
 def domain_years(patch_ids: pd.Series) -> pd.Series:
     """`<DOMAIN>-<YEAR>` of each patch id."""
-    return patch_ids.str.split("_", n=1).str[0]
+    codes, distinct = pd.factorize(patch_ids)
+    names = [str(patch).split("_", 1)[0] for patch in distinct]
+    return pd.Series(pd.array(names, dtype="str").take(codes), index=patch_ids.index)
 
 
 def layer_tables(index: Path) -> LayerTables:
@@ -92,18 +94,21 @@ def patch_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFra
 
     What a patch should have is what any patch has; `not_in_split_table` is null without a split table.
     """
-    table = pd.DataFrame({"patch_id": np.sort(layers["patch_id"].unique())})
+    codes, patch_ids = pd.factorize(layers["patch_id"], sort=True)
+    table = pd.DataFrame({"patch_id": np.asarray(patch_ids)})
     missing = np.zeros(len(table))
     names = np.full(len(table), "", dtype=object)
-    for modality in [name for name in MODALITIES if name in set(layers["modality"].unique())]:
-        absent = ~table["patch_id"].isin(layers.loc[layers["modality"] == modality, "patch_id"]).to_numpy()
+    present = layers["modality"].unique()
+    for modality in [name for name in MODALITIES if name in present]:
+        absent = np.ones(len(table), dtype=bool)
+        absent[codes[(layers["modality"] == modality).to_numpy()]] = False
         missing += absent
         names[absent] += f", {modality}"
     table["missing_modalities"] = missing
     table["modality"] = pd.Series(names, dtype="str").str.removeprefix(", ").where(missing > 0)
     table["not_in_split_table"] = np.nan
     if splits is not None:
-        table["not_in_split_table"] = (~table["patch_id"].isin(splits["patch_id"])).astype(float)
+        table["not_in_split_table"] = (~is_among(table["patch_id"], splits["patch_id"])).astype(float)
     return table
 
 
@@ -111,10 +116,9 @@ def split_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFra
     """One row per patch of the split table whose domain-year the data have: `patch_id, without_files`."""
     if splits is None:
         return pd.DataFrame({"patch_id": pd.Series(dtype="str"), "without_files": pd.Series(dtype="float64")})
-    ids = splits["patch_id"]
-    here = domain_years(ids).isin(layers["domain_year"].unique())
-    table = pd.DataFrame({"patch_id": ids[here].sort_values().to_numpy()})
-    table["without_files"] = (~table["patch_id"].isin(layers["patch_id"])).astype(float)
+    here = is_among(domain_years(splits["patch_id"]), layers["domain_year"].unique())
+    table = pd.DataFrame({"patch_id": splits["patch_id"][here].sort_values().to_numpy()})
+    table["without_files"] = (~is_among(table["patch_id"], layers["patch_id"].unique())).astype(float)
     return table
 
 

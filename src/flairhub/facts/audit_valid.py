@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.errors import DataError, MissingFileError
+from flairhub.facts.lists import is_among
 from flairhub.files import replacing
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Decision:
 
     def drop_patches(self, patch_ids: pd.Series, reason: str) -> None:
         """Accept no file of these patches."""
-        self.drop_files(np.flatnonzero(self.layers["patch_id"].isin(patch_ids).to_numpy()), reason)
+        self.drop_files(np.flatnonzero(is_among(self.layers["patch_id"], patch_ids)), reason)
 
     def drop_modalities(self, modalities: pd.Series, reason: str) -> None:
         """Accept no file of these modalities."""

@@ -6,6 +6,7 @@ optimistic a score is. The official validation split shares ROIs with train, by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flairhub.errors import DataError
+from flairhub.facts.lists import is_among
 from flairhub.facts.splits import SPLITS, UNITS, SplitName, SplitTable, Unit, unit_of
 from flairhub.facts.tables import read_patches
 from flairhub.files import write_json
@@ -67,8 +69,7 @@ def leakage(table: SplitTable, index: Path, unit: Unit) -> dict[str, Any]:
         "patches": {name: len(table.patches[name]) for name in SPLITS},
         "shared": {level: {f"{a}-{b}": _listed(_shared(table, a, b, level)) for a, b in PAIRS} for level in UNITS},
         "borders": {f"{a}-{b}": _borders(boxes, table, a, b) for a, b in PAIRS},
-        "without_footprint": sum(len(table.patches[name]) for name in SPLITS)
-        - sum(int(boxes.index.isin(table.patches[name]).sum()) for name in SPLITS),
+        "without_footprint": sum(len(table.patches[name]) - len(_of(boxes, table.patches[name])) for name in SPLITS),
         "not_in_data": _listed(table.not_in_data),
         "not_accepted": _listed(table.not_accepted),
         "unassigned": _listed(table.unassigned),
@@ -97,15 +98,21 @@ def _footprints(index: Path, table: SplitTable) -> pd.DataFrame:
     """Footprint of every patch of a split, from any readable file of it. Indexed by patch id."""
     wanted = set().union(*table.patches.values())
     boxes = read_patches(index, None, ["patch_id", "crs", *_EDGES]).dropna(subset=list(_EDGES))
-    boxes = boxes[boxes["patch_id"].isin(wanted)].drop_duplicates("patch_id").set_index("patch_id").sort_index()
+    boxes = boxes.drop_duplicates("patch_id")
+    boxes = boxes[is_among(boxes["patch_id"], wanted)].set_index("patch_id").sort_index()
     boxes["crs"] = boxes["crs"].fillna("none")
     return boxes
 
 
+def _of(boxes: pd.DataFrame, patches: Sequence[str]) -> pd.DataFrame:
+    """The footprints of some patches."""
+    return boxes[is_among(boxes.index.to_series(), patches)]
+
+
 def _borders(boxes: pd.DataFrame, table: SplitTable, first: SplitName, second: SplitName) -> dict[str, Any]:
     """Pairs of footprints that touch (corners too) or overlap, and how many patches of each side have one."""
-    left = boxes[boxes.index.isin(table.patches[first])]
-    right = boxes[boxes.index.isin(table.patches[second])]
+    left = _of(boxes, table.patches[first])
+    right = _of(boxes, table.patches[second])
     touching, overlapping = 0, 0
     near: tuple[set[str], set[str]] = (set(), set())
     examples: list[tuple[str, str, str]] = []

@@ -86,8 +86,8 @@ def patch_moments(
         kept = rows >= 0
         if left_out is not None:
             keys = rows * _MOST_DATES + part.column("date_index").to_numpy()
-            kept &= ~np.isin(keys, left_out)
-            kept &= True if clear is None else np.isin(keys, clear)
+            kept &= ~_among(keys, left_out)
+            kept &= True if clear is None else _among(keys, clear)
         moments = _moments(part, modality)
         if params.skip_zero.get(modality, False):
             moments = without_zeros(moments)
@@ -232,7 +232,17 @@ def _clear_dates(
         share = part.column("clear_share").to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
         keep = usable[rows] & (share >= 1 - cloud.max_fraction_covered - _SLACK)
         found.append(rows[keep] * _MOST_DATES + part.column("date_index").to_numpy()[keep])
-    return np.setdiff1d(np.concatenate(found), rejected, assume_unique=True)
+    kept = np.sort(np.concatenate(found))
+    return kept[~_among(kept, rejected)]
+
+
+def _among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each key is among those known, which ascend; `numpy.isin` would build its table for every archive."""
+    if known.size == 0:
+        return np.zeros(len(keys), dtype=bool)
+    places = np.minimum(np.searchsorted(known, keys), known.size - 1)
+    found: NDArray[np.bool_] = known[places] == keys
+    return found
 
 
 def known_modalities(valid: pd.DataFrame) -> list[str]:
