@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flairhub.archives.manifest import ArchiveEntry, Manifest
+from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import AuditCheck, AuditParams
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.facts.audit import audit, read_valid, require_passed, write_audit
 from flairhub.facts.audit_checks import CHECKS
 from flairhub.facts.audit_judge import Judge
 from flairhub.facts.audit_report import render_page
+from flairhub.facts.index import build_index
 
 A, B = "D012-2019_AF-S1-1_1-1", "D012-2019_AF-S1-1_1-2"
 C = "D068-2021_UU-S1-3_1-1"
 S1, S2, MASK = "SENTINEL1-ASC_TS", "SENTINEL2_TS", "SENTINEL2_MSK-SC"
+SET_CHECKS = {name for name, check in CHECKS.items() if check.grain in {"patch", "band", "split"}}
 AERIAL, DEM, COSIA, LPIS = "AERIAL_RGBI", "DEM_ELEV", "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 
 
@@ -167,7 +171,7 @@ def test_without_a_label_the_finest_raster_sets_the_footprint(facts: Any, box_of
     rng = np.random.default_rng(0)
     box = box_of(A)
     facts.add(A, S1, radar(rng), left=box["left"] + 60, right=box["right"] + 60).add(A, AERIAL, aerial(rng))
-    examples = found(audit(facts.write(), params()), "footprint")["examples"]
+    examples = found(audit(facts.write(), params(only={"footprint"})), "footprint")["examples"]
     assert [e["modality"] for e in examples] == [S1]
     assert examples[0]["found"] == pytest.approx(60 / (102.4 / 3))
 
@@ -212,7 +216,7 @@ def test_two_files_of_one_patch_and_modality_refuse_the_whole_set(facts: Any):
 def test_dropping_duplicates_leaves_the_others(facts: Any):
     rng = np.random.default_rng(0)
     index = fill(facts).add(B, AERIAL, aerial(rng)).write()
-    outcome = audit(index, params({"unique": ("warn", "drop")}))
+    outcome = audit(index, params({"unique": ("warn", "drop")}, only={"readable"}))
     assert outcome.valid.to_pandas()["accepted"].sum() == 14
     assert not row(outcome, B, AERIAL)["accepted"]
 
@@ -246,6 +250,13 @@ def zero_at(date: Any, everywhere: Any):
 
 def decibel(array: Any):
     array[:] = 10 * np.log10(array)
+
+
+def nothing_at(dates: Any):
+    def change(array: Any):
+        array[dates] = np.nan
+
+    return change
 
 
 def mixed(date: Any):
@@ -288,44 +299,39 @@ def test_a_defect_of_a_date_rejects_that_date_only(facts: Any):
     assert outcome.report["summary"]["rejected_dates"] == sum(len(values) for *_, values in DATE_DEFECTS)
 
 
-def test_a_date_of_zeros_is_both_a_zero_date_and_a_date_with_zero_pixels(facts: Any):
-    outcome = audit(spoil(facts, B, S1, zero_at(0, True)), params())
-    assert broken(outcome) == {"sentinel1_zero_date", "sentinel1_zero_pixels"}
-    assert list(row(outcome, B, S1)["rejected_dates"]) == [0]
-
-
-def test_decibel_are_reported_as_such_and_not_as_mixed_polarisations(facts: Any):
-    outcome = audit(spoil(facts, B, S1, decibel), params())
-    assert broken(outcome) == {"sentinel1_linear"}
-    assert found(outcome, "sentinel1_linear")["unexpected"] == 4
-
-
-def test_a_date_without_a_counted_pixel(facts: Any):
-    def nothing(array: Any):
-        array[1] = np.nan
-
-    outcome = audit(spoil(facts, B, S1, nothing), params())
-    assert broken(outcome) == {"date_finite", "date_empty"}
-    assert row(outcome, B, S1)["reasons"] == "date_finite;date_empty"
-    assert list(row(outcome, B, S1)["rejected_dates"]) == [1]
-
-
-def test_a_series_without_a_date_left_is_not_accepted(facts: Any):
-    def nothing(array: Any):
-        array[:] = np.nan
-
-    outcome = audit(spoil(facts, B, S1, nothing), params())
-    assert not row(outcome, B, S1)["accepted"]
-    assert row(outcome, B, S1)["reasons"] == "date_finite;date_empty;no_date_left"
-    assert list(row(outcome, B, S1)["rejected_dates"]) == [0, 1, 2, 3]
-
-
-def test_kept_defects_are_reported_and_used(facts: Any):
-    outcome = audit(spoil(facts, B, S1, mixed(3)), params(only={"sentinel1_polarisation"}))
-    assert found(outcome, "sentinel1_polarisation")["unexpected"] == 1
-    assert row(outcome, B, S1) | {"rejected_dates": []} == {
-        "patch_id": B, "modality": S1, "accepted": True, "reasons": "", "rejected_dates": [],
-    }  # fmt: skip
+def test_dates_that_break_several_checks_or_leave_nothing(facts: Any) -> None:
+    """Per patch: what is done to its radar dates, and then reasons, rejected dates and whether it is accepted."""
+    cases: list[tuple[Any, str, list[int], bool]] = [
+        (zero_at(0, True), "sentinel1_zero_date", [0], True),
+        (zero_at(1, False), "", [], True),
+        (decibel, "", [], True),
+        (nothing_at([1]), "date_finite;date_empty", [1], True),
+        (nothing_at([0, 1, 2, 3]), "date_finite;date_empty;no_date_left", [0, 1, 2, 3], False),
+        (mixed(3), "", [], True),
+    ]
+    rng = np.random.default_rng(7)
+    for number, (change, *_) in enumerate(cases, 20):
+        array = radar(rng)
+        change(array)
+        facts.add(patch(number), S1, array)
+    outcome = audit(facts.write(), params())
+    for number, (_, *expected) in enumerate(cases, 20):
+        kept = row(outcome, patch(number), S1)
+        assert [kept["reasons"], list(kept["rejected_dates"]), kept["accepted"]] == expected
+    where = {
+        check["name"]: sorted({(e["patch"], e["date_index"]) for e in check["examples"]})
+        for check in outcome.report["checks"]
+        if not check["success"]
+    }
+    empty = [(patch(23), 1), *((patch(24), date) for date in range(4))]
+    assert where == {
+        "date_finite": empty,
+        "date_empty": empty,
+        "sentinel1_zero_date": [(patch(20), 0)],
+        "sentinel1_zero_pixels": [(patch(20), 0), (patch(21), 1)],
+        "sentinel1_linear": [(patch(22), date) for date in range(4)],  # and not taken for mixed polarisations
+        "sentinel1_polarisation": [(patch(25), 3)],
+    }
 
 
 def test_mask_values_above_100(facts: Any):
@@ -340,12 +346,12 @@ def test_mask_values_above_100(facts: Any):
 
 def test_a_missing_modality_drops_the_patch_if_asked_to(facts: Any):
     index = fill(facts, skip={(B, AERIAL)}).write()
-    kept = audit(index, params())
+    kept = audit(index, params(only=SET_CHECKS))
     assert broken(kept) == {"missing_modality"}
     assert kept.valid.to_pandas()["accepted"].all()
     example = found(kept, "missing_modality")["examples"]
     assert example == [{"patch": B, "modality": AERIAL, "date": None, "date_index": None, "found": 1}]
-    dropped = audit(index, params({"missing_modality": ("warn", "drop")})).valid.to_pandas()
+    dropped = audit(index, params({"missing_modality": ("warn", "drop")}, only={"readable"})).valid.to_pandas()
     assert dropped.groupby("patch_id")["accepted"].all().to_dict() == {A: True, B: False, C: True}
 
 
@@ -353,7 +359,7 @@ def test_patches_of_the_data_and_of_the_split_table_that_lack_each_other(facts: 
     fill(facts)
     lost = "D012-2019_AF-S1-9_1-1"
     facts.splits(split_1={A: "train", C: "test", lost: "train", "D099-2020_UU-S1-1_1-1": "train"})
-    outcome = audit(facts.write(), params())
+    outcome = audit(facts.write(), params(only=SET_CHECKS))
     assert broken(outcome) == {"in_split_table", "split_on_disk"}
     assert [e["patch"] for e in found(outcome, "in_split_table")["examples"]] == [B]
     # D099 is no domain of these data: not asked for, hence not missing
@@ -371,7 +377,7 @@ def test_a_band_with_one_value_in_the_whole_set(facts: Any):
     outcome = audit(facts.write(), params())
     assert broken(outcome) == {"constant_band"}
     assert found(outcome, "constant_band")["examples"][0]["modality"] == "AERIAL_RGBI NIR"
-    dropped = audit(facts.folder, params({"constant_band": ("warn", "drop")})).valid.to_pandas()
+    dropped = audit(facts.folder, params({"constant_band": ("warn", "drop")}, only={"readable"})).valid.to_pandas()
     assert dropped.groupby("modality")["accepted"].any().to_dict() == {
         AERIAL: False, S1: True, S2: True, MASK: True, COSIA: True,
     }  # fmt: skip
@@ -408,7 +414,7 @@ def test_reports_are_stable_offline_and_stop_the_next_stage(facts: Any, tmp_path
     index = spoil(facts, B, COSIA, None, label_counts=[0] * 255 + [64])
     texts = []
     for name in ("one", "two"):
-        write_audit(tmp_path / name, audit(index, params()))
+        write_audit(tmp_path / name, audit(index, params(only={"label_values", "readable", "date_order"})))
         folder = tmp_path / name
         texts.append([(folder / f).read_bytes() for f in ("report.json", "report.html", "valid.parquet")])
     assert texts[0] == texts[1]
@@ -421,7 +427,7 @@ def test_reports_are_stable_offline_and_stop_the_next_stage(facts: Any, tmp_path
 
 
 def test_a_passed_audit_lets_the_next_stage_start(facts: Any, tmp_path: Path):
-    write_audit(tmp_path / "audit", audit(spoil(facts, B, S1, nan_at(0)), params()))
+    write_audit(tmp_path / "audit", audit(spoil(facts, B, S1, nan_at(0)), params(only={"date_finite"})))
     require_passed(tmp_path / "audit" / "report.json")
 
 
@@ -434,7 +440,7 @@ def test_missing_files_are_named(tmp_path: Path):
 
 def test_the_page_escapes_what_it_shows(facts: Any):
     fill(facts, skip={(B, AERIAL)}).unreadable(B, AERIAL, "<img src=x>")
-    assert "<img" not in render_page(audit(facts.write(), params()).report)
+    assert "<img" not in render_page(audit(facts.write(), params(only={"readable"})).report)
 
 
 def test_examples_show_every_file_before_every_date_of_one(facts: Any):
@@ -443,11 +449,41 @@ def test_examples_show_every_file_before_every_date_of_one(facts: Any):
         array = radar(rng, dates=30)
         array[:, 1] = array[:, 0]
         facts.add(patch, S1, array)
-    check = found(audit(facts.write(), params()), "sentinel1_polarisation")
+    check = found(audit(facts.write(), params(only={"sentinel1_polarisation"})), "sentinel1_polarisation")
     assert check["unexpected"] == 90
     shown = [e["patch"] for e in check["examples"]]
     assert len(shown) == 20
     assert {p: shown.count(p) for p in (A, B, C)} == {A: 5, B: 5, C: 10}  # ten of each of two domains
+
+
+def test_the_real_series_with_known_imperfections(tmp_path: Path) -> None:
+    """What the origin of data/examples/treesat says of it: README.md there."""
+    folder = Path(__file__).parents[2] / "data" / "examples" / "treesat"
+    entries = [
+        ArchiveEntry(name=path.stem, kind="zip", size=path.stat().st_size, sha256=path.stem, revision=None)
+        for path in sorted(folder.glob("*.zip"))
+    ]
+    cloud = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
+    manifest = Manifest(source={"kind": "local"}, archives=tuple(entries))
+    build_index(manifest, folder, tmp_path / "index", filter=cloud, cache=tmp_path / "cache", code="test")
+    outcome = audit(tmp_path / "index", params())
+    assert outcome.success
+    assert broken(outcome) == {"date_finite", "date_repeated", "sentinel1_polarisation", "sentinel1_zero_pixels"}
+    finite = found(outcome, "date_finite")
+    assert [(e["patch"], e["modality"]) for e in finite["examples"]] == [
+        ("D912-2019_FF-S1-1_1-1", "SENTINEL1-DESC_TS")
+    ] * 2
+    assert sum(e["found"] for e in finite["examples"]) == 4
+    assert found(outcome, "date_repeated")["by_domain"] == {"D911-2020": 25, "D912-2019": 114, "D917-2017": 17}
+    mixed_up = found(outcome, "sentinel1_polarisation")
+    assert mixed_up["by_domain"] == {"D914-2017": 121 + 119, "D917-2017": 60 + 136}  # every date of both sites
+    assert {e["patch"] for e in mixed_up["examples"]} == {"D914-2017_FF-S1-1_1-1", "D917-2017_FF-S1-1_1-1"}
+    assert all(e["date"].startswith("2017") for e in mixed_up["examples"])
+    kept = row(outcome, "D912-2019_FF-S1-1_1-1", "SENTINEL1-DESC_TS")
+    assert (kept["accepted"], kept["reasons"]) == (True, "date_finite")
+    assert list(kept["rejected_dates"]) == [e["date_index"] for e in finite["examples"]]
+    write_audit(tmp_path / "audit", outcome)
+    require_passed(tmp_path / "audit" / "report.json")
 
 
 def test_a_missing_column_is_an_error_and_not_a_failed_check():
