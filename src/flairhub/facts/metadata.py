@@ -95,7 +95,7 @@ def read_metadata(reader: PatchReader) -> Metadata:
     present = {member.name.rsplit("/", 1)[-1]: member.name for member in reader.members(METADATA_ARCHIVE)}
     splits = None
     if SPLIT_FILE in present:
-        splits = _attributes(reader, present[SPLIT_FILE]).sort_by("patch_id")
+        splits = _attributes(reader, present[SPLIT_FILE]).combine_chunks().sort_by("patch_id")
     calendars: dict[str, Calendar] = {}
     by_file: dict[str, Calendar | None] = {}
     for name, layer in MODALITIES.items():
@@ -130,7 +130,7 @@ def _attributes(reader: PatchReader, member: str) -> pa.Table:
         name: table.column(name).cast(pa.string()) if _is_text(table.column(name).type) else table.column(name)
         for name in ("patch_id", *(name for name in table.column_names if name != "patch_id"))
     }
-    return pa.table(columns).replace_schema_metadata(None).combine_chunks()
+    return pa.table(columns).replace_schema_metadata(None)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -66,7 +66,9 @@ def moments_of(
     Returns:
         Moments of shape [...].
     """
-    if valid is not None and bool(valid.all()):
+    if values.shape[-1] == 0:
+        valid = np.zeros(values.shape, dtype=bool)
+    elif valid is not None and bool(valid.all()):
         valid = None
     if wide is None:
         wide = values.astype(np.float64)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flairhub.config.runtime import RuntimeSettings, read_settings, write_setting
+from flairhub.config.workspace import Workspace
+from flairhub.errors import ConfigurationError
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    (tmp_path / "copy").mkdir()
+    return Workspace(root=tmp_path / "copy", main=tmp_path)
+
+
+def test_without_a_file_there_are_defaults(workspace):
+    settings = read_settings(workspace, {})
+    assert settings == RuntimeSettings()
+    assert 1 <= settings.workers <= 4
+    assert settings.data is settings.tracking_uri is settings.scheduler is None
+
+
+def test_the_environment_goes_before_the_file_and_the_file_before_defaults(workspace):
+    (workspace.main / "local.yaml").write_text("workers: 3\naccelerator: cpu\nscheduler: tcp://a:1\n")
+    settings = read_settings(workspace, {"FLAIRHUB_WORKERS": "7", "FLAIRHUB_SCHEDULER": "null", "FLAIRHUB_DATA": ""})
+    assert (settings.workers, settings.accelerator, settings.scheduler, settings.data) == (7, "cpu", None, None)
+
+
+def test_every_setting_can_come_from_the_environment(workspace):
+    values = {
+        "FLAIRHUB_DATA": "/archives",
+        "FLAIRHUB_WORKERS": "0",
+        "FLAIRHUB_ACCELERATOR": "gpu",
+        "FLAIRHUB_DEVICES": "4",
+        "FLAIRHUB_NUM_NODES": "2",
+        "FLAIRHUB_PROGRESS": "false",
+        "FLAIRHUB_CACHE_MB": "0",
+        "FLAIRHUB_CHECKPOINT_SECONDS": "1.5",
+        "FLAIRHUB_TRACKING_URI": "http://mlflow:5000",
+        "FLAIRHUB_SCHEDULER": "tcp://dask:8786",
+    }
+    assert len(values) == len(RuntimeSettings.model_fields)
+    assert read_settings(workspace, values) == RuntimeSettings(
+        data=Path("/archives"),
+        workers=0,
+        accelerator="gpu",
+        devices=4,
+        num_nodes=2,
+        progress=False,
+        cache_mb=0,
+        checkpoint_seconds=1.5,
+        tracking_uri="http://mlflow:5000",
+        scheduler="tcp://dask:8786",
+    )
+
+
+def test_the_process_s_own_environment_is_the_default(workspace, monkeypatch):
+    monkeypatch.setenv("FLAIRHUB_DEVICES", "auto")
+    monkeypatch.setenv("FLAIRHUB_NUM_NODES", "5")
+    assert read_settings(workspace).num_nodes == 5
+
+
+def test_a_relative_folder_starts_at_the_main_workspace(workspace, monkeypatch):
+    (workspace.main / "local.yaml").write_text("data: ../hub\n")
+    assert read_settings(workspace, {}).data == workspace.main.parent / "hub"
+    monkeypatch.setenv("HOME", str(workspace.main))
+    assert read_settings(workspace, {"FLAIRHUB_DATA": "~/hub"}).data == workspace.main / "hub"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("worker: 3\n", "unknown key `worker`; did you mean 'workers'"),
+        ("workers: many\n", "`workers`"),
+        ("workers: -1\n", "greater than or equal to 0"),
+        ("accelerator: tpu\n", "`accelerator`"),
+        ("- a\n", "expected `setting: value` lines"),
+        ("a: [1\n", "expected YAML"),
+    ],
+)
+def test_a_wrong_file_is_named(workspace, text, message):
+    (workspace.main / "local.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"local\.yaml") as caught:
+        read_settings(workspace, {})
+    assert message in str(caught.value)
+
+
+def test_writing_keeps_comments_and_other_keys(workspace):
+    path = workspace.main / "local.yaml"
+    path.write_text("# my machine\nworkers: 3  # not more\n\ndata: 'old'\n")
+    assert write_setting(workspace, data=Path("/new"), scheduler=None) == path
+    text = path.read_text().replace("'", "")
+    assert text == "# my machine\nworkers: 3  # not more\n\ndata: /new\nscheduler: null\n"
+    assert read_settings(workspace, {}).data == Path("/new")
+
+
+def test_a_new_file_says_what_it_is(workspace):
+    write_setting(workspace, workers=2)
+    assert (workspace.main / "local.yaml").read_text().startswith("# Settings of this machine")
+    assert read_settings(workspace, {}).workers == 2
+    assert not (workspace.root / "local.yaml").exists()
+
+
+def test_a_file_of_comments_keeps_them(workspace):
+    (workspace.main / "local.yaml").write_text("# nothing yet\n")
+    write_setting(workspace, workers=2)
+    assert (workspace.main / "local.yaml").read_text() == "# nothing yet\nworkers: 2\n"
+
+
+def test_a_wrong_value_leaves_the_file_alone(workspace):
+    write_setting(workspace, workers=2)
+    before = (workspace.main / "local.yaml").read_bytes()
+    with pytest.raises(ConfigurationError, match="did you mean 'devices'"):
+        write_setting(workspace, device=1)
+    with pytest.raises(ConfigurationError, match="`workers`"):
+        write_setting(workspace, workers="many")
+    assert (workspace.main / "local.yaml").read_bytes() == before
