@@ -12,6 +12,7 @@ from _stage import run
 
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
+from flairhub.archives.pull import checksums_of
 from flairhub.benchmark.keys import code_sha256
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
@@ -33,6 +34,7 @@ def main(_: argparse.Namespace) -> None:
             cache=workspace.state / "index",
             code=code_sha256(Path("data/code/index.json")),
             executor=executor,
+            checksums=checksums_of(workspace),
             progress=settings.progress,
         )
 
