@@ -410,6 +410,15 @@ def test_checks_that_are_not_asked_for_do_not_run_and_are_named(facts: Any):
     assert len(row(outcome, B, S1)["rejected_dates"]) == 0
 
 
+def test_without_checks_the_page_says_that_nothing_was_checked_and_unreadable_files_are_not_used(facts: Any) -> None:
+    rng = np.random.default_rng(0)
+    index = facts.add(A, AERIAL, aerial(rng)).unreadable(B, AERIAL).write()
+    outcome = audit(index, params(only=set()))
+    assert "Nothing was checked" in render_page(outcome.report)
+    assert (row(outcome, A, AERIAL)["accepted"], row(outcome, B, AERIAL)["accepted"]) == (True, False)
+    assert row(outcome, B, AERIAL)["reasons"] == "unreadable"
+
+
 def test_reports_are_stable_offline_and_stop_the_next_stage(facts: Any, tmp_path: Path):
     index = spoil(facts, B, COSIA, None, label_counts=[0] * 255 + [64])
     texts = []

@@ -22,7 +22,7 @@ from flairhub.facts.audit_findings import Findings
 from flairhub.facts.audit_judge import Judge, Verdict
 from flairhub.facts.audit_report import Summary, build_report, require_passed, write_report
 from flairhub.facts.audit_tables import layer_tables, optional_splits, patch_table, split_table
-from flairhub.facts.audit_valid import Decision, read_valid, write_valid
+from flairhub.facts.audit_valid import UNREADABLE, Decision, read_valid, write_valid
 from flairhub.facts.tables import iter_dates
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def audit(index: Path, params: AuditParams) -> Audit:
     layers, bands = (tables := layer_tables(index)).layers, tables.bands
     decision = Decision(layers)
     session.run("layer", layers, decision, lambda rows, name: decision.drop_files(rows.index.to_numpy(), name))
+    unreadable = np.flatnonzero(layers["error"].notna().to_numpy() & decision.accepted)
+    decision.drop_files(unreadable, UNREADABLE)  # whatever the policy: nothing can be read from them
     dates = session.run_dates(index, decision)
     splits = optional_splits(index)
     patches = patch_table(layers, splits)

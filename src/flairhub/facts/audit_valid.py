@@ -22,6 +22,10 @@ NO_DATE_LEFT = "no_date_left"
 """Reason of a series all of whose dates were rejected."""
 
 
+UNREADABLE = "unreadable"
+"""Reason of a file with an error that no check dropped."""
+
+
 @dataclass(slots=True)
 class Decision:
     """Collects what the policies leave out, on a table of files (see `audit_tables.layer_tables`)."""
