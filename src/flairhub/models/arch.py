@@ -229,7 +229,7 @@ def without_memory(build: Callable[[], nn.Module]) -> Any:
         warnings.simplefilter("ignore")
         try:
             with torch.device("meta"):
-                return build()
+                return build().to("meta")  # smp makes new first convolutions on the CPU whatever the default device
         except (NotImplementedError, RuntimeError):
             with torch.device("cpu"):
                 return build().to("meta")

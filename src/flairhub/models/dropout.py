@@ -66,7 +66,10 @@ class ModalityDropout(nn.Module):
         if replacement == "learned" and len(channels) > 1:
             for name, value in zip(self.modalities, self.probabilities, strict=True):
                 if value > 0:
-                    self.replacements[name] = nn.ParameterList(torch.zeros(width) for width in channels[name])
+                    # Stages without channels (dummies of some encoders) have nothing to replace.
+                    self.replacements[name] = nn.ParameterDict(
+                        {str(stage): torch.zeros(width) for stage, width in enumerate(channels[name]) if width}
+                    )
 
     def forward(self, maps: Mapping[str, Sequence[Tensor]]) -> dict[str, list[Tensor]]:
         """Replace maps `[B, C, H, W]` during training; in evaluation, or with one modality, maps are left alone."""
@@ -85,7 +88,7 @@ class ModalityDropout(nn.Module):
         if x.shape[1] == 0:
             return x
         if name in self.replacements:
-            value = self.replacements[name][stage][None, :, None, None].to(x.dtype)  # type: ignore[index]
+            value = self.replacements[name][str(stage)][None, :, None, None].to(x.dtype)  # type: ignore[index]
         else:
             value = x.new_zeros(())
         return torch.where(dropped[:, None, None, None], value, x)

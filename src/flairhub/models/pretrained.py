@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 IMAGENET = "imagenet"
 RGB = 3
-PREFIXES = ("", "model.", "encoder.", "encoder.model.", "backbone.", "module.", "seg_model.", "seg_model.model.")
-"""Prefixes under which files keep an encoder."""
+WRAPPERS = ("module", "model", "seg_model", "encoder", "backbone")
+"""Names under which files and libraries keep an encoder; any of them may lead a key."""
 
 
 def load_encoder_weights(network: SegmentationNetwork) -> None:
@@ -69,15 +69,11 @@ def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source
     Raises:
         ConfigurationError: the file does not hold every tensor of the encoder.
     """
-    available: dict[str, Tensor] = {}
-    for name, tensor in found.items():
-        for prefix in PREFIXES:
-            if name.startswith(prefix):
-                available.setdefault(_canonical(name[len(prefix) :]), tensor)
+    available = {_canonical(name): tensor for name, tensor in found.items()}
     matched = {}
     missing = []
     for name in wanted:
-        key = _canonical(name.removeprefix("model."))
+        key = _canonical(name)
         if key in available:
             matched[name] = available[key]
         elif not name.endswith(("num_batches_tracked", "attn_mask", "relative_position_index")):
@@ -91,12 +87,11 @@ def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source
 
 
 def _canonical(name: str) -> str:
-    """One spelling for `layers.0.blocks` and `layers_0.blocks`."""
-    for group in ("layers", "stages", "blocks"):
-        if name.startswith(f"{group}."):
-            head, _, rest = name.partition(".")
-            return f"{head}_{rest}"
-    return name
+    """One spelling for `encoder.model.layers_0.blocks.1` and `layers.0.blocks.1`."""
+    parts = name.split(".")
+    while len(parts) > 1 and parts[0] in WRAPPERS:
+        parts = parts[1:]
+    return "_".join(parts)
 
 
 def fit_encoder(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mode: ChannelMode) -> dict[str, Tensor]:
