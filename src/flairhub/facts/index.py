@@ -25,7 +25,7 @@ from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part,
 from flairhub.facts.patch_facts import ClearRule
 from flairhub.files import replacing, write_json
 
-INLINE_BYTES = 32 << 20
+INLINE_BYTES = 4 << 20
 """Below this many bytes of new archives, starting processes costs more than they save."""
 
 
