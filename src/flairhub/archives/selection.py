@@ -46,8 +46,7 @@ class Selection:
         for domain in sorted(self.domains or ()):
             if domain not in known:
                 raise ConfigurationError(
-                    f"Expected data.domains to name domain-years of {where}, "
-                    f"but got {domain!r}{nearest(domain, known)}"
+                    f"Expected data.domains to name domain-years of {where}, but got {domain!r}{nearest(domain, known)}"
                 )
 
     def _wants(self, name: str) -> bool:
