@@ -82,7 +82,7 @@ class AuditParams(Section):
     """Great Expectations' checks of the table of facts."""
 
     checks: dict[str, AuditCheck]
-    """Check name -> severity and policy; the names are listed by `flairhub audit --list`."""
+    """Check name -> severity and policy; `flairhub audit` explains each."""
     max_nodata_share: float = Field(ge=0, le=1)
     """Largest share of nodata or non-finite pixels of a mono-date raster."""
     min_polarisation_gap: float

@@ -1,0 +1,197 @@
+"""The promises of the graph, on a tiny data set: what re-runs, what does not, what repeats, what survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.graph.conftest import Clone, new_clone, ran
+
+pytestmark = pytest.mark.graph
+
+ROWS = ("LC-A", "LC-G")
+HASHED = ("reports/benchmark.csv", "data/stats", "data/splits", "reports/rows", "data/manifest.json", "models")
+
+
+@pytest.fixture(autouse=True)
+def _back_to_the_results(request):
+    """Leave the shared clone as it was: same parameters and code, outputs from the cache."""
+    yield
+    if "finished" in request.fixturenames:
+        clone = request.getfixturevalue("finished")
+        clone.run("git", "checkout", "-q", ".")
+        clone.run("dvc", "checkout", "-q")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = {}
+    for name in HASHED:
+        path = folder / name
+        each = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        files |= {p.relative_to(folder).as_posix(): p.read_bytes() for p in each if p.name != ".gitignore"}
+    return files
+
+
+def edit(clone: Clone, name: str, old: str, new: str) -> None:
+    path = clone.folder / name
+    text = path.read_text()
+    assert text.count(old) == 1, (name, old)
+    path.write_text(text.replace(old, new))
+
+
+def test_the_table_holds_every_row(finished):
+    lines = (finished.folder / "reports/benchmark.csv").read_text().splitlines()
+    assert lines[0].startswith("row,task,modalities,params_m,oa,miou,profile")
+    assert [line.split(",")[0] for line in lines[1:]] == list(ROWS)
+
+
+def test_a_second_run_does_nothing(finished):
+    done = finished.run("dvc", "repro")
+    assert ran(done.stdout) == set()
+    assert "up to date" in finished.run("dvc", "status").stdout
+    assert finished.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_docstring_and_a_comment_re_run_no_stage_but_the_fingerprints(finished):
+    _reword(finished, "src/flairhub/models/utae.py")
+    assert finished.repro() == {"code"}
+
+
+def _reword(clone: Clone, name: str) -> None:
+    path = clone.folder / name
+    path.write_text("# another comment\n" + path.read_text().replace('"""', '"""Reworded. ', 1))
+
+
+def test_a_line_of_code_in_its_path_re_runs_a_row(finished):
+    edit(finished, "src/flairhub/training/optimisers.py", "trainable = [", "unused = 1\n    trainable = [")
+    stages = finished.repro()
+    assert {f"train@{row}" for row in ROWS} <= stages
+    assert "index" not in stages
+
+
+def test_changing_a_row_re_runs_that_row_only_and_going_back_restores_it(finished):
+    before = content(finished.folder)
+    edit(finished, "params.yaml", "    modalities: [AERIAL_RGBI]\n", "    modalities: [AERIAL_RGBI]\n    train: {epochs: 1}\n")
+    stages = finished.repro()
+    assert "train@LC-A" in stages
+    assert not stages & {"train@LC-G", "evaluate@LC-G"}
+    assert content(finished.folder) != before
+    finished.run("git", "checkout", "-q", "params.yaml")
+    assert not finished.repro() & {"train@LC-A", "evaluate@LC-A"}
+    assert content(finished.folder) == before
+
+
+def test_a_parameter_of_another_modality_re_runs_no_row(finished):
+    edit(finished, "params.yaml", "  SPOT_RGBI: [4, 1, 2] ", "  SPOT_RGBI: [1, 2, 3] ")
+    assert finished.repro() <= {"resolve"}
+
+
+def test_adding_a_row_re_runs_no_other_and_removing_it_takes_it_from_the_table(finished):
+    finished.use("--rows", "LC-A,LC-G,LC-I")
+    stages = finished.repro()
+    assert "train@LC-I" in stages
+    assert not stages & {f"{stage}@{row}" for stage in ("train", "evaluate") for row in ROWS}
+    assert "LC-I" in (finished.folder / "reports/benchmark.csv").read_text()
+    finished.use("--rows", "LC-A,LC-G")
+    finished.repro()
+    assert "LC-I" not in (finished.folder / "reports/benchmark.csv").read_text()
+
+
+def test_two_clones_give_the_same_bytes(finished, tmp_path):
+    other = new_clone(tmp_path / "second")
+    other.use("--rows", "LC-A,LC-G")
+    other.repro()
+    assert content(other.folder) == content(finished.folder)
+
+
+def test_another_machine_pulls_results_and_rebuilds_mlflow_without_a_stage(finished, tmp_path):
+    remote = tmp_path / "remote"
+    finished.run("dvc", "remote", "add", "-f", "--local", "store", str(remote))
+    finished.run("dvc", "push", "-q", "-r", "store")
+    finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "other"))
+    other = Clone(tmp_path / "other")
+    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
+    other.run("dvc", "pull", "-q")
+    assert "up to date" in other.run("dvc", "status").stdout
+    assert content(other.folder) == content(finished.folder)
+    first = other.flairhub("track").stdout
+    assert f"{len(ROWS)} runs created" in first
+    assert f"{len(ROWS)} unchanged" in other.flairhub("track").stdout
+    assert ran(other.run("dvc", "repro").stdout) == set()
+
+
+def test_a_queued_experiment_runs_the_code_it_was_queued_with(finished, tmp_path):
+    other = tmp_path / "queue"
+    finished.run("git", "clone", "-q", str(finished.folder), str(other))
+    clone = Clone(other)
+    clone.run("git", "config", "user.email", "test@example.org")
+    clone.run("git", "config", "user.name", "test")
+    shutil.copytree(finished.folder / ".dvc" / "cache", other / ".dvc" / "cache")
+    clone.run("dvc", "checkout", "-q")
+    clone.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "train.learning_rate=0.001", "train@LC-G")
+    (other / "src/flairhub/training/runner.py").write_text("raise RuntimeError('edited after queueing')\n")
+    done = clone.run("dvc", "exp", "run", "--run-all", check=False)
+    shown = clone.run("dvc", "exp", "show", "--csv").stdout
+    assert "queued" in shown, done.stdout + done.stderr
+    assert "edited after queueing" not in done.stdout + done.stderr
+    assert re.search(r"queued.*0\.001", shown), shown
+
+
+def test_a_training_killed_at_any_moment_gives_the_same_weights(finished, tmp_path):
+    wanted = (finished.folder / "models/LC-A/model.safetensors").read_bytes()
+    clone = new_clone(tmp_path / "killed")
+    clone.use("--rows", "LC-A")
+    clone.repro("resolve")
+    for seconds in (3.0, 6.0, 9.0):
+        _start_and_kill(clone, seconds)
+    clone.repro()
+    assert (clone.folder / "models/LC-A/model.safetensors").read_bytes() == wanted
+
+
+def _start_and_kill(clone: Clone, seconds: float) -> None:
+    """Start `dvc repro` and kill DVC and, like a machine that goes down, everything it started."""
+    environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}}
+    environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "FLAIRHUB_PROGRESS": "0"}
+    process = subprocess.Popen(
+        ["dvc", "repro", "train@LC-A"],
+        cwd=clone.folder,
+        env=environment | {"FLAIRHUB_CHECKPOINT_SECONDS": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        time.sleep(0.2)
+
+
+def test_a_finished_training_that_dvc_did_not_note_is_not_repeated(finished, tmp_path):
+    clone = new_clone(tmp_path / "unnoted")
+    clone.use("--rows", "LC-G")
+    clone.repro("resolve")
+    clone.run(sys.executable, "stages/07_train.py", "LC-G")
+    weights = (clone.folder / "models/LC-G/model.safetensors").read_bytes()
+    (state,) = (clone.folder / ".flairhub/train").iterdir()
+    started = json.loads((state / "started.json").read_text())
+    clone.repro("train@LC-G")
+    assert (clone.folder / "models/LC-G/model.safetensors").read_bytes() == weights
+    assert json.loads((state / "started.json").read_text()) == started
+
+
+def test_a_failing_stage_fails_the_command_and_names_the_cause(finished):
+    edit(finished, "params.yaml", "    modalities: [AERIAL_RGBI]\n", "    modalities: [AERIAL_RGBI]\n    domains: [D999-2000]\n")
+    done = finished.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert "D999-2000" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
