@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-
 from flairhub.benchmark.fingerprint import stage_fingerprint
 from flairhub.files import write_json
 

@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-
 from flairhub.archives.manifest import write_manifest
 from flairhub.archives.pull import pull
 from flairhub.benchmark.fingerprint import module_fingerprint

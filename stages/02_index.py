@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 from _stage import run
-
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.pull import checksums_of

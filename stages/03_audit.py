@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 from _stage import run
-
 from flairhub.config.reader import read_params
 from flairhub.facts.audit import audit, write_audit
 

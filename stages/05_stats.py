@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from _stage import run
-
 from flairhub.config.reader import read_params
 from flairhub.facts.audit_valid import read_valid
 from flairhub.facts.splits import read_split_table

@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
-
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.resolve import load_facts, resolve_row
 from flairhub.config.reader import read_params

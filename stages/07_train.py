@@ -10,7 +10,6 @@ import logging
 from pathlib import Path
 
 from _stage import now_ms, run
-
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys

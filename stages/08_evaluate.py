@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from _stage import now_ms, run
-
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.evaluate import evaluate_row

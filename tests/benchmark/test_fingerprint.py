@@ -18,7 +18,8 @@ def tree(tmp_path):
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
     (package / "room" / "a.py").write_text(
-        '"""Words."""\nFILE = "table.csv"\ndef run():\n    """Words."""\n    from flairhub.room import b\n    return b.X\n'
+        '"""Words."""\nFILE = "table.csv"\n'
+        'def run():\n    """Words."""\n    from flairhub.room import b\n    return b.X\n'
     )
     (package / "room" / "b.py").write_text("X = 1  # words\n")
     (package / "room" / "c.py").write_text("Y = 1\n")

@@ -79,7 +79,12 @@ def test_a_line_of_code_in_its_path_re_runs_a_row(finished):
 
 def test_changing_a_row_re_runs_that_row_only_and_going_back_restores_it(finished):
     before = content(finished.folder)
-    edit(finished, "params.yaml", "    modalities: [AERIAL_RGBI]\n", "    modalities: [AERIAL_RGBI]\n    train: {epochs: 1}\n")
+    edit(
+        finished,
+        "params.yaml",
+        "    modalities: [AERIAL_RGBI]\n",
+        "    modalities: [AERIAL_RGBI]\n    train: {epochs: 1}\n",
+    )
     stages = finished.repro()
     assert "train@LC-A" in stages
     assert not stages & {"train@LC-G", "evaluate@LC-G"}
@@ -190,7 +195,12 @@ def test_a_finished_training_that_dvc_did_not_note_is_not_repeated(finished, tmp
 
 
 def test_a_failing_stage_fails_the_command_and_names_the_cause(finished):
-    edit(finished, "params.yaml", "    modalities: [AERIAL_RGBI]\n", "    modalities: [AERIAL_RGBI]\n    domains: [D999-2000]\n")
+    edit(
+        finished,
+        "params.yaml",
+        "    modalities: [AERIAL_RGBI]\n",
+        "    modalities: [AERIAL_RGBI]\n    domains: [D999-2000]\n",
+    )
     done = finished.run("dvc", "repro", check=False)
     assert done.returncode != 0
     assert "D999-2000" in done.stdout + done.stderr

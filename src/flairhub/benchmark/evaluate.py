@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from tqdm import tqdm
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.environment import environment
 from flairhub.benchmark.receipt import RowFiles, build_receipt
-from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.params import Params
 from flairhub.config.resolve import row_evaluation
 from flairhub.config.runtime import RuntimeSettings
@@ -19,7 +17,6 @@ from flairhub.config.training import EvaluateParams
 from flairhub.data.inputs import RowInputs, read_inputs
 from flairhub.data.loaders import evaluation_loader
 from flairhub.data.preprocess import Preprocessor
-from flairhub.errors import DataError
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import write_confusion
 from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics

@@ -129,7 +129,7 @@ def _digest(tree: ast.Module) -> str:
 class _WithoutDocstrings(ast.NodeTransformer):
     """Removes bare strings: docstrings of modules, classes and functions, and of attributes."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802 - the name ast.NodeTransformer calls
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         return self.generic_visit(node)

@@ -99,9 +99,7 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
     )
 
 
-def resolve_row(
-    params: Params, row: str, facts: Facts, computed: ComputedStatistics
-) -> tuple[RowInputs, Resolution]:
+def resolve_row(params: Params, row: str, facts: Facts, computed: ComputedStatistics) -> tuple[RowInputs, Resolution]:
     """Everything that one row reads.
 
     Args:
@@ -260,5 +258,3 @@ def _given(row: str, modality: str, normalisation: Normalisation) -> dict[str, B
             "explicit with means and stds of the same bands."
         )
     return {band: BandStatistics(mean=means[band], std=stds[band]) for band in means}
-
-

@@ -67,10 +67,27 @@ _COSIA_CLASSES = (
 )
 _COSIA_COLOURS = tuple(
     f"#{c}"
-    for c in (
-        "db0e9a 9999ff 3de6eb f80c00 938e7b a97101 1553ae ffffff 55ff00 fff30d e4df7c 660082 "
-        "46e483 194a26 f3a60d 8ab3a0 c5dc42 6b714f 000000"
-    ).split()
+    for c in [
+        "db0e9a",
+        "9999ff",
+        "3de6eb",
+        "f80c00",
+        "938e7b",
+        "a97101",
+        "1553ae",
+        "ffffff",
+        "55ff00",
+        "fff30d",
+        "e4df7c",
+        "660082",
+        "46e483",
+        "194a26",
+        "f3a60d",
+        "8ab3a0",
+        "c5dc42",
+        "6b714f",
+        "000000",
+    ]
 )
 _LPIS_1 = (
     "grasses",
@@ -99,10 +116,31 @@ _LPIS_1 = (
 )
 _LPIS_1_COLOURS = tuple(
     f"#{c}"
-    for c in (
-        "92d050 d7e600 e0e000 fff100 ffff00 e8e8e8 dceaf7 d29ead d29ed0 ffbe99 ffc000 ff9000 "
-        "009999 808000 a7a700 89896d f2cfee 6f6633 ac8141 996633 80c1d7 000000 000000"
-    ).split()
+    for c in [
+        "92d050",
+        "d7e600",
+        "e0e000",
+        "fff100",
+        "ffff00",
+        "e8e8e8",
+        "dceaf7",
+        "d29ead",
+        "d29ed0",
+        "ffbe99",
+        "ffc000",
+        "ff9000",
+        "009999",
+        "808000",
+        "a7a700",
+        "89896d",
+        "f2cfee",
+        "6f6633",
+        "ac8141",
+        "996633",
+        "80c1d7",
+        "000000",
+        "000000",
+    ]
 )
 _LPIS_2 = (
     "grasses",
@@ -186,10 +224,89 @@ _LPIS_3 = (
     "background",
 )
 
-LPIS_PARENTS_2: tuple[int, ...] = (0, 1, 2, 3, 4, 4, 4, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12, 13, 14, 15, 15, 15, 16, 17, 18, 19, 20, 20, 21, 22)
+LPIS_PARENTS_2: tuple[int, ...] = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    4,
+    4,
+    4,
+    5,
+    6,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    12,
+    13,
+    14,
+    15,
+    15,
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    20,
+    21,
+    22,
+)
 """Level-1 class that each level-2 class belongs to, by name (used for colours and for the sample data)."""
 
-LPIS_PARENTS_3: tuple[int, ...] = (0, 0, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 6, 6, 6, 7, 8, 9, 9, 10, 11, 11, 11, 12, 12, 12, 13, 14, 15, 15, 4, 15, 16, 17, 18, 19, 20, 20, 20, 21, 22)
+LPIS_PARENTS_3: tuple[int, ...] = (
+    0,
+    0,
+    1,
+    1,
+    2,
+    2,
+    3,
+    4,
+    4,
+    4,
+    4,
+    4,
+    4,
+    4,
+    4,
+    4,
+    5,
+    6,
+    6,
+    6,
+    7,
+    8,
+    9,
+    9,
+    10,
+    11,
+    11,
+    11,
+    12,
+    12,
+    12,
+    13,
+    14,
+    15,
+    15,
+    4,
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    20,
+    20,
+    21,
+    22,
+)
 """Level-1 class that each level-3 class belongs to, by name."""
 
 

@@ -39,5 +39,7 @@ def run(_: argparse.Namespace) -> int:
         result = found.get(name)
         outcome = "-" if result is None else "ok" if result["success"] else str(result["unexpected"])
         lines.append([name, chosen, outcome, check.sentence])
-    print(tabulate(lines, ["check", "severity, policy", "found", "what must hold"], maxcolwidths=[None, None, None, 60]))
+    print(
+        tabulate(lines, ["check", "severity, policy", "found", "what must hold"], maxcolwidths=[None, None, None, 60])
+    )
     return 0

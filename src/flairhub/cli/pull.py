@@ -17,7 +17,9 @@ def add(commands: Any) -> None:
         description="DVC does not look at a folder outside the repository: --check compares its archives with "
         "data/manifest.json and says what is missing, new or changed. `dvc repro -f pull` takes a change over.",
     )
-    parser.add_argument("--check", action="store_true", required=True, help="compare and report; exit 1 on a difference")
+    parser.add_argument(
+        "--check", action="store_true", required=True, help="compare and report; exit 1 on a difference"
+    )
     parser.set_defaults(run=run)
 
 

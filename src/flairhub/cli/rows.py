@@ -28,8 +28,15 @@ def run(_: argparse.Namespace) -> int:
     for row, (computed, published) in published_counts().items():
         entry = PUBLISHED_ROWS[row]
         lines.append(
-            [row, entry.task, short_modalities(entry.modalities), f"{computed:.2f}", f"{published:.1f}"]
-            + [f"{entry.oa:.1f}", f"{entry.miou:.1f}"]
+            [
+                row,
+                entry.task,
+                short_modalities(entry.modalities),
+                f"{computed:.2f}",
+                f"{published:.1f}",
+                f"{entry.oa:.1f}",
+                f"{entry.miou:.1f}",
+            ]
         )
     headers = ["row", "task", "inputs", "params M", "published M", "published O.A.", "published mIoU"]
     print(tabulate(lines, headers, tablefmt="simple", disable_numparse=True, stralign="left"))

@@ -12,7 +12,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "track",
         help="complete or rebuild the MLflow runs",
-        description="Make MLflow show every evaluated row, from the pipeline's files. Running it again changes nothing.",
+        description="Make MLflow show every evaluated row, from the pipeline's files. "
+        "Running it again changes nothing.",
     )
     parser.set_defaults(run=run)
 

@@ -21,7 +21,9 @@ def add(commands: Any) -> None:
         "`flairhub use sample` restores the default exactly.",
     )
     parser.add_argument("profile", help="sample, toy, local, full, released, or any other file in profiles/")
-    parser.add_argument("--data", type=Path, metavar="PATH", help="folder of archives, for source local (kept untracked)")
+    parser.add_argument(
+        "--data", type=Path, metavar="PATH", help="folder of archives, for source local (kept untracked)"
+    )
     parser.add_argument("--rows", metavar="ROW,ROW", help="keep these rows only, e.g. LC-A,LC-D")
     parser.add_argument(
         "--set",

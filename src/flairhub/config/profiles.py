@@ -82,10 +82,15 @@ def _overlay(document: Any, changes: Any) -> None:
     """Write the values of `changes` into the document: block mappings key by key, `{...}` as a whole."""
     for key, value in changes.items():
         old = document.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not value.fa.flow_style() and old:
+        if _is_block(value) and isinstance(old, Mapping) and old:
             _overlay(old, value)
         else:
             document[key] = value
+
+
+def _is_block(value: Any) -> bool:
+    """Whether a value was written as an indented mapping, not as `{...}`."""
+    return isinstance(value, Mapping) and not getattr(value, "fa").flow_style()  # noqa: B009 - ruamel's own attribute
 
 
 def _keep_rows(document: Any, rows: Sequence[str]) -> None:
@@ -129,5 +134,3 @@ def current_profile(params_path: Path) -> str:
     if not params_path.is_file():
         raise MissingFileError(f"Expected {params_path.name} in the current folder; run this in the repository.")
     return str(read_yaml(params_path).get("profile"))
-
-

@@ -19,7 +19,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         MissingFileError: there is no such file.
         ConfigurationError: not valid YAML, a duplicate key, or not a mapping.
     """
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     if not path.is_file():
         raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")

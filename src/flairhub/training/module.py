@@ -35,7 +35,8 @@ class RowModule(LightningModule):
         size = label_size(batch)
         prepared = self.preprocessor(batch)
         output = self.network(prepared.inputs, prepared.dates, prepared.valid, size)
-        return self.objective(output, prepared.labels)
+        loss: Tensor = self.objective(output, prepared.labels)
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser; its learning rate is set before every step by the `Schedule` callback."""

@@ -108,9 +108,7 @@ def _train(
     if started["resumed"]:
         _log.info("%s: training is taken up again", inputs.row)
     trained = _fit(inputs, state, place, settings, devices, monitor)
-    contract = row_contract(
-        inputs, key=key, data_sha256=identity.inputs_sha256, code_sha256=identity.code_sha256
-    )
+    contract = row_contract(inputs, key=key, data_sha256=identity.inputs_sha256, code_sha256=identity.code_sha256)
     parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
     save_weights(trained.network, parts[WEIGHTS], contract)
     write_text(parts[HISTORY], history_csv(trained.progress))

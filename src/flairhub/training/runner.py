@@ -23,12 +23,12 @@ from flairhub.data.inputs import RowInputs
 from flairhub.data.loaders import BatchLoader, training_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.data.sampler import EpochBatches
+from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.evaluation.network import network_spec
 from flairhub.files import replacing
 from flairhub.models.network import SegmentationNetwork, build_network
 from flairhub.models.threads import pin_threads
 from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
-from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 from flairhub.training.progress import Progress

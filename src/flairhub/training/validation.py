@@ -8,12 +8,12 @@ from flairhub.data.inputs import RowInputs
 from flairhub.data.loaders import evaluation_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import Counts
+from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.evaluation.inference import confusion_of
 from flairhub.evaluation.metrics import score, support_weighted_iou
 from flairhub.evaluation.network import row_scored, row_taxonomies
 from flairhub.models.network import SegmentationNetwork
 from flairhub.training.callbacks import ValidationResult
-from flairhub.evaluation.devices import Devices, loader_options
 
 
 class Validation:
