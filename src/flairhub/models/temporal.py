@@ -172,8 +172,8 @@ def combine_dates(
     if valid_BT is not None:
         attention_BTGHW = attention_BTGHW * valid_BT[:, :, None, None, None]
     attention = _to_size(attention_BTGHW, H, W)
-    groups = x_BTCHW.view(B, T, attention.shape[2], -1, H, W)
-    return (groups * attention[:, :, :, None]).sum(dim=1).view(B, C, H, W)
+    groups = x_BTCHW.reshape(B, T, attention.shape[2], -1, H, W)
+    return (groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W)
 
 
 def _to_size(attention_BTGHW: Tensor, height: int, width: int) -> Tensor:

@@ -198,7 +198,7 @@ class UTAE(nn.Module):
 def _unpack(x: Tensor, index: Tensor | None, batch: int, dates: int) -> Tensor:
     """Packed frames `[N, C, H, W]` as `[B, T, C, H, W]`, zero at masked dates."""
     if index is None:
-        return x.view(batch, dates, *x.shape[1:])
+        return x.reshape(batch, dates, *x.shape[1:])
     if len(index) == 0:
         return (0 * x).expand(batch * dates, *x.shape[1:]).reshape(batch, dates, *x.shape[1:])
     full = x.new_zeros(batch * dates, *x.shape[1:])
