@@ -16,6 +16,8 @@ from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys
 from flairhub.benchmark.volatile import note_volatile
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
+from flairhub.config.yaml_file import read_yaml
+from flairhub.tracking.monitor import live_monitor
 from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
 
 CODE = Path("data/code/train.json")
@@ -27,18 +29,20 @@ def main(arguments: argparse.Namespace) -> None:
     settings = read_settings(workspace)
     inputs = Path("data/inputs") / f"{arguments.row}.json"
     start_ms = now_ms()
-    train_row(
-        inputs,
-        TrainingIdentity(
-            keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
-        ),
-        TrainingPlace(
-            archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
-            state=workspace.state,
-            destination=Path("models") / arguments.row,
-        ),
-        settings,
+    identity = TrainingIdentity(
+        keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
     )
+    place = TrainingPlace(
+        archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
+        state=workspace.state,
+        destination=Path("models") / arguments.row,
+    )
+    # The profile only names MLflow's experiment: it is read here, and is no dependency of the stage.
+    profile = str(read_yaml(Path("params.yaml")).get("profile"))
+    with live_monitor(
+        workspace, settings.tracking_uri, row=arguments.row, profile=profile, keys=identity.keys
+    ) as monitor:
+        train_row(inputs, identity, place, settings, monitor=monitor)
     note_volatile(arguments.row, "train", start_ms, now_ms())
 
 

@@ -1,7 +1,7 @@
 """benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md,html}, and its pictures.
 
-MLflow is brought up to date afterwards. It is a view: if it cannot be reached the table stands all the same,
-and `flairhub track` does it later.
+Afterwards MLflow is brought up to date - it is a view: if it cannot be reached the table stands all the same, and
+`flairhub track` does it later - and resume states of trainings that DVC has noted are deleted.
 """
 
 from __future__ import annotations
@@ -11,26 +11,30 @@ import sys
 from pathlib import Path
 
 from _stage import run
+
+from flairhub.benchmark.lockfile import noted_keys
 from flairhub.benchmark.report import write_report
 from flairhub.config.params import Params
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
-from flairhub.config.workspace import find_workspace
+from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.tracking.sources import read_lock
+from flairhub.tracking.sync import sync
+from flairhub.training.state import drop_finished
 
 REPORTS = Path("reports")
 
 
 def main(_: argparse.Namespace) -> None:
     params = read_params(Path("params.yaml"))
-    write_report(params, REPORTS)
-    update_tracking(params)
-
-
-def update_tracking(params: Params) -> None:
-    from flairhub.tracking.sync import sync
-
     workspace = find_workspace()
+    write_report(params, REPORTS)
+    update_tracking(params, workspace)
+    drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows))
+
+
+def update_tracking(params: Params, workspace: Workspace) -> None:
     try:
         sync(workspace, list(params.rows), profile=params.profile, uri=read_settings(workspace).tracking_uri)
     except FlairhubError as error:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flairhub.config.reader import band_names, parse_params, read_params, read_yaml
+from flairhub.config.reader import band_names, parse_params, read_params
+from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 ROOT = Path(__file__).parents[2]

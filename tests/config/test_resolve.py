@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flairhub.config.reader import parse_params, read_yaml
+from flairhub.config.reader import parse_params
 from flairhub.config.resolve import merged, row_evaluation, row_recipe
+from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.config.base import nearest
-from flairhub.config.reader import parse_params, read_yaml
+from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
+from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 BASE = "sample"

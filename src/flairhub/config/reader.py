@@ -9,28 +9,8 @@ from flairhub.catalog.modalities import INPUTS, LABELS, MODALITIES
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.base import build, nearest
 from flairhub.config.params import Params
-from flairhub.errors import ConfigurationError, MissingFileError
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping from a YAML 1.2 file (`1e-4` is a number, `no` is a string), as DVC does.
-
-    Raises:
-        MissingFileError: there is no such file.
-        ConfigurationError: not valid YAML, a duplicate key, or not a mapping.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if not path.is_file():
-        raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")
-    try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise ConfigurationError(f"{path.name} is not valid YAML 1.2: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"Expected {path.name} to hold a mapping, but got {type(values).__name__}.")
-    return values
+from flairhub.config.yaml_file import read_yaml
+from flairhub.errors import ConfigurationError
 
 
 def read_params(path: Path) -> Params:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +127,10 @@ def _trainer(
     inputs: RowInputs, settings: RuntimeSettings, devices: Devices, total_steps: int, callbacks: list[Callback]
 ) -> Trainer:
     train = inputs.recipe.train
-    # Lightning's notices (devices, tips) say nothing a user of the pipeline can act on.
+    # Lightning's notices (devices, tips, its own use of a deprecated torch call) say nothing a user can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
     several = devices.world_size > 1
     return Trainer(
         accelerator=devices.accelerator,
