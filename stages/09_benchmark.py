@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from _stage import run
-
 from flairhub.benchmark.lockfile import noted_keys
 from flairhub.benchmark.report import write_report
 from flairhub.config.params import Params
