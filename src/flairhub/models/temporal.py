@@ -135,15 +135,17 @@ class TemporalEncoder(nn.Module):
         """Group normalisation of `[B * P, C, T]` over a group's channels and the valid dates."""
         if valid_BT is None or self.norm_padding == "counted":
             return self.in_norm(x)  # type: ignore[no-any-return]
-        rows, C, T = x.shape
-        valid = valid_BT.to(x.dtype).repeat_interleave(pixels, dim=0)
-        count = (valid.sum(dim=1) * (C // self.num_heads)).clamp(min=1)[:, None, None]
+        # Masked dates are zero: they add nothing to the sums, and no attention reads what becomes of them.
+        rows, C, _ = x.shape
         groups = x.view(rows, self.num_heads, -1)
-        mean = groups.sum(dim=2, keepdim=True) / count
-        centred = (groups - mean).view(rows, C, T) * valid[:, None]
-        variance = centred.view(rows, self.num_heads, -1).square().sum(dim=2, keepdim=True) / count
-        scaled = (centred.view_as(groups) * torch.rsqrt(variance + self.in_norm.eps)).view(rows, C, T)
-        return scaled * self.in_norm.weight[:, None] + self.in_norm.bias[:, None]
+        count = valid_BT.sum(dim=1).clamp(min=1).repeat_interleave(pixels)[:, None] * (C // self.num_heads)
+        mean = groups.sum(dim=2) / count
+        variance = (groups.square().sum(dim=2) / count - mean.square()).clamp(min=0)
+        factor = torch.rsqrt(variance + self.in_norm.eps)
+        per_channel = C // self.num_heads
+        scale = factor.repeat_interleave(per_channel, dim=1) * self.in_norm.weight
+        shift = self.in_norm.bias - mean.repeat_interleave(per_channel, dim=1) * scale
+        return torch.addcmul(shift[..., None], x, scale[..., None])
 
 
 def combine_dates(
