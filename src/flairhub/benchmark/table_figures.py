@@ -1,40 +1,20 @@
-"""Pictures of the benchmark table: intervals per row, and IoU per class.
-
-The suffix of the path chooses the format. No date, host or random id enters the file.
-"""
+"""Pictures of the benchmark table: intervals per row, and IoU per class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flairhub.benchmark.drawing import BAR, GRID, INK, SOFT, figure_file
 from flairhub.benchmark.table import Line, Section, Table
 from flairhub.catalog.rows import short_modalities
 from flairhub.catalog.taxonomies import taxonomy
-from flairhub.errors import DataError
-from flairhub.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_INK, _SOFT, _GRID, _BAR = "#1d2327", "#6b757c", "#e2e5e3", "#1b6f8f"
-_STYLE: Any = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
-    "svg.hashsalt": "flairhub",
-    "svg.fonttype": "none",
-    "axes.edgecolor": _SOFT,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _SOFT,
-    "ytick.color": _INK,
-}
-_METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 
 
 def draw_intervals(table: Table, path: Path) -> None:
@@ -49,12 +29,12 @@ def draw_intervals(table: Table, path: Path) -> None:
     """
     tallest = max(len(section.lines) for section in table.sections)
     size = (4.6 * len(table.sections) + 0.4, 1.1 + 0.27 * tallest)
-    with _figure(path, size) as figure:
+    with figure_file(path, size) as figure:
         panels = figure.subplots(1, len(table.sections), squeeze=False)[0]
         for axes, section in zip(panels, table.sections, strict=True):
             _draw_section(axes, section)
         if any(section.shows_published for section in table.sections):
-            handle = panels[0].plot([], [], "o", mfc="none", mec=_INK, ms=7, label="published")
+            handle = panels[0].plot([], [], "o", mfc="none", mec=INK, ms=7, label="published")
             panels[0].legend(handles=handle, loc="lower left", frameon=False, fontsize=8)
 
 
@@ -62,11 +42,11 @@ def _draw_section(axes: Axes, section: Section) -> None:
     for position, line in enumerate(section.lines):
         interval = line.interval("miou")
         if interval is not None:
-            axes.plot([interval.low, interval.high], [position] * 2, color=_BAR, lw=2.4, alpha=0.5, zorder=2)
+            axes.plot([interval.low, interval.high], [position] * 2, color=BAR, lw=2.4, alpha=0.5, zorder=2)
         if line.task.miou is not None:
-            axes.plot(line.task.miou, position, "o", color=_BAR, ms=5, zorder=3)
+            axes.plot(line.task.miou, position, "o", color=BAR, ms=5, zorder=3)
         if line.published is not None:
-            axes.plot(line.published.miou, position, "o", mfc="none", mec=_INK, ms=8.5, mew=0.9, zorder=4)
+            axes.plot(line.published.miou, position, "o", mfc="none", mec=INK, ms=8.5, mew=0.9, zorder=4)
         if line.groups["miou"]:
             axes.annotate(
                 line.groups["miou"],
@@ -74,14 +54,14 @@ def _draw_section(axes: Axes, section: Section) -> None:
                 xycoords=("axes fraction", "data"),
                 va="center",
                 fontsize=7.5,
-                color=_SOFT,
+                color=SOFT,
             )
     labels = [f"{_short(line.result.row)}  {short_modalities(line.result.modalities)}" for line in section.lines]
     axes.set_yticks(range(len(section.lines)), labels)
     axes.set_ylim(len(section.lines) - 0.4, -0.6)
     axes.set_xlabel("mIoU, %")
     axes.set_title(section.title, loc="left", fontsize=10, fontweight="bold")
-    axes.grid(axis="x", color=_GRID, zorder=0)
+    axes.grid(axis="x", color=GRID, zorder=0)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
@@ -98,7 +78,7 @@ def draw_classes(table: Table, path: Path) -> None:
     """
     widest = max(len(_scored(section.lines)) for section in table.sections)
     heights = [1.5 + 0.26 * len(section.lines) for section in table.sections]
-    with _figure(path, (1.9 + 0.42 * widest, sum(heights) + 0.3)) as figure:
+    with figure_file(path, (1.9 + 0.42 * widest, sum(heights) + 0.3)) as figure:
         panels = figure.subplots(len(table.sections), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axes, section in zip(panels, table.sections, strict=True):
             _draw_heat(axes, section, widest)
@@ -116,7 +96,7 @@ def _draw_heat(axes: Axes, section: Section, widest: int) -> None:
     axes.imshow(values, cmap=colours, vmin=0, vmax=100, aspect="auto", interpolation="nearest")
     for (row, column), value in np.ndenumerate(values):
         text = "-" if np.isnan(value) else f"{value:.0f}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if value > 55 else _INK)
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if value > 55 else INK)
     kinds = taxonomy(section.task, section.level)
     for column, index in enumerate(scored):
         axes.plot(
@@ -125,7 +105,7 @@ def _draw_heat(axes: Axes, section: Section, widest: int) -> None:
             "s",
             ms=6,
             mfc=kinds.colours[index],
-            mec=_SOFT,
+            mec=SOFT,
             mew=0.4,
             clip_on=False,
         )
@@ -147,19 +127,3 @@ def _scored(lines: Sequence[Line]) -> list[int]:
 
 def _short(row: str) -> str:
     return row if len(row) <= 16 else row[:15] + "."
-
-
-@contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """A figure that is written when the block ends."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    if path.suffix not in _METADATA:
-        raise DataError(f"{path}: expected a picture ending in {' or '.join(_METADATA)}, but got {path.suffix!r}.")
-    metadata: dict[str, Any] = _METADATA[path.suffix]
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=size, dpi=150, layout="constrained", facecolor="white")
-        yield figure
-        with replacing(path) as temporary:
-            figure.savefig(temporary, metadata=metadata)

@@ -1,0 +1,64 @@
+"""`flairhub pictures`: the pictures of the README, from this repository's own files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+PARAMS, GRAPH, MANIFEST = Path("params.yaml"), Path("dvc.yaml"), Path("data/manifest.json")
+INDEX, SPLITS = Path("data/index"), Path("data/splits")
+TABLE = Path("reports/figures/intervals.png")
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "pictures",
+        help="draw a patch in every modality, and the graph",
+        description="Write patch.png (one patch in every modality it has), graph.png (the graph of dvc.yaml) and, "
+        "where the benchmark stage has run, table.png.",
+    )
+    parser.add_argument("--patch", metavar="ID", help="patch to draw; default: the one with the most classes")
+    parser.add_argument("--out", type=Path, default=Path("assets"), metavar="FOLDER", help="default: assets")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the pictures."""
+    from flairhub.benchmark.graph_picture import draw_graph
+    from flairhub.files import replacing
+
+    out: Path = arguments.out
+    written = [out / "graph.png", out / "patch.png"]
+    draw_graph(GRAPH, written[0])
+    _draw_patch(arguments.patch, written[1])
+    if TABLE.is_file():
+        written.append(out / "table.png")
+        with replacing(written[-1]) as temporary:
+            temporary.write_bytes(TABLE.read_bytes())
+    for path in written:
+        print(path)
+    return 0
+
+
+def _draw_patch(patch: str | None, path: Path) -> None:
+    from flairhub.archives.locate import archive_folder
+    from flairhub.archives.manifest import read_manifest
+    from flairhub.archives.reader import PatchReader
+    from flairhub.benchmark.patch_layers import choose_patch, series_dates
+    from flairhub.benchmark.patch_picture import draw_patch
+    from flairhub.config.reader import read_params
+    from flairhub.config.runtime import read_settings
+    from flairhub.config.workspace import find_workspace
+    from flairhub.facts.splits import SPLITS as NAMES
+    from flairhub.facts.splits import read_split_table
+
+    cloud = read_params(PARAMS).preprocessing.filter_sentinel2
+    if patch is None:
+        patch = choose_patch(INDEX, [each for name in NAMES for each in read_split_table(SPLITS / f"{name}.csv")])
+    source = read_manifest(MANIFEST).source
+    workspace = find_workspace()
+    reader = PatchReader(archive_folder(source, workspace, read_settings(workspace)))
+    note = "drawn by the sample generator" if source.get("kind") == "sample" else ""
+    draw_patch(reader, patch, path, series_dates(INDEX, patch, cloud), note=note)
