@@ -1,5 +1,6 @@
 """resolve: everything that each row reads, and nothing else, into data/inputs/ROW.json.
 
+Weights that a row is given are found here, or fetched; name and checksum of the file enter the row's inputs.
 Statistics are merged over the patches that the row trains on: over the whole training split they are those of
 data/stats. How many patches a row uses and leaves out is in data/inputs/summary.json.
 """
@@ -7,14 +8,18 @@ data/stats. How many patches a row uses and leaves out is in data/inputs/summary
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
 from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.given import given_weights
 from flairhub.benchmark.resolve import load_facts, resolve_row
 from flairhub.config.reader import read_params
+from flairhub.config.runtime import read_settings
+from flairhub.config.workspace import find_workspace
 from flairhub.data.inputs import BandStatistics, write_inputs
 from flairhub.facts.audit_valid import read_valid
 from flairhub.facts.stats import Statistics
@@ -25,6 +30,9 @@ DESTINATION = Path("data/inputs")
 
 
 def main(_: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    workspace = find_workspace()
+    progress = read_settings(workspace).progress
     params = read_params(Path("params.yaml"))
     archives = {entry.name: entry.sha256 for entry in read_manifest(Path("data/manifest.json")).archives}
     facts = load_facts(params, INDEX, VALID, SPLITS, archives)
@@ -36,8 +44,9 @@ def main(_: argparse.Namespace) -> None:
         return {band: BandStatistics(mean=each.mean, std=each.std) for band, each in found.bands.items()}
 
     summary = {}
-    for row in params.rows:
-        inputs, resolution = resolve_row(params, row, facts, computed)
+    for row, settings in params.rows.items():
+        given = given_weights(row, settings.weights, workspace, progress=progress)
+        inputs, resolution = resolve_row(params, row, facts, computed, given)
         write_inputs(DESTINATION / f"{row}.json", inputs)
         summary[row] = asdict(resolution)
     write_json(DESTINATION / "summary.json", summary)

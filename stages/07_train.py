@@ -1,4 +1,4 @@
-"""train ROW: train the row's network into models/ROW.
+"""train ROW: train the row's network into models/ROW; weights that the row is given are converted instead.
 
 Resumable: its state lies under .flairhub/train, outside every output; a finished training is never repeated.
 """
@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from _stage import now_ms, run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
+from flairhub.archives.weights import weights_path
 from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys
 from flairhub.benchmark.volatile import note_volatile
+from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
-from flairhub.config.workspace import find_workspace
+from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
 from flairhub.tracking.monitor import live_monitor
 from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
@@ -32,18 +35,26 @@ def main(arguments: argparse.Namespace) -> None:
     identity = TrainingIdentity(
         keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
     )
+    # The profile only names MLflow's experiment, and the inputs identify given weights: where the file lies and what
+    # the profile is called is read here, and is no dependency of the stage.
+    params = read_yaml(Path("params.yaml"))
     place = TrainingPlace(
         archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
         state=workspace.state,
         destination=Path("models") / arguments.row,
+        weights=_given(str(params["rows"][arguments.row].get("weights", TRAINED)), workspace),
     )
-    # The profile only names MLflow's experiment: it is read here, and is no dependency of the stage.
-    profile = str(read_yaml(Path("params.yaml")).get("profile"))
+    profile = str(params.get("profile"))
     with live_monitor(
         workspace, settings.tracking_uri, row=arguments.row, profile=profile, keys=identity.keys
     ) as monitor:
         train_row(inputs, identity, place, settings, monitor=monitor)
     note_volatile(arguments.row, "train", start_ms, now_ms())
+
+
+def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:
+    """Where the file of given weights lies, by its name."""
+    return None if weights == TRAINED else lambda file: weights_path(weights, file, workspace)
 
 
 if __name__ == "__main__":

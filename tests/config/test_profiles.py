@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from flairhub.catalog.released import RELEASED
 from flairhub.config.profiles import profile_names, profile_text
 from flairhub.config.reader import read_params
 from flairhub.errors import ConfigurationError
 
 PROFILES = Path(__file__).parents[2] / "profiles"
+RELEASED_ROWS = {entry.row for entry in RELEASED.values()}
 
 
 def parsed(text, tmp_path):
@@ -25,7 +28,8 @@ def test_sample_is_the_committed_file_byte_for_byte():
 def test_every_profile_is_accepted_and_names_itself(name, tmp_path):
     params = parsed(profile_text(PROFILES, name), tmp_path)
     assert params.profile == name
-    assert list(params.rows) == list(parsed(profile_text(PROFILES, "sample"), tmp_path).rows)
+    rows = list(parsed(profile_text(PROFILES, "sample"), tmp_path).rows)
+    assert list(params.rows) == [row for row in rows if name != "released" or row in RELEASED_ROWS]
 
 
 def test_an_edited_document_changes_nothing_else():
@@ -82,3 +86,60 @@ def test_provenance_names_real_parameters(tmp_path):
         for part in name.split("."):
             assert part in node, name
             node = node[part]
+
+
+def test_the_released_profile_is_the_full_one_with_weights_given(tmp_path):
+    released = parsed(profile_text(PROFILES, "released"), tmp_path)
+    full = parsed(profile_text(PROFILES, "full"), tmp_path)
+    assert {row: settings.weights for row, settings in released.rows.items()} == dict.fromkeys(
+        released.rows, "released"
+    )
+    assert set(released.rows) == RELEASED_ROWS
+    assert released.provenance == full.provenance
+    assert released.model.utae == full.model.utae
+    assert released.model.utae.norm_padding == "counted"
+    assert (released.data, released.evaluate) == (full.data, full.evaluate)
+
+
+def test_an_empty_mapping_empties_what_the_base_has(tmp_path):
+    full = parsed(profile_text(PROFILES, "full"), tmp_path)
+    assert full.model.mono.decoder_options == {}
+
+
+@pytest.fixture
+def own_profiles(tmp_path):
+    """A folder of profiles to write more into."""
+    folder = tmp_path / "profiles"
+    shutil.copytree(PROFILES, folder)
+    return folder
+
+
+def test_a_profile_extends_another_and_keeps_rows(own_profiles, tmp_path):
+    (own_profiles / "one.yaml").write_text("profile: one\ntrain:\n  epochs: 3\n  learning_rate: 0.5\n")
+    (own_profiles / "two.yaml").write_text(
+        "extends: one\nonly_rows: [LC-G, LC-A, LC-B]\nprofile: two\ntrain:\n  epochs: 4\n"
+    )
+    text = profile_text(own_profiles, "two")
+    assert "extends" not in text
+    assert "only_rows" not in text
+    params = parsed(text, tmp_path)
+    assert list(params.rows) == ["LC-A", "LC-B", "LC-G"]
+    assert (params.train.epochs, params.train.learning_rate) == (4, 0.5)
+    fewer = parsed(profile_text(own_profiles, "two", rows=["LC-G"]), tmp_path)
+    assert list(fewer.rows) == ["LC-G"]
+    with pytest.raises(ConfigurationError, match="--rows: unknown row 'LC-C'"):
+        profile_text(own_profiles, "two", rows=["LC-C"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: one\n", "extends itself: one -> one"),
+        ("extends: ful\n", "did you mean 'full'"),
+        ("only_rows: [LC-Q]\n", "only_rows: unknown row 'LC-Q'"),
+    ],
+)
+def test_what_a_profile_may_not_say(own_profiles, text, message):
+    (own_profiles / "one.yaml").write_text(f"profile: one\n{text}")
+    with pytest.raises(ConfigurationError, match=message):
+        profile_text(own_profiles, "one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from flairhub.evaluation.devices import find_devices, loader_options
 from flairhub.evaluation.inference import OnPrediction, confusion_of
 from flairhub.evaluation.network import network_spec, row_scored, row_taxonomies
 from flairhub.files import read_json, write_json
-from flairhub.models.checkpoints import load_weights
+from flairhub.models.checkpoints import load_weights, read_contract
 from flairhub.models.network import SegmentationNetwork, build_network
 from flairhub.models.parameters import count_parameters
 from flairhub.models.threads import pin_threads
@@ -76,8 +77,9 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
 
 
 def load_network(inputs: RowInputs, weights: Path) -> SegmentationNetwork:
-    """The row's network with its weights, which must fit exactly."""
-    network = build_network(network_spec(inputs), load_weights=False)
+    """The row's network with its weights, which must fit exactly; given ones may lack auxiliary decoders."""
+    spec = replace(network_spec(inputs), auxiliary=read_contract(weights).auxiliary)
+    network = build_network(spec, load_weights=False)
     load_weights(network, weights)
     return network
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flairhub.benchmark.given import GivenWeights, require_agreement
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
 from flairhub.catalog.statistics import published_statistics
@@ -99,7 +100,9 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
     )
 
 
-def resolve_row(params: Params, row: str, facts: Facts, computed: ComputedStatistics) -> tuple[RowInputs, Resolution]:
+def resolve_row(
+    params: Params, row: str, facts: Facts, computed: ComputedStatistics, given: GivenWeights | None = None
+) -> tuple[RowInputs, Resolution]:
     """Everything that one row reads.
 
     Args:
@@ -107,9 +110,11 @@ def resolve_row(params: Params, row: str, facts: Facts, computed: ComputedStatis
         row: identifier of the row.
         facts: what the stages before have found.
         computed: merges the moments of training patches.
+        given: the weights file of a row that is not trained.
 
     Raises:
-        ConfigurationError: the row's parameters do not fit, or it names a domain that is not there.
+        ConfigurationError: the row's parameters do not fit, contradict the weights that it is given, or name a
+            domain that is not there.
         DataError: a split of the row is empty, or sizes differ between its patches.
     """
     recipe = row_recipe(params, row)
@@ -132,7 +137,11 @@ def resolve_row(params: Params, row: str, facts: Facts, computed: ComputedStatis
         archives=_archives(layers, everything, facts),
         splits={split: _entries(recipe, chosen[split], facts) for split in SPLITS},
         train_weights=_train_weights(recipe, chosen["train"], facts),
+        weights_file=None if given is None else given.path.name,
+        weights_sha256=None if given is None else given.sha256,
     )
+    if given is not None:
+        require_agreement(inputs, given)
     left_out = {split: len(wanted[split]) - len(chosen[split]) for split in SPLITS}
     return inputs, Resolution(used={split: len(chosen[split]) for split in SPLITS}, left_out=left_out)
 

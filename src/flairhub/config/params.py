@@ -36,7 +36,8 @@ class RowParams(Section):
     domains: tuple[str, ...] | None = None
     """Domain-years the row uses; null: all."""
     weights: str = "trained"
-    """`trained`, `released` (the published file of this row) or the path of a weights file."""
+    """`trained`, `released` (the published file of this row) or the path of a weights file, absolute or relative to
+    the repository; only the file's name and checksum enter keys."""
     seeds: tuple[int, ...] | None = None
     """Several seeds instead of train.seed, each trained on its own."""
     channels: dict[str, Any] | None = None

@@ -2,6 +2,9 @@
 
 `profiles/sample.yaml` is complete and is what params.yaml holds in a fresh clone; every other profile lists
 only what it changes. Comments survive, because the files are edited as documents.
+
+Two keys belong to profiles alone and never reach params.yaml: `extends: NAME` starts from another profile's changes,
+and `only_rows: [ROW, ...]` keeps these rows only.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 BASE = "sample"
+EXTENDS, ONLY_ROWS = "extends", "only_rows"
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -40,22 +44,43 @@ def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, 
     Raises:
         ConfigurationError: an unknown profile, row or key (the nearest valid one is named), or a bad value.
     """
-    if name not in profile_names(folder):
-        raise ConfigurationError(f"There is no profile {name!r}{nearest(name, profile_names(folder))}")
+    changes = _chain(folder, name)
     base = (folder / f"{BASE}.yaml").read_text(encoding="utf-8")
     if name == BASE and rows is None and not sets:
         return base
     yaml = _round_trip()
     document = yaml.load(base)
-    if name != BASE:
-        _overlay(document, yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
+    for overlay in changes:
+        only = overlay.pop(ONLY_ROWS, None)
+        _overlay(document, overlay)
+        if only is not None:
+            _keep_rows(document, only, ONLY_ROWS)
     if rows is not None:
-        _keep_rows(document, rows)
+        _keep_rows(document, rows, "--rows")
     for change in sets:
         _set(document, change)
     text = _dump(document)
     _check(text)
     return text
+
+
+def _chain(folder: Path, name: str) -> list[Any]:
+    """Overlays of a profile, that of the profile it extends first."""
+    overlays: list[Any] = []
+    seen: list[str] = []
+    following: str | None = name
+    while following is not None:
+        if following not in profile_names(folder):
+            raise ConfigurationError(f"There is no profile {following!r}{nearest(following, profile_names(folder))}")
+        if following in seen:
+            raise ConfigurationError(f"Profile {name!r} extends itself: {' -> '.join([*seen, following])}.")
+        seen.append(following)
+        if following == BASE:
+            break
+        overlay = _round_trip().load((folder / f"{following}.yaml").read_text(encoding="utf-8"))
+        following = overlay.pop(EXTENDS, None)
+        overlays.insert(0, overlay)
+    return overlays
 
 
 def _round_trip() -> Any:
@@ -90,15 +115,15 @@ def _overlay(document: Any, changes: Any) -> None:
 
 
 def _is_block(value: Any) -> bool:
-    """Whether a value was written as an indented mapping, not as `{...}`."""
-    return isinstance(value, Mapping) and not getattr(value, "fa").flow_style()  # noqa: B009 - ruamel's own attribute
+    """Whether a value was written as an indented mapping, not as `{...}`; `{}` empties what was there."""
+    return isinstance(value, Mapping) and len(value) > 0 and not getattr(value, "fa").flow_style()  # noqa: B009 - ruamel's own attribute
 
 
-def _keep_rows(document: Any, rows: Sequence[str]) -> None:
+def _keep_rows(document: Any, rows: Sequence[str], where: str) -> None:
     known = list(document["rows"])
     for row in rows:
         if row not in known:
-            raise ConfigurationError(f"--rows: unknown row {row!r}{nearest(row, known)}")
+            raise ConfigurationError(f"{where}: unknown row {row!r}{nearest(row, known)}")
     for row in known:
         if row not in rows:
             del document["rows"][row]

@@ -11,6 +11,9 @@ from flairhub.config.inputs import Normalisation, Preprocessing
 from flairhub.config.model import LabelParams, LossParams, ModelParams
 from flairhub.config.training import AugmentationParams, TrainParams
 
+TRAINED, RELEASED = "trained", "released"
+"""Values of `weights` that are no name of a file."""
+
 
 class Recipe(Section):
     """A resolved row. Whatever the row does not use is absent, or null where a section is shared."""
@@ -22,7 +25,7 @@ class Recipe(Section):
     modalities: tuple[str, ...]
     """Inputs, in encoder order."""
     weights: str
-    """`trained`, `released` or the path of a weights file."""
+    """`trained`, `released` or the name of a weights file. Where the file lies is no part of the recipe."""
     seeds: tuple[int, ...]
     """One training per seed; the first one is the row's figure."""
     channels: dict[str, tuple[str, ...]]

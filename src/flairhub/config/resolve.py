@@ -7,13 +7,14 @@ the rows that do not have it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from flairhub.catalog.modalities import INPUTS, MODALITIES
 from flairhub.config.base import build, nearest
 from flairhub.config.params import OVERRIDABLE, Params, RowParams
 from flairhub.config.reader import band_names, parse_params
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import RELEASED, TRAINED, Recipe
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import ConfigurationError
 
@@ -63,7 +64,7 @@ def row_recipe(params: Params, row: str) -> Recipe:
             "row": row,
             "tasks": settings.tasks,
             "modalities": modalities,
-            "weights": settings.weights,
+            "weights": _weights(settings.weights),
             "seeds": seeds,
             "channels": {
                 name: band_names(name, _of(own.channels, name, f"{where}: channels"), where) for name in modalities
@@ -100,6 +101,11 @@ def _of(values: Mapping[str, Any], name: str, where: str) -> Any:
     if name not in values:
         raise ConfigurationError(f"{where} has no entry for {name}; nothing is assumed, give one.")
     return values[name]
+
+
+def _weights(value: str) -> str:
+    """The name of a weights file instead of its path."""
+    return value if value in {TRAINED, RELEASED} else PurePath(value).name
 
 
 def _normalisation(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import build
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.files import read_json, write_json
 
@@ -78,6 +78,10 @@ class RowInputs:
     train_weights: tuple[float, ...] | None = None
     """Weight of every training patch where `train.sampling` is class_balanced (`sampler.class_balanced_weights`),
     else None."""
+    weights_file: str | None = None
+    """Name of the weights file, where the recipe's `weights` are not trained."""
+    weights_sha256: str | None = None
+    """SHA-256 (hexadecimal) of that file: the identity of the row's weights."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -118,6 +122,8 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
         "gsd_m": inputs.gsd_m,
         "archives": inputs.archives,
         "train_weights": inputs.train_weights,
+        "weights_file": inputs.weights_file,
+        "weights_sha256": inputs.weights_sha256,
         "calendars": calendars,
         "rejections": rejections,
         "splits": {
@@ -165,6 +171,8 @@ def read_inputs(path: Path) -> RowInputs:
             archives=dict(value["archives"]),
             splits={split: _read_split(value["splits"][split], recipe, calendars, rejections) for split in SPLITS},
             train_weights=None if value["train_weights"] is None else tuple(map(float, value["train_weights"])),
+            weights_file=value["weights_file"],
+            weights_sha256=value["weights_sha256"],
         )
     except ConfigurationError:
         raise
@@ -235,6 +243,7 @@ def _check(inputs: RowInputs) -> None:
             if not (math.isfinite(moments.mean) and math.isfinite(moments.std) and moments.std >= 0):
                 raise DataError(f"Row {inputs.row}: statistics of {modality} {band} are not finite: {moments}.")
     _check_weights(inputs)
+    _check_file(inputs)
     layers, series = set(inputs.layers), _series(inputs.recipe)
     for split, entries in inputs.splits.items():
         _check_order(f"Row {inputs.row}, {split}", entries)
@@ -250,6 +259,15 @@ def _check_weights(inputs: RowInputs) -> None:
         raise DataError(
             f"Row {inputs.row}: expected {expected} weights of training patches for train.sampling "
             f"{inputs.recipe.train.sampling}, but got {found}."
+        )
+
+
+def _check_file(inputs: RowInputs) -> None:
+    given = (inputs.weights_file, inputs.weights_sha256)
+    if (inputs.recipe.weights != TRAINED) != all(given) or any(given) != all(given):
+        raise DataError(
+            f"Row {inputs.row}: expected name and checksum of a weights file where `weights` is not {TRAINED}, and "
+            f"neither where it is, but got {given} for weights {inputs.recipe.weights!r}."
         )
 
 

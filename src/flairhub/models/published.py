@@ -6,8 +6,6 @@ only if every mono-date modality of a multimodal row has an auxiliary decoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.released import ReleasedWeights
 from flairhub.catalog.rows import PUBLISHED_ROWS
@@ -17,6 +15,17 @@ from flairhub.config.model import ModelParams, MonoModel, UtaeModel
 from flairhub.errors import ConfigurationError
 from flairhub.models.contract import ModalityContract, TaskContract, WeightsContract
 from flairhub.models.spec import InputSpec, NetworkSpec
+from flairhub.models.tensors import auxiliary_of
+
+__all__ = [
+    "PUBLISHED_ARCH",
+    "PUBLISHED_CHANNELS",
+    "auxiliary_of",
+    "published_model",
+    "published_spec",
+    "released_contract",
+    "released_spec",
+]
 
 PUBLISHED_ARCH = "swin_base_patch4_window12_384-upernet"
 PUBLISHED_CHANNELS = {"AERIAL_RGBI": 3, "AERIAL-RLT_PAN": 1, "DEM_ELEV": 2, "SPOT_RGBI": 3}
@@ -96,12 +105,6 @@ def released_spec(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) 
         model=published_model(weights.arch.value or PUBLISHED_ARCH),
         auxiliary=auxiliary,
     )
-
-
-def auxiliary_of(keys: Iterable[str]) -> tuple[str, ...]:
-    """Modalities with auxiliary decoders in a state dict (keys without `model.`)."""
-    found = dict.fromkeys(key.split(".")[1].split("__")[0] for key in keys if key.startswith("aux_decoders."))
-    return tuple(found)
 
 
 def released_contract(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) -> WeightsContract:

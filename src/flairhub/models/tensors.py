@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,12 @@ def network_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if kept and all(name.startswith(MODEL_PREFIX) for name in kept):
         return {name.removeprefix(MODEL_PREFIX): value for name, value in kept.items()}
     return kept
+
+
+def auxiliary_of(keys: Iterable[str]) -> tuple[str, ...]:
+    """Modalities with auxiliary decoders in a state dict (keys without `model.`)."""
+    found = dict.fromkeys(key.split(".")[1].split("__")[0] for key in keys if key.startswith("aux_decoders."))
+    return tuple(found)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flairhub.archives.reader import PatchReader
+from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.inputs import RowInputs, read_inputs
+from flairhub.errors import MissingFileError
 from flairhub.evaluation.devices import Devices, find_devices
 from flairhub.files import write_json, write_text
 from flairhub.models.checkpoints import save_weights
 from flairhub.training.callbacks import Monitor
 from flairhub.training.contracts import row_contract
+from flairhub.training.given import HISTORY_HEADER, take_given
 from flairhub.training.orphan import Launcher, find_launcher
 from flairhub.training.runner import Trained, fit, history_csv
 from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
@@ -37,6 +40,8 @@ class TrainingPlace:
     """`<main>/.flairhub`."""
     destination: Path
     """`models/ROW`."""
+    weights: Callable[[str], Path] | None = None
+    """Name of a weights file -> where it lies, for a row that is given weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ def train_row(
     *,
     monitor: Callable[[int, str], Monitor] | None = None,
 ) -> None:
-    """Train every seed of a row and publish the results.
+    """Train every seed of a row and publish the results; given weights are converted and validated instead.
 
     The first seed's files lie in the row's folder, those of the others in `seed-N/` below it.
 
@@ -70,6 +75,8 @@ def train_row(
 
     Raises:
         OrphanError: the pipeline that started this process is gone.
+        MissingFileError: given weights are not there.
+        IntegrityError: they are other bytes than the inputs name, or do not fit the row's network.
     """
     launcher = find_launcher()
     inputs = read_inputs(inputs_path)
@@ -77,13 +84,14 @@ def train_row(
     for number, (seed, key) in enumerate(identity.keys.items()):
         state = training_state(place.state, key)
         one = with_seed(inputs, seed)
-        watcher = None if monitor is None else monitor(seed, key)
+        trains = one.recipe.weights == TRAINED
+        watcher = monitor(seed, key) if monitor is not None and trains else None
         if devices.rank == 0:
             with state.locked():
                 if not state.final.is_dir():
                     _train(one, identity, key, state, place, settings, devices, watcher)
                 _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
-        else:
+        elif trains:
             _fit(one, state, place, settings, devices, None)
 
 
@@ -105,15 +113,30 @@ def _train(
     monitor: Monitor | None,
 ) -> None:
     started = note_start(state, time.time_ns() // 1_000_000)
-    if started["resumed"]:
-        _log.info("%s: training is taken up again", inputs.row)
-    trained = _fit(inputs, state, place, settings, devices, monitor)
     contract = row_contract(inputs, key=key, data_sha256=identity.inputs_sha256, code_sha256=identity.code_sha256)
     parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
-    save_weights(trained.network, parts[WEIGHTS], contract)
-    write_text(parts[HISTORY], history_csv(trained.progress))
-    write_json(parts[VALID], valid_summary(inputs, trained))
+    if inputs.recipe.weights == TRAINED:
+        if started["resumed"]:
+            _log.info("%s: training is taken up again", inputs.row)
+        trained = _fit(inputs, state, place, settings, devices, monitor)
+        save_weights(trained.network, parts[WEIGHTS], contract)
+        write_text(parts[HISTORY], history_csv(trained.progress))
+        write_json(parts[VALID], valid_summary(inputs, trained.progress.best_epoch, trained.progress.best_valid))
+    else:
+        given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
+        save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))
+        write_text(parts[HISTORY], HISTORY_HEADER)
+        write_json(parts[VALID], valid_summary(inputs, None, given.metrics))
     state.finish(parts)
+
+
+def _source(inputs: RowInputs, place: TrainingPlace) -> Path:
+    if place.weights is None or inputs.weights_file is None:
+        raise MissingFileError(
+            f"Row {inputs.row}: expected the weights file {inputs.weights_file}, which the row's inputs name, but "
+            f"rows.{inputs.row}.weights says to train; run `dvc repro`, which resolves the row again."
+        )
+    return place.weights(inputs.weights_file)
 
 
 def _fit(
@@ -135,15 +158,14 @@ def _fit(
     )
 
 
-def valid_summary(inputs: RowInputs, trained: Trained) -> dict[str, object]:
-    """Content of valid.json: the chosen epoch and its figures on valid, percent, by task."""
-    best = trained.progress.best_valid
+def valid_summary(inputs: RowInputs, epoch: int | None, metrics: dict[str, float]) -> dict[str, object]:
+    """Content of valid.json: the chosen epoch (null without training) and the figures on valid, percent, by task."""
     several = len(inputs.recipe.tasks) > 1
     figures = {
-        task: {name: best[f"valid.{task}.{name}" if several else f"valid.{name}"] for name in ("oa", "miou")}
+        task: {name: metrics[f"valid.{task}.{name}" if several else f"valid.{name}"] for name in ("oa", "miou")}
         for task in inputs.recipe.tasks
     }
-    return {"epoch": trained.progress.best_epoch, "valid": figures}
+    return {"epoch": epoch, "valid": figures}
 
 
 def _publish(state: TrainingState, destination: Path, launcher: Launcher) -> None:
