@@ -1,0 +1,155 @@
+"""The command line as a user meets it: quick help, errors in one line, and a params.yaml that is never half written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flairhub.cli.main import COMMANDS, build_parser, main
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"torch", "lightning", "timm", "mlflow", "pandas", "pyarrow", "great_expectations", "matplotlib", "rasterio"}
+NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=inherited | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A folder with profiles and the default params.yaml, in which commands run."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copy(ROOT / "profiles/sample.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(("DVC_", "FLAIRHUB_")):
+            monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_help_imports_nothing_heavy(tmp_path):
+    script = (
+        "import sys\n"
+        "from flairhub.cli.main import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    done = python("-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(NAMES) <= set(done.stdout.split())
+    assert set(done.stderr.split()) & HEAVY == set()
+
+
+def test_help_answers_at_once(tmp_path):
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        start = time.perf_counter()
+        assert python("-m", "flairhub.cli.main", "--help", cwd=tmp_path).returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: flairhub {name}")
+    assert len(text.splitlines()) > 3
+
+
+def test_a_wrong_command_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["tabel"])
+    assert end.value.code == 2
+    assert "tabel" in capsys.readouterr().err
+
+
+def test_every_command_sets_what_it_runs():
+    needed = {"use": ["sample"], "pull": ["--check"]}
+    for name in NAMES:
+        assert callable(build_parser().parse_args([name, *needed.get(name, [])]).run)
+
+
+def test_an_error_for_the_user_is_one_line_and_status_1(tmp_path):
+    done = python("-m", "flairhub.cli.main", "table", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("flairhub: Expected reports/benchmark.csv")
+    assert done.stderr.count("\n") == 1
+    assert "dvc repro" in done.stderr
+    shown = python("-m", "flairhub.cli.main", "--traceback", "table", cwd=tmp_path)
+    assert shown.returncode == 1
+    assert "Traceback" in shown.stderr
+
+
+def test_use_sample_restores_the_default_exactly(repository):
+    default = (ROOT / "profiles/sample.yaml").read_bytes()
+    for words in (["full"], ["sample", "--rows", "LC-A,LC-G", "--set", "train.epochs=1", "train.seed=7"], ["released"]):
+        assert main(["use", *words]) == 0
+        assert (repository / "params.yaml").read_bytes() != default
+    assert main(["use", "sample"]) == 0
+    assert (repository / "params.yaml").read_bytes() == default
+    assert {path.name for path in repository.iterdir()} == {"profiles", "params.yaml"}
+
+
+def test_use_says_what_params_yaml_now_holds(repository, capsys):
+    assert main(["use", "sample", "--rows", "LC-G, LC-A", "--set", "train.seed=7"]) == 0
+    assert capsys.readouterr().out == "params.yaml: profile sample, source sample, 2 rows.\n"
+
+
+def test_a_data_path_goes_to_the_untracked_settings_only(repository):
+    archives = repository / "elsewhere" / "archives"
+    archives.mkdir(parents=True)
+    assert main(["use", "local"]) == 0
+    without = (repository / "params.yaml").read_bytes()
+    (repository / "local.yaml").write_text("# mine\nworkers: 3\n")
+    assert main(["use", "local", "--data", "elsewhere/archives"]) == 0
+    assert (repository / "params.yaml").read_bytes() == without
+    assert (repository / "local.yaml").read_text().splitlines() == ["# mine", "workers: 3", f"data: {archives}"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sample", "--set", "train.epoch=3"], "did you mean 'epochs'"),
+        (["sample", "--set", "train.epochs=many"], "train.epochs"),
+        (["sample", "--rows", "LC-Q"], "LC-Q"),
+        (["smaple"], "did you mean 'sample'"),
+        (["local", "--data", "nowhere"], "nowhere"),
+        (["local", "--data", ".", "--set", "trian.epochs=3"], "did you mean 'train'"),
+    ],
+)
+def test_a_mistake_leaves_every_file_untouched(words, message, repository, capsys):
+    edited = (repository / "params.yaml").read_text() + "# a note of mine\n"
+    (repository / "params.yaml").write_text(edited)
+    assert main(["use", *words]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert (repository / "params.yaml").read_text() == edited
+    assert not (repository / "local.yaml").exists()
+
+
+def test_use_outside_a_repository_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["use", "sample"]) == 1
+    assert "profiles/" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
