@@ -77,10 +77,10 @@ def ran(output: str) -> set[str]:
     return set(re.findall(r"^Running stage '([^']+)':", output, flags=re.MULTILINE))
 
 
-def new_clone(folder: Path) -> Clone:
-    """The working tree's files as a fresh repository."""
+def new_clone(folder: Path, also: tuple[str, ...] = ()) -> Clone:
+    """The working tree's files that stages and commands read, and `also`, as a fresh repository."""
     folder.mkdir(parents=True)
-    for name in KEPT:
+    for name in (*KEPT, *also):
         source = ROOT / name
         if source.is_dir():
             ignored = shutil.ignore_patterns("__pycache__", "cache", "tmp", "*.pyc")

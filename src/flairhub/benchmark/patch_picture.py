@@ -86,7 +86,7 @@ def _draw_panel(sheet: Sheet, slot: Slot, panel: Panel) -> None:
     shown = axes.imshow(np.ma.masked_invalid(panel.image), cmap=colours, interpolation="nearest", aspect="auto")
     scale = sheet.axes(left, bottom - 0.1, width - 0.2, 0.06)
     bar = sheet.figure.colorbar(shown, cax=scale, orientation="horizontal")
-    bar.ax.locator_params(nbins=4)
+    bar.ax.locator_params(nbins=5)
     bar.ax.spines[:].set_visible(False)
     bar.ax.tick_params(labelsize=7, length=2, pad=1.5)
     sheet.write(left + width - 0.13, bottom - 0.025, panel.unit)

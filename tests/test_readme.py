@@ -1,0 +1,229 @@
+"""The README does not promise what does not work: its commands run, its files, links and stages exist.
+
+Commands run word for word, in the order of the README, in one clone of the repository. Only what they work on is
+smaller: in the clone, `profiles/sample.yaml` is the same file with the tiny data set and the two epochs of
+`tests/graph` - values that the README does not state - so that `flairhub use sample` still restores exactly that
+file, and every profile still lies over it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+from tests.graph.conftest import TINY, Clone, new_clone, ran
+
+from flairhub.benchmark.graph_file import read_graph
+from flairhub.cli.main import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+NOT_RUN = {
+    ("Run it", "make repro"): "installs 7 GB from the network; its three commands run here one by one",
+    ("Test it", "make test"): "these tests",
+    ("One row again", "dvc exp run -S rows.LC-D.train.epochs=2 benchmark"): "trains the other rows of the table, too, "
+    "which takes minutes; test_one_row_is_changed_by_an_experiment runs it on the row",
+    ("All rows on the real data", "dvc repro"): "750 GB from the network, and GPUs",
+    ("Compare in MLflow", "make ui"): "serves until it is interrupted; tests/tracking/test_ui.py starts the server",
+    (
+        "Beyond one machine",
+        "dvc remote add -d storage PATH_OR_ADDRESS",
+    ): "a placeholder; tests/graph pushes to a folder",
+    ("Beyond one machine", "dvc push"): "needs the remote; tests/graph pushes to a folder and pulls elsewhere",
+}
+"""(section, line) -> why it is not run here."""
+
+RUN = {
+    ("One row again", "dvc repro evaluate@LC-D"),
+    ("One row again", "flairhub use sample --rows LC-A,LC-B,LC-G --set train.seed=7"),
+    ("One row again", "dvc repro"),
+    ("One row again", "flairhub table"),
+    ("One row again", "flairhub use sample"),
+    ("One row again", "flairhub rows"),
+    ("All rows on the real data", "flairhub use toy"),
+    ("All rows on the real data", "flairhub use full"),
+    ("Your own data", "flairhub use local --data data/examples/treesat --rows LC-A,LC-D,LC-F,LC-G,LC-H"),
+    ("Your own data", "dvc repro"),
+    ("Your own data", "flairhub audit"),
+    ("Your own data", "flairhub pull --check"),
+    ("Compare in MLflow", "flairhub track"),
+}
+"""(section, line) run by `test_the_commands_work_in_their_order`."""
+
+NOT_IN_GIT = {
+    ".venv": "made by `make env`",
+    "local.yaml": "made by `flairhub use --data`, or by hand",
+    "data/archives": "made by the pull stage",
+    ".flairhub/train": "made by the train stage",
+    "IGNF/FLAIR-HUB": "a repository elsewhere",
+    "GLOBAL_ALL_MTD_SPLIT.gpkg": "in the archives",
+    "details.json": "in reports/rows/ROW",
+}
+"""Names in backticks that are no tracked file -> what they are."""
+
+
+def console_lines() -> list[tuple[str, str]]:
+    """(section, line) of every console block, in order."""
+    found, section, inside = [], "", False
+    for line in README.splitlines():
+        if line.startswith("## "):
+            section = line.removeprefix("## ")
+        if line.startswith("```"):
+            inside = line == "```console"
+        elif inside and line.strip():
+            found.append((section, line))
+    return found
+
+
+def expanded(path: str) -> list[str]:
+    """`a.{b,c}` -> `a.b`, `a.c`."""
+    match = re.fullmatch(r"(.*)\{(.+)\}(.*)", path)
+    return [match[1] + part + match[3] for part in match[2].split(",")] if match else [path]
+
+
+def related(path: str, other: str) -> bool:
+    first, second = PurePosixPath(path), PurePosixPath(other)
+    return first.is_relative_to(second) or second.is_relative_to(first)
+
+
+def test_every_command_is_run_or_explained():
+    lines = console_lines()
+    assert len(lines) > 15
+    assert RUN.isdisjoint(NOT_RUN)
+    assert set(lines) == RUN | set(NOT_RUN)
+    assert all(NOT_RUN.values())
+
+
+def test_the_blocks_are_all_of_a_known_kind():
+    assert set(re.findall(r"^```(\w+)$", README, flags=re.MULTILINE)) == {"console", "yaml"}
+    assert README.count("```") % 2 == 0
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)(?=`|$)", README, flags=re.MULTILINE))))
+def test_make_targets_exist(target):
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_make_repro_is_the_three_commands():
+    rule = re.search(r"^repro:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert rule is not None
+    assert rule[1].split("\n\t") == ["\tdvc repro", "flairhub track", "flairhub table\n"]
+
+
+def test_commands_named_anywhere_exist(capsys):
+    named = set(re.findall(r"(?:`|^)flairhub ([a-z]+)", README, flags=re.MULTILINE))
+    assert {"use", "table", "rows", "audit", "pull", "track"} <= named
+    assert named <= {command.__name__.rpartition(".")[2] for command in COMMANDS}
+    for name in named:
+        with pytest.raises(SystemExit) as end:
+            main([name, "--help"])
+        assert end.value.code == 0
+    capsys.readouterr()
+
+
+def test_links_and_pictures_exist():
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    missing = [link for link in links if "://" not in link and not (ROOT / link.partition("#")[0]).exists()]
+    assert missing == []
+
+
+def test_files_named_exist():
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
+    outputs = [path for stage in (*GRAPH.stages, *GRAPH.feeders) for path in stage.writes]
+    paths = {span.rstrip("/") for span in spans if re.fullmatch(r"\.?[\w.-]+(/[\w.{},-]+)*/?", span)}
+    paths = {
+        path for path in paths if "/" in path or re.search(r"^\.\w|\.(ya?ml|json|lock|md|gpkg|cff|toml|csv)$", path)
+    }
+    assert {"params.yaml", "requirements.lock", "profiles/full.yaml", "data/csv"} <= paths
+    unknown = [
+        each
+        for path in sorted(paths - NOT_IN_GIT.keys())
+        for each in expanded(path)
+        if not (ROOT / each).exists() and not any(related(each, output) for output in outputs)
+    ]
+    assert unknown == []
+    assert NOT_IN_GIT.keys() <= paths
+
+
+GRAPH = read_graph(ROOT / "dvc.yaml")
+
+
+def test_the_table_of_stages_is_that_of_the_graph():
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| .+ \|$", README, flags=re.MULTILINE)
+    stages = [*GRAPH.feeders, *GRAPH.stages]
+    assert [name for name, _ in rows] == [stage.name for stage in stages]
+    for (name, written), stage in zip(rows, stages, strict=True):
+        for path in expanded(written):
+            assert any(related(path, output) for output in stage.writes), name
+
+
+def test_settings_of_the_yaml_block_are_accepted(tmp_path):
+    from flairhub.config.runtime import read_settings
+    from flairhub.config.workspace import Workspace
+
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "local.yaml").write_text(block)
+    settings = read_settings(Workspace(tmp_path, tmp_path), {})
+    assert (settings.workers, settings.devices, settings.accelerator) == (8, 4, "gpu")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    """A fresh clone whose default is tiny."""
+    made = new_clone(tmp_path_factory.mktemp("readme") / "clone", also=("data/examples", "README.md"))
+    made.flairhub("use", "sample", *(word for change in TINY for word in ("--set", change)))
+    shutil.copy(made.folder / "params.yaml", made.folder / "profiles/sample.yaml")
+    made.commit("start")
+    return made
+
+
+def carry_out(clone: Clone, line: str) -> str:
+    program, *arguments = shlex.split(line)
+    done = clone.flairhub(*arguments) if program == "flairhub" else clone.run(program, *arguments)
+    return done.stdout
+
+
+@pytest.mark.graph
+def test_the_commands_work_in_their_order(clone):
+    wanted = iter(line for line in console_lines() if line in RUN)
+    said = {}
+    for section, lines in itertools.groupby(wanted, key=lambda found: found[0]):
+        for _, line in lines:
+            said[section, line] = carry_out(clone, line)
+            if line == "flairhub use sample":
+                read = [(clone.folder / name).read_bytes() for name in ("params.yaml", "profiles/sample.yaml")]
+                assert read[0] == read[1]
+    assert said.keys() == RUN
+    row = said["One row again", "dvc repro evaluate@LC-D"]
+    assert {name for name in ran(row) if "@" in name} == {"train@LC-D", "evaluate@LC-D"}
+    assert re.findall(r"\bLC-\w+", said["One row again", "flairhub table"]) == ["LC-A", "LC-B", "LC-G"]
+    assert len(re.findall(r"^(?:LC|LPIS)-\w+ ", said["One row again", "flairhub rows"], flags=re.MULTILINE)) == 24
+    own = said["Your own data", "dvc repro"]
+    assert {f"train@{row}" for row in ("LC-A", "LC-D", "LC-F", "LC-G", "LC-H")} <= ran(own)
+    assert "archives are what data/manifest.json says" in said["Your own data", "flairhub pull --check"]
+    assert "date_finite" in said["Your own data", "flairhub audit"]
+    assert said["Compare in MLflow", "flairhub track"].startswith("MLflow: ")
+    # "changes nothing": the runs are complete, and a second look finds all five so.
+    assert carry_out(clone, "flairhub track") == "MLflow: 0 runs created, 0 completed, 5 unchanged.\n"
+    assert ran(carry_out(clone, "dvc repro")) == set()
+    assert str(clone.folder) not in (clone.folder / "params.yaml").read_text()
+
+
+@pytest.mark.graph
+def test_one_row_is_changed_by_an_experiment(clone):
+    (line,) = [line for _, line in console_lines() if line.startswith("dvc exp run")]
+    clone.run("git", "checkout", "-q", "params.yaml")
+    stages = ran(carry_out(clone, line.replace("benchmark", "train@LC-D").replace("epochs=2", "epochs=1")))
+    assert "train@LC-D" in stages
+    assert not {name for name in stages if "@" in name} - {"train@LC-D"}
