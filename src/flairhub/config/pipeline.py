@@ -12,7 +12,7 @@ from flairhub.config.base import Section
 class SampleParams(Section):
     """The embedded data set, drawn by a seeded generator."""
 
-    seed: int
+    seed: int = Field(ge=0)
     """Seed of the landscape."""
     train_domains: int = Field(ge=1)
     """Domains for training and validation."""
@@ -21,12 +21,12 @@ class SampleParams(Section):
     rois_per_domain: int = Field(ge=1)
     """Regions of interest per domain."""
     patches_per_roi: int = Field(ge=1)
-    """Patches per region of interest."""
+    """Patches per region of interest, cut from one continuous scene."""
     valid_share: float = Field(gt=0, lt=1)
     """Share of the training domains' ROIs that is used for validation."""
     aerial_px: int = Field(ge=32)
     """Side of aerial, elevation and label patches, pixels (512 in the published set)."""
-    dates: int = Field(ge=4)
+    dates: int = Field(ge=4, le=180)
     """Largest number of Sentinel-2 dates of a ROI; each Sentinel-1 orbit has up to as many."""
 
 

@@ -57,7 +57,7 @@ def aerial_image(scene: Scene, day: float) -> NDArray[np.uint8]:
     rng = scene.roi.stream("camera")
     tint = scene.climate.light * (1 + rng.normal(0, 0.02, 4))
     image = fine_reflectance(scene, day, "aerial") * (tint / FULL_SCALE)[:, None, None]
-    values = 255 * np.clip(image, 0, 1) ** (1 / GAMMA) + rng.normal(0, 2.0, image.shape)
+    values: NDArray[np.float64] = 255 * np.clip(image, 0, 1) ** (1 / GAMMA) + rng.normal(0, 2.0, image.shape)
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 

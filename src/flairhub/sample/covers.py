@@ -124,7 +124,12 @@ _ALL = (
         grain_m=1.0,
     ),
     Cover(
-        name="bare soil", cosia=_INDEX["bare soil"], season=Season(ground="soil"), radar=_BARE, contrast=0.10, grain_m=6.0
+        name="bare soil",
+        cosia=_INDEX["bare soil"],
+        season=Season(ground="soil"),
+        radar=_BARE,
+        contrast=0.10,
+        grain_m=6.0,
     ),
     Cover(
         name="rock", cosia=_INDEX["bare soil"], season=Season(ground="rock"), radar=_BARE, contrast=0.14, grain_m=6.0

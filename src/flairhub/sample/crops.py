@@ -1,11 +1,13 @@
 """Crops: declarations, seasons and backscatter.
 
 The seasons are stylised, and built around one property. On the day of the aerial image the members of a group
-look the same; over the year their leaves tell most of them apart; within each of three pairs only the radar does:
+look the same; over the year their leaves, flowers and straw tell most of them apart; only the radar separates the
+two members of each pair, by the clods of their fields and by the volume of their plants:
 
     ripe on the image:   wheat = barley, rapeseed
-    green on the image:  maize = soy, sunflower, beetroots = potatoes
+    green on the image:  maize = soy, sunflower
     meadow on the image: grasses, fodder legumes
+    rows on the image:   vineyard
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ _SMOOTH, _ROUGH = (-13.0, -21.5), (-11.0, -18.5)
 
 
 def _radar(field: tuple[float, float], vv_change: float, vh_change: float, start: float, end: float) -> Radar:
-    return Radar(
-        vv_db=field[0], vh_db=field[1], vv_change_db=vv_change, vh_change_db=vh_change, start=start, end=end
-    )
+    return Radar(vv_db=field[0], vh_db=field[1], vv_change_db=vv_change, vh_change_db=vh_change, start=start, end=end)
 
 
 def _field(name: str, season: Season, radar: Radar, height: tuple[float, float], *lpis: tuple[int, int, int]) -> Cover:
@@ -46,9 +46,17 @@ _ALL = (
     _field(
         "rapeseed",
         Season(
-            ground="soil", before=0.75, high=0.9, after=0.6, start=62, end=160, straw=0.8, harvest=208,
-            flower_day=112, flower=0.9,
-        ),  # fmt: skip
+            ground="soil",
+            before=0.75,
+            high=0.9,
+            after=0.6,
+            start=62,
+            end=160,
+            straw=0.8,
+            harvest=208,
+            flower_day=112,
+            flower=0.9,
+        ),
         _radar(_ROUGH, 1.0, 4.0, 70, 205),
         (1.0, 1.4),
         (8, 12, 21),
@@ -57,9 +65,7 @@ _ALL = (
     _field("soy", _TALL_SUMMER, _radar(_SMOOTH, -1.5, -0.5, 150, 280), (0.6, 0.9), (10, 14, 24)),
     _field(
         "sunflower",
-        Season(
-            ground="tilled", before=0.75, before_until=108, high=0.9, start=140, end=212, straw=0.85, harvest=270
-        ),
+        Season(ground="tilled", before=0.75, before_until=108, high=0.9, start=140, end=212, straw=0.85, harvest=270),
         _radar(_ROUGH, 1.0, 3.0, 145, 260),
         (1.1, 1.8),
         (7, 11, 20),
@@ -68,9 +74,7 @@ _ALL = (
     Cover(
         name="fodder legumes",
         cosia=_GREEN,
-        season=Season(
-            ground="soil", leaf="grass", before=0.03, high=0.8, after=0.03, start=118, end=285, cut_day=228
-        ),
+        season=Season(ground="soil", leaf="grass", before=0.03, high=0.8, after=0.03, start=118, end=285, cut_day=228),
         radar=Radar(vv_db=-12.0, vh_db=-20.0, vv_change_db=0.5, vh_change_db=2.5, start=114, end=285),
         height_m=(0.15, 0.4),
         contrast=0.07,
@@ -92,11 +96,10 @@ _ALL = (
 CROPS: dict[str, Cover] = {crop.name: crop for crop in _ALL}
 """Declared covers by name."""
 
-ROTATION: dict[str, float] = {
-    "wheat": 1, "barley": 1, "rapeseed": 1, "maize": 1, "soy": 1, "sunflower": 1, 
-    "grasses": 1, "fodder legumes": 1, "vineyard": 1,
-}  # fmt: skip
-"""How often each use of a parcel occurs."""
+ROTATION = (
+    "wheat", "barley", "rapeseed", "maize", "soy", "sunflower", "grasses", "fodder legumes", "vineyard",
+)  # fmt: skip
+"""Uses of a parcel, equally frequent."""
 
 RIPE = ("wheat", "barley", "rapeseed")
 """Crops of which some parcels are ploughed before the aerial image is taken."""

@@ -21,14 +21,13 @@ GREENHOUSE_CHANCE = 0.35
 def fill_farmland(scene: Scene, block: Block) -> None:
     """Paint a farmed block."""
     rng = scene.rng
-    names, weights = list(ROTATION), np.array(list(ROTATION.values()))
     # A hand without repeats: neighbouring parcels differ, and every crop has its turn.
-    order = rng.choice(len(names), size=len(names), replace=False, p=weights / weights.sum())
+    order = rng.permutation(len(ROTATION))
     for turn, mask in enumerate(block.parcels()):
         if rng.random() < FALLOW_SHARE:
             scene.paint(mask, COVERS["dry meadow"])
         else:
-            _plant(scene, mask, names[int(order[turn % len(order)])], block.angle + rng.normal(0, 0.1))
+            _plant(scene, mask, ROTATION[order[turn % len(order)]], block.angle + rng.normal(0, 0.1))
     if rng.random() < GREENHOUSE_CHANCE:
         _greenhouses(scene, block)
 

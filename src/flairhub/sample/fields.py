@@ -11,8 +11,9 @@ from scipy import ndimage
 Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-CUBIC_STD = 0.555
-"""Standard deviation of cubic B-spline weights over unit normal nodes, averaged over positions."""
+CUBIC_STD = 151 / 315
+"""Standard deviation of cubic B-splines in two dimensions over unit normal nodes: the mean over positions of the
+sum of the squared weights is 151 / 315 along each axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,7 @@ def smooth_field(rng: np.random.Generator, grid: Grid, scale_m: float) -> Field:
     """
     high, wide = grid.extent
     nodes = rng.standard_normal((int(high / scale_m) + 5, int(wide / scale_m) + 5))
-    rows = (np.arange(grid.height) + 0.5) * grid.gsd / scale_m + 1.5
-    columns = (np.arange(grid.width) + 0.5) * grid.gsd / scale_m + 1.5
+    rows, columns = ((np.arange(side, dtype=np.float64) + 0.5) * grid.gsd / scale_m + 1.5 for side in grid.shape)
     values = _spline_rows(_spline_rows(nodes, rows).T, columns).T
     return (values / CUBIC_STD).astype(np.float32)
 

@@ -30,7 +30,12 @@ _BORDERS: dict[str, dict[str, float]] = {
     "town": {"road": 1.0},
     "country": {"road": 0.25, "track": 0.3, "hedge": 0.15, "scrub": 0.15, "none": 0.15},
 }
-_BORDER_COVER = {"road": ("asphalt", 3.6), "track": ("gravel", 2.6), "hedge": ("deciduous", 3.0), "scrub": ("brushwood", 3.0)}
+_BORDER_COVER = {
+    "road": ("asphalt", 3.6),
+    "track": ("gravel", 2.6),
+    "hedge": ("deciduous", 3.0),
+    "scrub": ("brushwood", 3.0),
+}
 """Cover and half width in metres of what runs along a border of blocks."""
 
 
@@ -75,7 +80,9 @@ def draw_scene(roi: Roi, aerial_px: int) -> Scene:
 def _kinds(scene: Scene, blocks: Partition) -> list[str]:
     """Land type of each block; the region's dominant type goes to the largest one."""
     first, second = scene.roi.name[0], scene.roi.name[1]
-    kinds = deal(scene.rng, {first: FIRST_SHARE, second: 1 - FIRST_SHARE} if first != second else {first: 1.0}, blocks.number)
+    kinds = deal(
+        scene.rng, {first: FIRST_SHARE, second: 1 - FIRST_SHARE} if first != second else {first: 1.0}, blocks.number
+    )
     size = np.bincount(blocks.cell.ravel(), minlength=blocks.number)
     if first not in kinds:
         kinds[int(size.argmax())] = first

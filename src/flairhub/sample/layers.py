@@ -44,10 +44,9 @@ class RoiLayers:
 
     def files(self) -> Iterator[tuple[str, int, bytes]]:
         """Modality, position of the patch in the region, and GeoTIFF of every file."""
-        for modality, array in self.arrays.items():
+        for modality in self.arrays:
             for position, patch in enumerate(self.scene.roi.patches):
                 yield modality, position, _file(modality, self.cut(modality, position), self.scene.roi.bounds(patch))
-            del array
 
     def cut(self, modality: str, position: int) -> NDArray[Any]:
         """The part of a layer that one patch covers, `[..., h, w]`."""

@@ -95,8 +95,8 @@ def plan(params: SampleParams) -> tuple[Domain, ...]:
     free = LAST_DOMAIN - FIRST_DOMAIN + 1
     if number > free:
         raise ConfigurationError(
-            f"data.sample: expected at most {free} domains (D{FIRST_DOMAIN} to D{LAST_DOMAIN} are no real departments), "
-            f"but got train_domains + test_domains = {number}."
+            f"data.sample: expected at most {free} domains (D{FIRST_DOMAIN} to D{LAST_DOMAIN} are no real "
+            f"departments), but got train_domains + test_domains = {number}."
         )
     if params.train_domains * params.rois_per_domain < 2:
         raise ConfigurationError(

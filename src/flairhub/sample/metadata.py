@@ -13,7 +13,9 @@ Dates = Mapping[str, Mapping[str, Sequence[str]]]
 """ROI key -> modality -> acquisition dates, `YYYYMMDD`; one date for a mono-date modality."""
 
 
-def metadata_members(rois: Sequence[Roi], dates: Dates, folds: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, bytes]]:
+def metadata_members(
+    rois: Sequence[Roi], dates: Dates, folds: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, bytes]]:
     """The GeoPackages of the data set, as members of the archive `GLOBAL_ALL_MTD`.
 
     Args:
@@ -27,7 +29,9 @@ def metadata_members(rois: Sequence[Roi], dates: Dates, folds: Mapping[str, Mapp
     patches = [(roi, patch) for roi in rois for patch in roi.patches]
     names = [str(patch) for _, patch in patches]
     bounds = [roi.bounds(patch) for roi, patch in patches]
-    tables = {SPLIT_FILE: {"patch_id": names, **{fold: [values[name] for name in names] for fold, values in folds.items()}}}
+    tables = {
+        SPLIT_FILE: {"patch_id": names, **{fold: [values[name] for name in names] for fold, values in folds.items()}}
+    }
     for modality in dated_modalities():
         column, text = _column(modality), [dates[roi.key][modality] for roi, _ in patches]
         tables[_file(modality)] = {"patch_id": names, column: [_text(modality, entry) for entry in text]}

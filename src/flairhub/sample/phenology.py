@@ -37,7 +37,7 @@ def reflectance(things: Sequence[Thing], days: Days, *, snow: bool = True) -> Va
     """
     leaf, straw, flower = _shares(things, days)
     ground = np.clip(1.0 - leaf - straw - flower, 0.0, 1.0)
-    values = (
+    values: Values = (
         ground[..., None] * _spectrum(things, lambda thing: material_index(thing.cover.season.ground))
         + leaf[..., None] * _spectrum(things, lambda thing: material_index(thing.cover.season.leaf))
         + straw[..., None] * SPECTRA[material_index("straw")]
@@ -66,8 +66,12 @@ def backscatter(things: Sequence[Thing], days: Days) -> Values:
     start = _of(things, lambda thing: thing.cover.radar.start) + late
     end = _of(things, lambda thing: thing.cover.radar.end) + late
     season = np.clip(_step(days - start, RISE_DAYS) - _step(days - end, RISE_DAYS), 0.0, 1.0)
-    vv = _of(things, lambda thing: thing.cover.radar.vv_db) + season * _of(things, lambda thing: thing.cover.radar.vv_change_db)
-    vh = _of(things, lambda thing: thing.cover.radar.vh_db) + season * _of(things, lambda thing: thing.cover.radar.vh_change_db)
+    vv = _of(things, lambda thing: thing.cover.radar.vv_db) + season * _of(
+        things, lambda thing: thing.cover.radar.vv_change_db
+    )
+    vh = _of(things, lambda thing: thing.cover.radar.vh_db) + season * _of(
+        things, lambda thing: thing.cover.radar.vh_change_db
+    )
     wet = 10 * np.log10(_of(things, lambda thing: thing.brightness))
     decibels = np.stack([vv + wet, vh + wet], axis=-1)
     return np.asarray(10 ** (decibels / 10))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flairhub.sample.aerial import REFLECTANCE_SCALE
-from flairhub.sample.fields import block_mean, cell_index, slope, smooth_field
+from flairhub.sample.fields import block_mean, cell_index, slope
 from flairhub.sample.layout import FIRST_DOMAIN
 from flairhub.sample.phenology import backscatter, reflectance, snow_share
 from flairhub.sample.scene import Scene
@@ -57,7 +57,7 @@ def radar_series(scene: Scene, modality: str, days: NDArray[np.float64]) -> NDAr
     facing = 1 + 0.8 * SIDE_LOOK[modality] * block_mean(right, *sigma.shape[-2:])
     moisture = 10 ** (rng.normal(0, 0.4, (len(days), 1, 1, 1)) / 10)
     speckle = rng.gamma(LOOKS, 1 / LOOKS, sigma.shape)
-    series = (sigma * np.clip(facing, 0.5, 1.6) * moisture * speckle).astype(np.float32)
+    series: NDArray[np.float32] = (sigma * np.clip(facing, 0.5, 1.6) * moisture * speckle).astype(np.float32)
     if modality == "SENTINEL1-DESC_TS" and scene.roi.domain == f"D{FIRST_DOMAIN}" and scene.roi.index == 0:
         _cut_swath(series[-1])
     return series

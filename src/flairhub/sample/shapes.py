@@ -39,5 +39,7 @@ def _around(grid: Grid, centre: tuple[float, float], reach: float) -> tuple[Wind
         slice(max(0, int((c - reach) // grid.gsd)), max(0, min(size, int((c + reach) // grid.gsd) + 1)))
         for c, size in zip(centre, grid.shape, strict=True)
     ]
-    y, x = ((np.arange(b.start, b.stop, dtype=np.float32) + 0.5) * grid.gsd - c for b, c in zip(bounds, centre, strict=True))
+    y, x = (
+        (np.arange(b.start, b.stop, dtype=np.float32) + 0.5) * grid.gsd - c for b, c in zip(bounds, centre, strict=True)
+    )
     return (bounds[0], bounds[1]), y[:, None], x[None, :]

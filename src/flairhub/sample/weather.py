@@ -19,6 +19,8 @@ CLEAR, BROKEN = 0.62, 0.20
 """Shares of clear and of partly cloudy dates; the rest is overcast."""
 SNOW_DAYS = (75.0, 335.0)
 """Winter is before the first and after the second day of the year."""
+CLEAR_BELOW = 0.04
+"""Cloud probability below which a pixel is clear."""
 GROWING = (80.0, 310.0)
 """Of two dates in a row in the growing season at least one is clear."""
 
@@ -70,8 +72,9 @@ def _clouds(rng: np.random.Generator, grid: Grid, *, overcast: bool) -> Field:
     field = smooth_field(rng, grid, 70.0)
     if overcast:
         return np.clip(0.93 + 0.04 * field, 0.8, 1.0).astype(np.float32)
-    cloud = 1 / (1 + np.exp(-4 * (field + rng.uniform(-0.8, 0.3))))
-    return np.where(cloud < 0.04, 0, cloud).astype(np.float32)
+    cloud: Field = 1 / (1 + np.exp(-4 * (field + np.float32(rng.uniform(-0.8, 0.3)))))
+    cloud[cloud < CLEAR_BELOW] = 0
+    return cloud
 
 
 def _winter(rng: np.random.Generator, days: NDArray[np.float64], altitude_m: float) -> NDArray[np.float64]:
