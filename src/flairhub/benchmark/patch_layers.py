@@ -24,10 +24,9 @@ BLANK = 0.9
 """Grey level of a pixel without a value."""
 
 PURE = 0.75
-"""Share of a Sentinel pixel that one class must cover for the pixel to stand for it."""
+"""Share of a Sentinel pixel that a class must cover to be shown by it."""
 
-_LABEL_VALUES = 256
-_ROUNDING = 1e-9
+_LABEL_VALUES, _ROUNDING = 256, 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
