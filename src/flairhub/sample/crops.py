@@ -107,7 +107,9 @@ RIPE = ("wheat", "barley", "rapeseed")
 
 def ploughed(crop: Cover) -> Cover:
     """The crop harvested and ploughed two weeks early, so that the aerial image shows bare ground."""
-    season = replace(crop.season, ground="tilled", end=crop.season.end - 10, harvest=172.0)
+    season = replace(
+        crop.season, ground="tilled", end=crop.season.end - 10, harvest=172.0, residue_after=0.0, after=0.0
+    )
     return replace(
         crop,
         name=f"{crop.name} (ploughed)",

@@ -29,11 +29,12 @@ def geotiff(
     Returns:
         The file's bytes; the same arguments give the same bytes.
     """
+    from rasterio import Affine
     from rasterio.io import MemoryFile
-    from rasterio.transform import from_bounds
 
     bands = array.reshape(-1, *array.shape[-2:])
     count, height, width = bands.shape
+    left, bottom, right, top = bounds
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff",
@@ -42,7 +43,7 @@ def geotiff(
             width=width,
             dtype=bands.dtype.name,
             crs=CRS,
-            transform=from_bounds(*bounds, width, height),
+            transform=Affine((right - left) / width, 0.0, left, 0.0, (bottom - top) / height, top),
             compress=compress,
             interleave="pixel",  # one strip for all dates: four times faster than a strip per band
             nodata=nodata,

@@ -71,7 +71,7 @@ def draw_sky(roi: Roi, largest: int, altitude_m: float) -> Sky:
 def _clouds(rng: np.random.Generator, grid: Grid, *, overcast: bool) -> Field:
     field = smooth_field(rng, grid, 70.0)
     if overcast:
-        return np.clip(0.93 + 0.04 * field, 0.8, 1.0).astype(np.float32)
+        return np.asarray(np.clip(0.93 + 0.04 * field, 0.8, 1.0), dtype=np.float32)
     cloud: Field = 1 / (1 + np.exp(-4 * (field + np.float32(rng.uniform(-0.8, 0.3)))))
     cloud[cloud < CLEAR_BELOW] = 0
     return cloud
