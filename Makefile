@@ -19,7 +19,7 @@ $(BIN)/.installed: pyproject.toml requirements.lock
 	touch $@
 
 repro: env  ## the whole graph, then MLflow and the table
-	dvc repro
+	flairhub repro
 	flairhub track
 	flairhub table
 

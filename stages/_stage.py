@@ -21,9 +21,9 @@ sys.path.insert(0, str(SOURCE))
 # Great Expectations and MLflow may neither call out nor delay a machine without network.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
-# Threads that wait for each other sleep instead of spinning: beside another process, spinning costs many times
-# the work itself. Read by OpenMP when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for each other spin for microseconds, then sleep: OpenMP's default of spinning for milliseconds
+# costs many times the work itself as soon as another process wants the core. Read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import flairhub
 from flairhub.errors import FlairhubError

@@ -1,0 +1,58 @@
+"""`flairhub repro`: `dvc repro`, with several rows at a time."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "repro",
+        help="run the graph, several rows at a time",
+        description="The same as `dvc repro`, which runs one stage after the other, but with several DVC processes "
+        "for the rows: as many as the CPU has cores for train.threads each, or one where there is a GPU.",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="rows at a time")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the data stages, then the rows, then what is left."""
+    from flairhub.config.reader import read_params
+
+    params = read_params(Path("params.yaml"))
+    jobs = arguments.jobs or _jobs(params.train.threads)
+    rows = list(params.rows)
+    if jobs > 1 and len(rows) > 1:
+        status = _dvc("resolve").wait()
+        if status:
+            return status
+        # Dealt out in turn: rows with many inputs follow each other in the table.
+        shares = [rows[start::jobs] for start in range(min(jobs, len(rows)))]
+        running = [_dvc("--keep-going", *(f"evaluate@{row}" for row in share)) for share in shares]
+        # A failed row is reported by its process; the last run below repeats the failure as exit status.
+        for process in running:
+            process.wait()
+    return _dvc().wait()
+
+
+def _dvc(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "dvc", "repro", *arguments])  # noqa: S603 - our own arguments
+
+
+def _jobs(threads: int) -> int:
+    """As many trainings as the cores of this process carry; one on a GPU, which one training fills."""
+    from flairhub.config.runtime import read_settings
+    from flairhub.config.workspace import find_workspace
+    from flairhub.evaluation.devices import find_devices
+
+    if find_devices(read_settings(find_workspace())).accelerator != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, cores // threads)
