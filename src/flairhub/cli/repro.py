@@ -35,7 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
             return status
         # Dealt out in turn: rows with many inputs follow each other in the table.
         shares = [rows[start::jobs] for start in range(min(jobs, len(rows)))]
-        running = [_dvc("--keep-going", *(f"evaluate@{row}" for row in share)) for share in shares]
+        # Single stages, because DVC locks what it checks: two processes would meet at the stages they share.
+        running = [
+            _dvc("--single-item", *(f"{stage}@{row}" for row in share for stage in ("train", "evaluate")))
+            for share in shares
+        ]
         # A failed row is reported by its process; the last run below repeats the failure as exit status.
         for process in running:
             process.wait()
