@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +29,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     params = read_params(Path("params.yaml"))
     jobs = arguments.jobs or _jobs(params.train.threads)
-    rows = list(params.rows)
+    # The rows with most inputs first: none of them is then left alone at the end.
+    rows = sorted(params.rows, key=lambda row: -len(params.rows[row].modalities))
     if jobs > 1 and len(rows) > 1:
-        status = _dvc("resolve").wait()
+        status = _dvc("resolve")
         if status:
             return status
-        # Dealt out in turn: rows with many inputs follow each other in the table.
-        shares = [rows[start::jobs] for start in range(min(jobs, len(rows)))]
-        # Single stages, because DVC locks what it checks: two processes would meet at the stages they share.
-        running = [
-            _dvc("--single-item", *(f"{stage}@{row}" for row in share for stage in ("train", "evaluate")))
-            for share in shares
-        ]
-        # A failed row is reported by its process; the last run below repeats the failure as exit status.
-        for process in running:
-            process.wait()
-    return _dvc().wait()
+        with ThreadPoolExecutor(jobs) as pool:
+            # A failed row is reported by its process; the last run below repeats the failure as exit status.
+            list(pool.map(_row, rows))
+    return _dvc()
 
 
-def _dvc(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "dvc", "repro", *arguments])  # noqa: S603 - our own arguments
+def _row(row: str) -> int:
+    """One row, as single stages: DVC locks what it checks, and two processes would meet at the stages they share."""
+    return _dvc("--single-item", f"train@{row}", f"evaluate@{row}")
+
+
+def _dvc(*arguments: str) -> int:
+    return subprocess.call([sys.executable, "-m", "dvc", "repro", *arguments])  # noqa: S603 - our own arguments
 
 
 def _jobs(threads: int) -> int:
