@@ -23,8 +23,11 @@ repro: env  ## the whole graph, then MLflow and the table
 	flairhub track
 	flairhub table
 
-test: env  ## lint-free fast tests, then the slow ones that guard the promises
-	pytest -q
+test: env  ## the tests, without the slow ones and those that run the graph
+	pytest -q -n auto --dist loadfile
+
+test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about 15 minutes)
+	pytest -q -m graph
 
 test-all: env  ## every test
 	pytest -q -m ''

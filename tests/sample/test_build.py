@@ -41,7 +41,8 @@ def _table(built: Built, name: str, tmp_path: Path):
     with zipfile.ZipFile(built.folder / f"{METADATA_ARCHIVE}.zip") as archive:
         archive.extract(f"{METADATA_ARCHIVE}/{name}", tmp_path)
     path = tmp_path / METADATA_ARCHIVE / name
-    return pyogrio.read_dataframe(path, read_geometry=False), pyogrio.read_info(path), pyogrio.read_bounds(path)[1].T
+    attributes = pyogrio.read_arrow(path, read_geometry=False)[1].to_pandas()
+    return attributes, pyogrio.read_info(path), pyogrio.read_bounds(path)[1].T
 
 
 def test_archives_are_those_of_the_published_layout(built):
