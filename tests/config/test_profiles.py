@@ -143,3 +143,10 @@ def test_what_a_profile_may_not_say(own_profiles, text, message):
     (own_profiles / "one.yaml").write_text(f"profile: one\n{text}")
     with pytest.raises(ConfigurationError, match=message):
         profile_text(own_profiles, "one")
+
+
+def test_few_rows_of_the_published_data_name_the_layers_to_pull(tmp_path):
+    params = parsed(profile_text(PROFILES, "full", rows=["LC-G"]), tmp_path)
+    assert params.data.modalities == ("SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
+    assert parsed(profile_text(PROFILES, "full"), tmp_path).data.modalities is None
+    assert parsed(profile_text(PROFILES, "sample", rows=["LC-G"]), tmp_path).data.modalities is None

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import nearest
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
@@ -57,6 +58,8 @@ def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, 
             _keep_rows(document, only, ONLY_ROWS)
     if rows is not None:
         _keep_rows(document, rows, "--rows")
+        if document["data"]["source"] == "huggingface":
+            document["data"]["modalities"] = _layers(document["rows"])
     for change in sets:
         _set(document, change)
     text = _dump(document)
@@ -127,6 +130,13 @@ def _keep_rows(document: Any, rows: Sequence[str], where: str) -> None:
     for row in known:
         if row not in rows:
             del document["rows"][row]
+
+
+def _layers(rows: Mapping[str, Any]) -> list[str]:
+    """Layers that rows read, in the catalog's order: nobody downloads 750 GB for one row."""
+    wanted = {layer for row in rows.values() for layer in (*row["modalities"], *row["tasks"])}
+    wanted |= {companion for name in wanted if (companion := MODALITIES[name].companion) is not None}
+    return [name for name in MODALITIES if name in wanted]
 
 
 def _set(document: Any, change: str) -> None:
