@@ -148,7 +148,7 @@ def _attempt(address: str, part: Path, verified: bool, progress: bool, timeout_s
         headers["Range"] = f"bytes={start}-"
     if start and validator.is_file():
         headers["If-Range"] = validator.read_text(encoding="utf-8")
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme is checked by `download`
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http(s) was checked - the scheme is checked by `download`
     try:
         response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
     except urllib.error.HTTPError as error:

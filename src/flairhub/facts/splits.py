@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,8 +188,7 @@ def _drawn(params: SplitParams, known: set[str]) -> Mapping[SplitName, list[str]
 
 
 def _twice(patches: list[str]) -> set[str]:
-    seen: set[str] = set()
-    return {patch for patch in patches if patch in seen or seen.add(patch)}  # type: ignore[func-returns-value]
+    return {patch for patch, times in Counter(patches).items() if times > 1}
 
 
 def _require_patches(params: SplitParams, table: SplitTable) -> None:
