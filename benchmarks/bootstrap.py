@@ -30,6 +30,7 @@ def main() -> None:
     params = EvaluateParams(
         batch_size=1,
         write_predictions=False,
+        examples=0,
         resamples=arguments.resamples,
         confidence=0.95,
         min_clusters=2,

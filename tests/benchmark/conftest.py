@@ -14,7 +14,9 @@ from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.details import ScoredTask, build_details
 
-PARAMS = EvaluateParams(batch_size=1, write_predictions=False, resamples=2000, confidence=0.95, min_clusters=10, seed=3)
+PARAMS = EvaluateParams(
+    batch_size=1, write_predictions=False, examples=0, resamples=2000, confidence=0.95, min_clusters=10, seed=3
+)
 
 
 Confusions = dict[str, dict[str, ConfusionTable]]

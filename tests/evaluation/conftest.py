@@ -20,6 +20,7 @@ def evaluate_params() -> Callable[..., EvaluateParams]:
         values = {
             "batch_size": 2,
             "write_predictions": False,
+            "examples": 0,
             "resamples": 400,
             "confidence": 0.95,
             "min_clusters": 5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import write_confusion
 from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
 from flairhub.evaluation.devices import find_devices, loader_options
+from flairhub.evaluation.examples import example_patches, example_path, start_examples
 from flairhub.evaluation.inference import OnPrediction, confusion_of
+from flairhub.evaluation.maps import MapWriter
 from flairhub.evaluation.network import network_spec, row_scored, row_taxonomies
 from flairhub.files import read_json, write_json
 from flairhub.models.checkpoints import load_weights, read_contract
@@ -52,12 +55,17 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
     devices = find_devices(settings)
     pin_threads(inputs.recipe.train.threads)
     network = load_network(inputs, files.weights).to(devices.device)
-    tables = score_split(inputs, network, PatchReader(folder), settings, evaluation)
+    reader = PatchReader(folder)
+    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    examples = example_patches(expected, evaluation.examples, evaluation.seed)
+    start_examples(files.examples, examples, evaluation.seed)
+    writer = MapWriter(inputs, reader, [partial(_example, files.examples, frozenset(examples))])
+    tables = score_split(inputs, network, reader, settings, evaluation, on_prediction=writer)
     taxonomies, scored = row_taxonomies(inputs), row_scored(inputs)
     tasks = [
         ScoredTask(taxonomy=taxonomies[task], scored=scored[task], confusion=table) for task, table in tables.items()
     ]
-    details = build_details(row, tasks, [entry.patch_id for entry in inputs.splits["test"]], evaluation)
+    details = build_details(row, tasks, expected, evaluation)
     metrics = lean_metrics(details, read_json(files.model / "valid.json")["valid"])
     write_confusion(files.confusion, tables.values())
     write_json(files.details, details)
@@ -74,6 +82,10 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
         ),
     )
     return metrics
+
+
+def _example(folder: Path, patches: frozenset[str], task: str, patch_id: str) -> Path | None:
+    return example_path(folder, task, patch_id) if patch_id in patches else None
 
 
 def load_network(inputs: RowInputs, weights: Path) -> SegmentationNetwork:

@@ -46,6 +46,11 @@ class RowFiles:
         return self.report / "metrics.json"
 
     @property
+    def examples(self) -> Path:
+        """Predicted class maps of a few test patches."""
+        return self.report / "examples"
+
+    @property
     def receipt(self) -> Path:
         """The receipt."""
         return self.report / "receipt.json"

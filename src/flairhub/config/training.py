@@ -74,6 +74,8 @@ class EvaluateParams(Section):
     """Patches per batch; batches never cross a ROI."""
     write_predictions: bool
     """Whether predicted class maps are written as GeoTIFF."""
+    examples: int = Field(ge=0)
+    """Test patches whose predicted class maps are kept with the report; 0: none."""
     resamples: int = Field(ge=0)
     """Bootstrap resamples of the interval; 0: no interval."""
     confidence: float = Field(gt=0, lt=1)
@@ -81,4 +83,4 @@ class EvaluateParams(Section):
     min_clusters: int = Field(ge=2)
     """Fewest ROIs (or domains) for which an interval is given."""
     seed: int
-    """Seed of the resamples."""
+    """Seed of the resamples and of the choice of examples."""

@@ -1,0 +1,42 @@
+"""Which test patches a row keeps its predicted class maps of, and where they lie.
+
+The choice depends on the patch and a seed alone, so that rows with the same test patches keep the same examples
+and a picture can put them side by side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from flairhub.files import write_json
+
+FORMAT = 1
+INDEX = "examples.json"
+"""Lists the examples; it exists without any example too, so that the folder never is empty."""
+
+
+def example_patches(patches: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
+    """The `count` patches with the smallest checksums of `seed:patch`, sorted by name.
+
+    Args:
+        patches: test patches of a row.
+        count: how many to keep; 0: none. All where there are fewer.
+        seed: `evaluate.seed`.
+    """
+    ranked = sorted(set(patches), key=lambda patch: hashlib.sha256(f"{seed}:{patch}".encode()).hexdigest())
+    return tuple(sorted(ranked[:count]))
+
+
+def example_path(folder: Path, task: str, patch_id: str) -> Path:
+    """`<folder>/<TASK>/<patch id>.tif`."""
+    return folder / task / f"{patch_id}.tif"
+
+
+def start_examples(folder: Path, patches: Sequence[str], seed: int) -> None:
+    """Empty the folder of a row's examples and write their list into it."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    write_json(folder / INDEX, {"format": FORMAT, "seed": seed, "patches": list(patches)})

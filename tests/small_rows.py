@@ -1,0 +1,66 @@
+"""A row of small random archives with a network of random weights: enough to evaluate, nothing to train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tests.data_room.conftest import ROOT, Row, make_recipe, make_row
+
+from flairhub.benchmark.receipt import RowFiles, row_files
+from flairhub.config.params import Params
+from flairhub.config.reader import parse_params, read_yaml
+from flairhub.config.resolve import merged
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.data.inputs import write_inputs
+from flairhub.evaluation.network import network_spec
+from flairhub.files import write_json
+from flairhub.models.checkpoints import save_weights
+from flairhub.models.network import build_network
+from flairhub.training.contracts import row_contract
+from flairhub.training.row import with_seed
+
+SETTINGS = RuntimeSettings(workers=0, accelerator="cpu", devices=1, progress=False)
+SIZES = dict.fromkeys(("AERIAL_RGBI", "DEM_ELEV", "SPOT_RGBI", "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"), (32, 32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallRow:
+    """All that `evaluate_row` reads."""
+
+    row: Row
+    params: Params
+    files: RowFiles
+    archives: Path
+
+
+def small_row(
+    folder: Path, modalities: tuple[str, ...] = ("AERIAL_RGBI", "DEM_ELEV", "SENTINEL2_TS"), **overrides: Any
+) -> SmallRow:
+    """The row `X` under `folder`; every seed has its own random weights."""
+    changes = {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": list(modalities)} | overrides.pop("row", {})
+    recipe = make_recipe("X", **overrides, rows={"X": changes})
+    made = make_row(folder / "archives", recipe, sizes={k: v for k, v in SIZES.items() if k in _layers(recipe)})
+    made = replace(made, inputs=replace(made.inputs, gsd_m=dict.fromkeys(recipe.modalities, 0.2)))
+    files = row_files("X", folder)
+    write_inputs(files.inputs, made.inputs)
+    for code in (files.train_code, files.evaluate_code):
+        write_json(code, {"sha256": f"{code.stem}"})
+    for number, seed in enumerate(recipe.seeds):
+        torch.manual_seed(seed)
+        network = build_network(network_spec(made.inputs), load_weights=False)
+        model = files.model if number == 0 else files.model / f"seed-{seed}"
+        contract = row_contract(with_seed(made.inputs, seed), key="k", data_sha256="d", code_sha256="c")
+        save_weights(network, model / "model.safetensors", contract)
+        figures = {task: {"oa": 1.0, "miou": 2.0} for task in recipe.tasks}
+        write_json(model / "valid.json", {"epoch": 1, "valid": figures})
+    evaluate = {"resamples": 20} | overrides.pop("evaluate", {})
+    values = read_yaml(ROOT / "profiles" / "sample.yaml")
+    values = merged(values, overrides | {"evaluate": evaluate, "rows": {"X": changes}})
+    return SmallRow(row=made, params=parse_params(values, "test"), files=files, archives=folder / "archives")
+
+
+def _layers(recipe: Any) -> set[str]:
+    return {*recipe.modalities, *recipe.tasks}
