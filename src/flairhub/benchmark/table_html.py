@@ -45,14 +45,15 @@ def render_html(table: Table) -> str:
     page = environment.from_string(source).render(
         num_rows=len(order),
         profiles=", ".join(dict.fromkeys(line.result.profile for line in table.lines)),
-        sections=[_section(section, order) for section in table.sections],
+        sections=[section_view(section, order) for section in table.sections],
         caption=table.caption,
         any_published=any(section.shows_published for section in table.sections),
     )
     return page.rstrip() + "\n"
 
 
-def _section(section: Section, order: dict[str, int]) -> dict[str, Any]:
+def section_view(section: Section, order: dict[str, int]) -> dict[str, Any]:
+    """What the template shows of a section; also used by the report page."""
     axis = _axis(section)
     kinds = taxonomy(section.task, section.level)
     scored = sorted({index for line in section.lines for index in line.task.scored})
