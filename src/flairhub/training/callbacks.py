@@ -108,12 +108,14 @@ class Epochs(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the batch's loss."""
-        del pl_module, batch, batch_idx
+        """Count the batch's loss, and tell the monitor that of a kept step."""
+        del pl_module, batch
         loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
-        value = float(loss.detach())
-        self.progress.add_loss(value)
-        self._monitor.log(trainer.global_step, {"train.loss": value})
+        self.progress.add_loss(float(loss.detach()))
+        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch:
+            value = self.progress.end_step(trainer.global_step)
+            if value is not None:
+                self._monitor.log(trainer.global_step, {"train.loss": value})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the epoch."""

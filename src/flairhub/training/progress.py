@@ -14,6 +14,15 @@ class DivergedError(FlairhubError):
     """The training loss is no longer a number."""
 
 
+def kept_step(step: int) -> bool:
+    """Whether the curve over steps keeps this one: all below 1,000, then every tenth, every hundredth and so on.
+
+    A function of the step alone, so that a curve stays below a thousand points per power of ten however it came
+    about.
+    """
+    return step % 10 ** max(len(str(step)) - 3, 0) == 0
+
+
 @dataclass(slots=True)
 class Progress:
     """State of a training between two steps."""
@@ -36,11 +45,32 @@ class Progress:
     """How often the learning rate was reduced."""
     history: list[dict[str, float]] = field(default_factory=list)
     """One entry per epoch: epoch, step, learning_rate, train_loss and, where validated, valid.* metrics."""
+    step_losses: list[float] = field(default_factory=list)
+    """Losses of the batches of the step under way: several where gradients are accumulated."""
+    steps: list[tuple[int, float]] = field(default_factory=list)
+    """(optimiser steps done, mean loss of the step's batches) of the kept steps (`kept_step`)."""
 
     def add_loss(self, loss: float) -> None:
         """Count one batch."""
         self.loss_sum += loss
         self.loss_count += 1
+        self.step_losses.append(loss)
+
+    def end_step(self, step: int) -> float | None:
+        """Close an optimiser step.
+
+        Args:
+            step: steps done, this one included.
+
+        Returns:
+            The mean loss of its batches, or None for a step that is not kept.
+        """
+        mean = sum(self.step_losses) / max(len(self.step_losses), 1)
+        self.step_losses.clear()
+        if not kept_step(step):
+            return None
+        self.steps.append((step, mean))
+        return mean
 
     def end_epoch(self, epoch: int, step: int, learning_rate: float) -> dict[str, float]:
         """Close an epoch's training and open its history entry.

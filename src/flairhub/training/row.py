@@ -21,13 +21,16 @@ from flairhub.training.callbacks import Monitor
 from flairhub.training.contracts import row_contract
 from flairhub.training.given import HISTORY_HEADER, take_given
 from flairhub.training.orphan import Launcher, find_launcher
-from flairhub.training.runner import Trained, fit, history_csv
+from flairhub.training.runner import Trained, fit, history_csv, steps_csv
 from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
+from flairhub.training.summary import write_summary
 
 _log = logging.getLogger(__name__)
 
 WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
-"""Files of a trained row."""
+"""Files of a trained row, and of one that is given weights."""
+STEPS = "steps.csv"
+"""The loss over optimiser steps, of a trained row only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class TrainingPlace:
     """`<main>/.flairhub`."""
     destination: Path
     """`models/ROW`."""
+    summary: Path
+    """`reports/training/ROW`."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
 
@@ -93,6 +98,8 @@ def train_row(
                 _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
         elif trains:
             _fit(one, state, place, settings, devices, None)
+    if devices.rank == 0:
+        write_summary(place.destination, place.summary)
 
 
 def with_seed(inputs: RowInputs, seed: int) -> RowInputs:
@@ -122,6 +129,8 @@ def _train(
         save_weights(trained.network, parts[WEIGHTS], contract)
         write_text(parts[HISTORY], history_csv(trained.progress))
         write_json(parts[VALID], valid_summary(inputs, trained.progress.best_epoch, trained.progress.best_valid))
+        parts[STEPS] = state.folder / STEPS
+        write_text(parts[STEPS], steps_csv(trained.progress))
     else:
         given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
         save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))

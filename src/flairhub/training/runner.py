@@ -106,6 +106,12 @@ def history_csv(progress: Progress) -> str:
     return buffer.getvalue()
 
 
+def steps_csv(progress: Progress) -> str:
+    """The loss over optimiser steps as CSV, one line per kept step."""
+    lines = ["step,train.loss", *(f"{step},{_number(value)}" for step, value in progress.steps)]
+    return "\n".join(lines) + "\n"
+
+
 def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from flairhub.training.progress import Progress, kept_step
+from flairhub.training.runner import steps_csv
+
+
+def test_kept_steps_are_all_below_a_thousand_then_round_ones() -> None:
+    kept = [step for step in range(1, 120_001) if kept_step(step)]
+    assert kept[:999] == list(range(1, 1000))
+    assert kept[999:1899] == list(range(1000, 10_000, 10))
+    assert kept[1899:2799] == list(range(10_000, 100_000, 100))
+    assert kept[2799:] == list(range(100_000, 120_001, 1000))
+
+
+def test_step_of_several_batches_has_their_mean_loss() -> None:
+    progress = Progress()
+    for loss in (1.0, 2.0, 6.0):
+        progress.add_loss(loss)
+    assert progress.end_step(7) == pytest.approx(3.0)
+    progress.add_loss(0.5)
+    assert progress.end_step(1001) is None  # not a kept one
+    progress.add_loss(0.25)
+    assert progress.end_step(1010) == 0.25
+    assert progress.steps == [(7, 3.0), (1010, 0.25)]
+    assert progress.loss_count == 5
+
+
+def test_curve_over_steps_survives_a_checkpoint() -> None:
+    progress, other = Progress(), Progress()
+    progress.add_loss(0.1)
+    progress.end_step(1)
+    other.restore(progress.state())
+    other.add_loss(3.0)
+    other.end_step(2)
+    assert steps_csv(other) == "step,train.loss\n1,0.1\n2,3\n"
