@@ -42,6 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
         archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
         state=workspace.state,
         destination=Path("models") / arguments.row,
+        summary=Path("reports/training") / arguments.row,
         weights=_given(str(params["rows"][arguments.row].get("weights", TRAINED)), workspace),
     )
     profile = str(params.get("profile"))

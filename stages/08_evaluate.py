@@ -29,8 +29,8 @@ def main(arguments: argparse.Namespace) -> None:
         settings,
     )
     note_volatile(arguments.row, "evaluate", start_ms, now_ms())
-    for task, figures in metrics["test"].items():
-        print(f"{arguments.row} {task}: O.A. {figures['oa']:.2f}, mIoU {figures['miou']:.2f}")
+    test = metrics["test"]
+    print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")
 
 
 if __name__ == "__main__":

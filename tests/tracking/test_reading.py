@@ -37,7 +37,8 @@ def test_metrics_are_those_of_the_files(empty_rows: Any) -> None:
     assert metrics[f"test/{COSIA}/interval/roi/miou_low"] == 45.0
     assert metrics[f"test/{COSIA}/interval/roi/miou_high"] == 55.0
     assert metrics[f"test/{COSIA}/by_domain/D001-2020/oa"] == 70.0
-    assert metrics[f"valid/{COSIA}/miou"] == 33.0
+    assert metrics["test/miou"] == 51.5
+    assert metrics["valid/miou"] == metrics[f"valid/{COSIA}/miou"] == 33.0
     assert metrics["test/n_scored"] == 3
     assert metrics["valid/best_epoch"] == 2
     assert metrics["cost/train/peak_memory_mb"] == 512

@@ -87,6 +87,7 @@ class World:
             archives=self.root / "archives",
             state=self.root / ".flairhub",
             destination=row_files("LC-B", self.root).model,
+            summary=self.root / "reports/training/LC-B",
             weights=None if path is None else path.parent.joinpath,
         )
         identity = TrainingIdentity(keys={2025: "0" * 64}, inputs_sha256="1" * 64, code_sha256="2" * 64)
@@ -170,7 +171,11 @@ def test_confusion_is_that_of_a_plain_loop(world, tmp_path, name, auxiliary):
     valid = read_json(files.model / "valid.json")
     kept = {key: n for key, n in plain_counts(world, state, auxiliary, "valid").items() if max(key[1:]) < 15}
     right = sum(n for (_, truth, prediction), n in kept.items() if truth == prediction)
-    assert valid == {"epoch": None, "valid": metrics["valid"]}
+    assert valid["epoch"] is None
+    assert metrics.keys() == {"test"}
+    assert read_json(tmp_path / "reports/training/LC-B/metrics.json") == {"valid": valid["valid"][COSIA]}
+    for curve in ("loss", "valid"):
+        assert len((tmp_path / f"reports/training/LC-B/{curve}.csv").read_text().splitlines()) == 1
     assert valid["valid"][COSIA]["oa"] == pytest.approx(100 * right / sum(kept.values()))
     assert read_json(files.receipt)["recipe"]["weights"] == name
 

@@ -27,7 +27,8 @@ from flairhub.evaluation.examples import example_patches, example_path, start_ex
 from flairhub.evaluation.inference import OnPrediction, confusion_of
 from flairhub.evaluation.maps import MapWriter
 from flairhub.evaluation.network import network_spec, row_scored, row_taxonomies
-from flairhub.files import read_json, write_json
+from flairhub.evaluation.plot_tables import write_plot_tables
+from flairhub.files import write_json
 from flairhub.models.checkpoints import load_weights, read_contract
 from flairhub.models.network import SegmentationNetwork, build_network
 from flairhub.models.parameters import count_parameters
@@ -66,10 +67,11 @@ def evaluate_row(row: str, params: Params, files: RowFiles, folder: Path, settin
         ScoredTask(taxonomy=taxonomies[task], scored=scored[task], confusion=table) for task, table in tables.items()
     ]
     details = build_details(row, tasks, expected, evaluation)
-    metrics = lean_metrics(details, read_json(files.model / "valid.json")["valid"])
+    metrics = lean_metrics(details)
     write_confusion(files.confusion, tables.values())
     write_json(files.details, details)
     write_json(files.metrics, metrics)
+    write_plot_tables(files.report, details)
     write_json(
         files.receipt,
         build_receipt(

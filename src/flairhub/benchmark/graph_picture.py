@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +138,14 @@ def _description(stage: GraphStage) -> list[str]:
 
 def _written(stage: GraphStage) -> list[str]:
     """Paths for the box: those that share a folder stand under it."""
-    parents = {str(PurePosixPath(path).parent) for path in stage.writes}
-    if len(stage.writes) < 2 or len(parents) > 1:
-        return list(stage.writes)
-    (parent,) = parents
-    return [f"{parent}/", *(f"  {PurePosixPath(path).name}" for path in stage.writes)]
+    lines: list[str] = []
+    for parent, paths in groupby(stage.writes, key=lambda path: str(PurePosixPath(path).parent)):
+        together = list(paths)
+        if len(together) < 2:
+            lines += together
+        else:
+            lines += [f"{parent}/", *(f"  {PurePosixPath(path).name}" for path in together)]
+    return lines
 
 
 def _chip(graph: Graph, stage: GraphStage) -> str:

@@ -15,6 +15,7 @@ from flairhub.errors import DataError
 from flairhub.evaluation.breakdowns import GroupKind, confusion_by
 from flairhub.evaluation.confusion import ConfusionTable, assert_complete
 from flairhub.evaluation.intervals import CLUSTER_UNITS, bootstrap, intervals_to_json
+from flairhub.evaluation.lean import lean_figures
 from flairhub.evaluation.metrics import score
 from flairhub.evaluation.protocols import PROTOCOLS, Protocol
 
@@ -59,18 +60,16 @@ def build_details(
     }
 
 
-def lean_metrics(details: dict[str, Any], valid: dict[str, dict[str, float | None]]) -> dict[str, Any]:
-    """The content of `metrics.json`: what sweeps and tables compare, and nothing volatile.
+def lean_metrics(details: dict[str, Any]) -> dict[str, Any]:
+    """The content of `metrics.json`: what DVC compares of the test split, and nothing volatile.
+
+    Figures on the validation split belong to the training (`training.summary`).
 
     Args:
         details: content of `details.json`.
-        valid: task -> metrics on the validation split, copied as they are.
     """
-    test = {
-        task: {name: values["protocols"]["published"][name] for name in ("oa", "miou")}
-        for task, values in details["tasks"].items()
-    }
-    return {"test": test, "valid": valid}
+    tasks = details["tasks"].items()
+    return {"test": lean_figures({task: values["protocols"]["published"] for task, values in tasks})}
 
 
 def _same_taxonomy(task: ScoredTask) -> None:

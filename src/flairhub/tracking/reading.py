@@ -10,6 +10,7 @@ from typing import Any
 
 from flairhub.benchmark.keys import file_sha256
 from flairhub.catalog.rows import PUBLISHED_ROWS, short_modalities
+from flairhub.evaluation.lean import lean_figures
 from flairhub.files import canonical_json
 from flairhub.tracking import names
 from flairhub.tracking.errors import TrackingError
@@ -24,7 +25,7 @@ from flairhub.tracking.sources import (
     weights_key,
 )
 
-VERSION = 1
+VERSION = 2
 """Of the layout of runs; a change makes every run anew at the next sync."""
 
 _INDEX_COLUMNS = ("step",)
@@ -107,6 +108,9 @@ def _metrics(files: RunFiles, details: dict[str, Any], volatile: dict[str, Any])
     """Final figures; the lean file comes last, so that its values are the ones shown."""
     valid = read_object(files.valid, optional=True)
     found: dict[str, float] = dict(names.numbers(valid.get("epoch"), "valid/best_epoch"))
+    figures = valid.get("valid") or {}
+    for shown in (figures, lean_figures(figures)):
+        found.update(names.numbers(shown, "valid"))
     for task, figures in sorted(details.get("tasks", {}).items()):
         found.update(task_metrics(task, figures))
     for key in ("n_scored", "n_expected"):
