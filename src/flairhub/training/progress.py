@@ -20,7 +20,8 @@ def kept_step(step: int) -> bool:
     A function of the step alone, so that a curve stays below a thousand points per power of ten however it came
     about.
     """
-    return step % 10 ** max(len(str(step)) - 3, 0) == 0
+    spacing: int = 10 ** max(len(str(step)) - 3, 0)
+    return step % spacing == 0
 
 
 @dataclass(slots=True)
