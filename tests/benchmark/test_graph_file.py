@@ -101,3 +101,15 @@ def test_the_committed_picture_is_that_of_the_committed_graph(tmp_path):
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"graph\.gif"):
         draw_graph(ROOT / "dvc.yaml", tmp_path / "graph.gif")
+
+
+def test_every_row_is_an_artifact_with_its_task_and_inputs_as_labels():
+    from flairhub.config.yaml_file import read_yaml
+
+    rows = read_yaml(ROOT / "params.yaml")["rows"]
+    artifacts = read_yaml(ROOT / "dvc.yaml")["artifacts"]
+    assert list(artifacts) == list(rows)
+    for row, artifact in artifacts.items():
+        assert (artifact["path"], artifact["type"]) == (f"models/{row}/model.safetensors", "model")
+        assert artifact["labels"] == [*rows[row]["tasks"], *rows[row]["modalities"]]
+        assert artifact["desc"].startswith("crops from " if row.startswith("LPIS") else "land cover from ")
