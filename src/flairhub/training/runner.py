@@ -74,7 +74,7 @@ def fit(
     train = inputs.recipe.train
     pin_threads(train.threads)
     # Deterministic mode would first fill all memory that an operation is about to write.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # absent from its stub
     torch.manual_seed(train.seed)
     network = build_network(network_spec(inputs))
     progress = Progress()
