@@ -1,0 +1,163 @@
+"""Level 1: every figure again from the confusion of every patch, and the whole table from all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flairhub.benchmark.receipt import RowFiles
+from flairhub.benchmark.report import build_report
+from flairhub.benchmark.table_html import render_html
+from flairhub.benchmark.table_text import render_csv, render_markdown
+from flairhub.benchmark.verify_files import cells_of, dvc_md5, locked_outputs, read_document, read_tables
+from flairhub.benchmark.verify_findings import Evidence, Mismatch, NotRunError, Outcome, differences, text_difference
+from flairhub.benchmark.verify_records import CSV, Subject
+from flairhub.catalog.taxonomies import taxonomy
+from flairhub.config.base import build
+from flairhub.config.params import Params
+from flairhub.config.resolve import row_evaluation
+from flairhub.config.training import EvaluateParams
+from flairhub.evaluation.confusion import ConfusionTable
+from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
+from flairhub.evaluation.protocols import scored_classes
+
+_OF_SEEDS = ("seeds", "spread")
+"""Parts of details.json that come from the further seeds of a row."""
+
+
+def figure_checks(subject: Subject) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+    """The checks of level 1, by name."""
+    yield "figures", lambda: _figures(subject)
+    yield "seeds", lambda: _seeds(subject)
+
+
+def table_checks(
+    params: Params, root: Path, table: Evidence, level: int, rows: Mapping[str, Evidence]
+) -> Iterator[tuple[int, str, Callable[[], Outcome]]]:
+    """Level, name and check of what concerns all rows.
+
+    Args:
+        params: all parameters.
+        root: the repository.
+        table: from `verify_records.table_evidence`.
+        level: highest level to run.
+        rows: row -> its files, of the rows that were verified.
+    """
+    yield 0, "rows", lambda: _rows(params, table)
+    yield 0, "dvc.lock", lambda: _lock(root, table)
+    if level >= 1:
+        yield 1, "table", lambda: _table(params, root, table, rows)
+
+
+def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable], evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """details.json from confusion tables, without what comes from further seeds."""
+    inputs = subject.evidence["inputs"]
+    tasks = []
+    for task, label in inputs.recipe.labels.items():
+        found = taxonomy(task, label.level)
+        tasks.append(ScoredTask(taxonomy=found, scored=scored_classes(found, label), confusion=tables[task]))
+    # a parameter that is younger than the receipt has no part in the figures
+    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **evaluation}
+    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    return build_details(subject.row, tasks, expected, build(EvaluateParams, values, "receipt.json: evaluation"))
+
+
+def _figures(subject: Subject) -> Outcome:
+    details, tables = subject.evidence["details"], subject.evidence["confusion"]
+    again = recomputed(subject, tables, subject.evidence["receipt"]["evaluation"])
+    found = {name: value for name, value in details.items() if name not in _OF_SEEDS}
+    return Outcome(
+        detail=f"{_leaves(again)} figures, intervals and breakdowns follow from confusion.parquet exactly",
+        mismatches=list(differences(again, found, subject.name(subject.files.details))),
+    )
+
+
+def _seeds(subject: Subject) -> Outcome:
+    """Figures of the further seeds from their own confusion, and their summary in the row's details."""
+    seeds = subject.seeds
+    if len(seeds) == 1:
+        return Outcome(detail="the row has one seed", applies=False)
+    wrong: list[Mismatch] = []
+    published = {str(next(iter(seeds))): _published(subject.evidence["details"])}
+    for seed, files in list(seeds.items())[1:]:
+        wrong += _one_seed(subject, files)
+        published[str(seed)] = _published(read_document(files.details))
+    noted = subject.evidence["details"].get("seeds", {})
+    wrong += differences(published, noted, subject.name(subject.files.details), "seeds")
+    return Outcome(detail=f"figures of {len(seeds)} seeds follow from their confusion exactly", mismatches=wrong)
+
+
+def _one_seed(subject: Subject, files: RowFiles) -> Iterator[Mismatch]:
+    again = recomputed(subject, read_tables(files.confusion), subject.evidence["receipt"]["evaluation"])
+    found = {name: value for name, value in read_document(files.details).items() if name not in _OF_SEEDS}
+    yield from differences(again, found, subject.name(files.details))
+    yield from differences(lean_metrics(again), read_document(files.metrics), subject.name(files.metrics))
+
+
+def _published(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    return {
+        task: {name: values["protocols"]["published"][name] for name in ("oa", "miou")}
+        for task, values in details["tasks"].items()
+    }
+
+
+def _rows(params: Params, table: Evidence) -> Outcome:
+    found = list(dict.fromkeys(line.get("row") for line in table["cells"]))
+    wanted = list(params.rows)
+    wrong = [Mismatch(file=CSV.as_posix(), cell="row", expected=", ".join(wanted), found=", ".join(map(str, found)))]
+    return Outcome(
+        detail=f"{CSV} has the {len(wanted)} rows of params.yaml, in their order",
+        mismatches=[] if found == wanted else wrong,
+    )
+
+
+def _lock(root: Path, table: Evidence) -> Outcome:
+    outputs = locked_outputs(table["lock"], "benchmark")
+    if not outputs:
+        raise NotRunError("dvc.lock does not have the table; `dvc repro` notes it")
+    found = {path: dvc_md5(root / path) if (root / path).exists() else "no file" for path in outputs}
+    wrong = [
+        Mismatch(file=path, cell="md5", expected=f"{md5} (dvc.lock)", found=found[path])
+        for path, md5 in outputs.items()
+        if found[path] != md5
+    ]
+    return Outcome(detail=f"{len(outputs)} outputs of the table are those that dvc.lock names", mismatches=wrong)
+
+
+def _table(params: Params, root: Path, table: Evidence, rows: Mapping[str, Evidence]) -> Outcome:
+    """The three renderings again from details, receipts and confusions of all rows, groups included."""
+    missing = [row for row in params.rows if row not in rows]
+    if missing:
+        raise NotRunError(
+            f"groups of rows compare all rows, {len(missing)} of which were not asked for; `flairhub verify` without "
+            "rows does it"
+        )
+    broken = [row for row, evidence in rows.items() if not all(map(evidence.readable, ("receipt", "confusion")))]
+    if broken:
+        raise NotRunError(f"the table needs all rows, but files of {', '.join(broken)} could not be read, see above")
+    again = build_report(params, root)
+    wrong = list(_cell_differences(cells_of(render_csv(again)), table["cells"]))
+    for suffix, text in (("md", render_markdown(again)), ("html", render_html(again))):
+        path = CSV.with_suffix(f".{suffix}")
+        wrong += text_difference(path.as_posix(), text, (root / path).read_text(encoding="utf-8"))
+    return Outcome(
+        detail=f"{len(again.lines)} lines with groups, made again from the rows, are benchmark.csv, .md and .html",
+        mismatches=wrong,
+    )
+
+
+def _cell_differences(expected: Sequence[dict[str, str]], found: Sequence[dict[str, str]]) -> Iterator[Mismatch]:
+    if len(expected) != len(found):
+        yield Mismatch(file=CSV.as_posix(), cell="lines", expected=str(len(expected)), found=str(len(found)))
+        return
+    for one, other in zip(expected, found, strict=True):
+        yield from differences(one, other, f"{CSV.as_posix()}, line {one['row']} {one['task']}")
+
+
+def _leaves(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(map(_leaves, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_leaves, value))
+    return 1

@@ -1,0 +1,206 @@
+"""Level 2: inference on some whole regions of the test split repeats the stored confusion of their patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.manifest import read_manifest
+from flairhub.archives.reader import PatchReader
+from flairhub.benchmark.environment import environment
+from flairhub.benchmark.evaluate import load_network, score_split
+from flairhub.benchmark.verify_files import read_tables
+from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome
+from flairhub.benchmark.verify_records import Subject, require_weights
+from flairhub.catalog.names import parse_patch_id
+from flairhub.config.base import build
+from flairhub.config.resolve import row_evaluation
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.training import EvaluateParams
+from flairhub.config.workspace import Workspace
+from flairhub.data.inputs import RowInputs
+from flairhub.errors import MissingFileError
+from flairhub.evaluation.confusion import ConfusionTable, Counts
+from flairhub.evaluation.devices import find_devices
+from flairhub.models.threads import pin_threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Which regions are inferred again, and what counts as agreement."""
+
+    rois: int
+    """Regions of interest per row; 0: all."""
+    seed: int
+    """Seed of their choice."""
+    agreement: float
+    """Share of pixels, 0..1, that must agree on another class of device."""
+
+
+def repeat_inference(
+    subject: Subject, seed: int, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings
+) -> Outcome:
+    """Infer some regions again.
+
+    Args:
+        subject: the row.
+        seed: which of the row's trainings.
+        sampling: which regions.
+        workspace: where the archives lie.
+        settings: device.
+
+    Raises:
+        NotRunError: weights or archives are not on this disk.
+    """
+    files, inputs = subject.seeds[seed], subject.evidence["inputs"]
+    weights = require_weights(subject, files)
+    folder = archives(subject.root, inputs, workspace, settings)
+    chosen = choose_regions(inputs, sampling)
+    part = only_regions(inputs, chosen)
+    # In the stored batches: a batch never crosses a region, so those of a region do not depend on the others.
+    receipt = subject.evidence["receipt"]
+    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **receipt["evaluation"]}
+    evaluation = build(EvaluateParams, values, "receipt.json: evaluation")
+    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
+    devices = find_devices(quiet)
+    pin_threads(inputs.recipe.train.threads)
+    network = load_network(part, weights).to(devices.device)
+    again = score_split(part, network, PatchReader(folder), quiet, evaluation)
+    stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
+    changed = other_environment(receipt["environment"], devices.device_class, inputs.recipe.train.threads)
+    return judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+
+
+def one_device(settings: RuntimeSettings) -> RuntimeSettings:
+    """The settings with this process alone: nobody joins the shares of several."""
+    return settings.model_copy(update={"devices": 1, "num_nodes": 1})
+
+
+def choose_regions(inputs: RowInputs, sampling: Sampling) -> tuple[str, ...]:
+    """Seeded choice of regions of the test split, sorted."""
+    known = sorted({parse_patch_id(entry.patch_id).roi_key for entry in inputs.splits["test"]})
+    if sampling.rois == 0 or sampling.rois >= len(known):
+        return tuple(known)
+    drawn = np.random.default_rng(sampling.seed).choice(len(known), size=sampling.rois, replace=False)
+    return tuple(known[i] for i in sorted(drawn))
+
+
+def only_regions(inputs: RowInputs, regions: Sequence[str]) -> RowInputs:
+    """The inputs with a test split of these regions only."""
+    kept = tuple(e for e in inputs.splits["test"] if parse_patch_id(e.patch_id).roi_key in regions)
+    return replace(inputs, splits={**inputs.splits, "test": kept})
+
+
+def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: RuntimeSettings) -> Path:
+    """Folder of the archives that a row reads.
+
+    Raises:
+        NotRunError: the manifest or an archive is not on this disk.
+    """
+    hint = "`dvc repro -f pull` fetches or draws them"
+    path = root / "data" / "manifest.json"
+    if not path.is_file():
+        raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")
+    try:
+        folder = archive_folder(read_manifest(path).source, workspace, settings)
+    except MissingFileError as error:
+        raise NotRunError(str(error)) from None
+    absent = [n for n in inputs.archives if not ((folder / f"{n}.zip").is_file() or (folder / n).is_dir())]
+    if absent:
+        raise NotRunError(f"{len(absent)} archives that the row reads are not on this disk, e.g. {absent[0]}; {hint}")
+    return folder
+
+
+def other_environment(noted: Mapping[str, Any], device_class: str, threads: int) -> tuple[str, ...]:
+    """What differs between the receipt's environment and this one, of what can change last bits."""
+    here = environment(device_class, threads)
+    fields = ("device_class", "machine", "threads")
+    changes = [f"{name} {noted.get(name)} -> {here[name]}" for name in fields if noted.get(name) != here[name]]
+    libraries = noted.get("libraries", {})
+    changes += [
+        f"torch {libraries.get('torch')} -> {now}"
+        for now in [here["libraries"]["torch"]]
+        if libraries.get("torch") != now
+    ]
+    return tuple(changes)
+
+
+def judge(
+    again: Mapping[str, ConfusionTable],
+    stored: Mapping[str, ConfusionTable],
+    file: str,
+    regions: Sequence[str],
+    changed: Sequence[str],
+    agreement: float,
+) -> Outcome:
+    """Compare the confusion of each patch.
+
+    Args:
+        again: task -> confusion of the patches inferred again.
+        stored: task -> confusion of all patches.
+        file: name of the stored file.
+        regions: regions inferred again.
+        changed: what is different here; nothing: every count must be equal.
+        agreement: share of pixels that must agree otherwise.
+    """
+    wrong: list[Mismatch] = []
+    shares = []
+    for task, table in again.items():
+        old, new = _of_patches(stored[task], table.patches), _of_patches(table, table.patches)
+        same = np.minimum(old, new).sum(axis=(1, 2))
+        pixels = np.maximum(old.sum(axis=(1, 2)), 1)
+        shares.append(float(same.sum() / pixels.sum()))
+        labels = (old.sum(axis=2) != new.sum(axis=2)).any(axis=1)
+        bad = labels | ((old != new).any(axis=(1, 2)) if not changed else np.zeros(len(old), bool))
+        wrong += [_patch(file, task, table.patches[i], same[i] / pixels[i], labels[i]) for i in np.flatnonzero(bad)]
+        if changed and shares[-1] < agreement:
+            wrong.append(
+                Mismatch(
+                    file=file,
+                    cell=task,
+                    expected=f"agreement of {agreement:.4%} of the pixels",
+                    found=f"{shares[-1]:.4%}",
+                )
+            )
+    count = len(next(iter(again.values())).patches)
+    named = ", ".join([*regions[:3], *["..."] * (len(regions) > 3)])
+    scope = f"inference on {count} patches of {len(regions)} regions ({named})"
+    if not changed:
+        return Outcome(detail=f"{scope} repeats their confusion exactly", mismatches=wrong)
+    return Outcome(
+        detail=f"{scope} agrees on {min(shares):.4%} of the pixels at most; at least {agreement:.4%} is asked for, "
+        f"not equality, because of {', '.join(changed)}",
+        mismatches=wrong,
+    )
+
+
+def _of_patches(table: ConfusionTable, patches: Sequence[str]) -> Counts:
+    """Confusion of some patches, `[n, K, K]`; zeros for one that the table does not have."""
+    wanted = {patch: i for i, patch in enumerate(patches)}
+    group = np.array([wanted.get(patch, len(patches)) for patch in table.patches], dtype=np.int64)
+    used = group[table.patch] < len(patches)
+    small = replace(
+        table,
+        patch=table.patch[used],
+        truth=table.truth[used],
+        prediction=table.prediction[used],
+        count=table.count[used],
+    )
+    dense: Counts = small.dense_by(group, len(patches))
+    return dense
+
+
+def _patch(file: str, task: str, patch: str, share: float, labels: bool) -> Mismatch:
+    if labels:
+        return Mismatch(file=file, cell=f"{task} {patch}", expected="the labels' counts", found="other labels")
+    return Mismatch(
+        file=file,
+        cell=f"{task} {patch}",
+        expected="the counts of inference",
+        found=f"{1 - share:.4%} of the pixels in other cells",
+    )
