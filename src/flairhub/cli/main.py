@@ -1,7 +1,7 @@
 """The `flairhub` command: parses, calls, prints, and turns errors into exit statuses.
 
-Exit statuses: 0 done, 1 an error that is written for the user, 2 wrong usage. Heavy libraries are imported by
-the commands that need them, so that `flairhub --help` answers at once.
+Exit statuses: 0 done, 1 an error that is written for the user, 2 wrong usage, 3 see `flairhub verify`.
+Heavy libraries are imported by the commands that need them, so that `flairhub --help` answers at once.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from flairhub import __version__
-from flairhub.cli import audit, legend, pictures, pull, repro, rows, table, track, ui, use
+from flairhub.cli import audit, legend, pictures, pull, repro, rows, table, track, ui, use, verify
 from flairhub.errors import FlairhubError
 
-COMMANDS = (use, repro, pull, audit, rows, table, track, ui, legend, pictures)
+COMMANDS = (use, repro, pull, audit, rows, table, verify, track, ui, legend, pictures)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 
 
