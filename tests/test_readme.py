@@ -32,6 +32,11 @@ NOT_RUN = {
     ("All rows on the real data", "dvc repro"): "750 GB from the network, and GPUs",
     ("Compare in MLflow", "make ui"): "serves until it is interrupted; tests/tracking/test_ui.py starts the server",
     (
+        "Get part of the data",
+        "flairhub use full --rows LC-G --set 'data.domains=[D012-2019, D058-2020]'",
+    ): "would end the profile whose results the next sections look at; tests/config/test_profiles.py selects so",
+    ("Get part of the data", "dvc repro pull"): "some GB from the network",
+    (
         "Beyond one machine",
         "dvc remote add -d storage PATH_OR_ADDRESS",
     ): "a placeholder; tests/graph pushes to a folder",
