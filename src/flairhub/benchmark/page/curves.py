@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def draw_curves(histories: Sequence[History], task: str, top: float, *, label: s
     with themed_figure(*_SIZE) as figure:
         loss, miou = (figure.add_axes(box) for box in _BOXES)
         for place, history in enumerate(histories):
-            style = {"color": BAR, "lw": 1.4 if place == 0 else 0.6, "zorder": 3 - place * 0.01}
+            style: dict[str, Any] = {"color": BAR, "lw": 1.4 if place == 0 else 0.6, "zorder": 3 - place * 0.01}
             loss.plot(*_known(history.epochs, history.loss), **style)
             miou.plot(*_known(history.epochs, history.miou[task]), marker="o", ms=2.5 if place == 0 else 1.2, **style)
         _name_last(miou, histories[0], task, top)
@@ -45,7 +45,7 @@ def draw_curves(histories: Sequence[History], task: str, top: float, *, label: s
         for axes, title in ((loss, "training loss"), (miou, "mIoU on valid, %")):
             axes.set_title(title, fontsize=7, color=SOFT, loc="left", pad=4)
             _plain(axes, last)
-        loss.set_ylim(bottom=0)
+        loss.set_ylim(0, 1.05 * max((value for each in histories for value in each.loss if value), default=1.0))
         miou.set_ylim(0, top)
         return inline_svg(figure, label=label, prefix=prefix)
 
@@ -60,8 +60,15 @@ def _name_last(axes: Axes, history: History, task: str, top: float) -> None:
     if values:
         above = values[-1] < 0.75 * top
         place = (-2, 4) if above else (-2, -9)
-        axes.annotate(f"{values[-1]:.1f}", (epochs[-1], values[-1]), place, textcoords="offset points",
-                      ha="right", fontsize=7, color=INK)
+        axes.annotate(
+            f"{values[-1]:.1f}",
+            (epochs[-1], values[-1]),
+            place,
+            textcoords="offset points",
+            ha="right",
+            fontsize=7,
+            color=INK,
+        )
 
 
 def _plain(axes: Axes, last: int) -> None:

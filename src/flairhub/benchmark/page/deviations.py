@@ -77,7 +77,9 @@ def _facts(source: RowSource) -> Iterator[Deviation]:
     known = PUBLISHED_ROWS.get(source.row)
     scored = int(source.details["n_scored"])
     if scored != PUBLISHED_TEST_PATCHES:
-        yield Deviation(what="test patches", here=str(scored), published=str(PUBLISHED_TEST_PATCHES), status="confirmed")
+        yield Deviation(
+            what="test patches", here=str(scored), published=str(PUBLISHED_TEST_PATCHES), status="confirmed"
+        )
     if known is None:
         yield Deviation(what="row", here=source.row, published="no published row of this name", status="confirmed")
         return

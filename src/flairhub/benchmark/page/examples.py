@@ -54,7 +54,9 @@ def choose_examples(sections: Iterable[Section], sources: PageSources) -> Chosen
     return Chosen(patches=tuple(sorted(ranked[:MOST_PATCHES])), num_left_out=len(ranked[MOST_PATCHES:]))
 
 
-def example_views(chosen: Chosen, sections: Sequence[Section], sources: PageSources, cloud: CloudFilter) -> list[dict[str, Any]]:
+def example_views(
+    chosen: Chosen, sections: Sequence[Section], sources: PageSources, cloud: CloudFilter
+) -> list[dict[str, Any]]:
     """One view per patch.
 
     Args:

@@ -19,6 +19,8 @@ STEPS = 20
 
 _WIDTH, _MARGIN = 6.6, (0.62, 0.42, 0.08, 0.08)  # inches; left, bottom, right, top
 _HEIGHTS = (2.6, 6.4)
+_MOST_NAMES = 30
+"""Domains whose names fit on the map; of more, the names appear under the pointer."""
 _AIR = 0.07
 """Free space around the domains, share of the larger side."""
 
@@ -48,9 +50,7 @@ def scale_of(values: list[float], step: float = 5.0) -> Scale:
     return Scale(low=float(low), high=float(high), colours=colours)
 
 
-def draw_map(
-    found: DomainMap, values: Mapping[str, float | None], scale: Scale, *, label: str, prefix: str
-) -> str:
+def draw_map(found: DomainMap, values: Mapping[str, float | None], scale: Scale, *, label: str, prefix: str) -> str:
     """An SVG of all domains: those with a value in its colour and with the number, others in outline.
 
     Args:
@@ -64,9 +64,7 @@ def draw_map(
     width, height = _size(high - low)
     left, bottom, right, top = _MARGIN
     with themed_figure(width, height) as figure:
-        axes = figure.add_axes(
-            (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
-        )
+        axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
         for domain in found.domains:
             tested = domain.name in values
             value = values.get(domain.name)
@@ -75,6 +73,10 @@ def draw_map(
             _draw_regions(axes, domain)
             if tested:
                 _write(axes, domain, "-" if value is None else f"{value:.1f}")
+            if len(found.domains) <= _MOST_NAMES:
+                x, y = (domain.hull[:, 0].min() + domain.hull[:, 0].max()) / 2, domain.hull[:, 1].max()
+                style = {"ha": "center", "fontsize": 6.5, "color": SOFT, "textcoords": "offset points"}
+                axes.annotate(domain.name, (x, y), (0, 3), **style)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
         unit = 1000.0 if float((high - low).max()) > 5000 else 1.0
         for axis in (axes.xaxis, axes.yaxis):

@@ -50,16 +50,22 @@ def _facts(receipt: Any) -> Iterator[tuple[str, str]]:
     yield "archives", f"{len(receipt['archives'])}, each by its SHA-256 in the receipt"
     yield "network", ", ".join([*_networks(recipe["model"]), f"{receipt['parameters']:,} parameters"])
     if recipe["weights"] == "trained":
-        yield "training", (
-            f"{train['epochs']} epochs, {train['global_batch_size']} patches a step, {train['optimizer']}, "
-            f"learning rate {train['learning_rate']:g} ({train['scheduler']}), seed "
-            f"{', '.join(str(seed) for seed in recipe['seeds'])}"
+        yield (
+            "training",
+            (
+                f"{train['epochs']} epochs, {train['global_batch_size']} patches a step, {train['optimizer']}, "
+                f"learning rate {train['learning_rate']:g} ({train['scheduler']}), seed "
+                f"{', '.join(str(seed) for seed in recipe['seeds'])}"
+            ),
         )
     else:
         yield "training", f"none here, weights given: {recipe['weights']}"
     libraries = environment.get("libraries", {})
     shown = [f"{name} {libraries[name]}" for name in ("torch", "lightning") if name in libraries]
-    yield "made with", ", ".join([f"{environment.get('device_class', '?')}, Python {environment.get('python', '?')}", *shown])
+    yield (
+        "made with",
+        ", ".join([f"{environment.get('device_class', '?')}, Python {environment.get('python', '?')}", *shown]),
+    )
 
 
 def _networks(model: Any) -> Iterator[str]:

@@ -92,8 +92,10 @@ def read_sources(params: Params, root: Path, workspace: Workspace, settings: Run
 def _row(row: str, files: RowFiles) -> RowSource:
     receipt = read_json(files.receipt)
     tasks, seeds = receipt["recipe"]["tasks"], receipt["recipe"]["seeds"]
-    found = {seed: files.model / HISTORY if place == 0 else files.model / f"seed-{seed}" / HISTORY
-             for place, seed in enumerate(seeds)}
+    found = {
+        seed: files.model / HISTORY if place == 0 else files.model / f"seed-{seed}" / HISTORY
+        for place, seed in enumerate(seeds)
+    }
     histories = (read_history(path, str(seed), tasks) for seed, path in found.items() if path.is_file())
     return RowSource(
         row=row,

@@ -25,6 +25,7 @@ _STYLE: Any = {
     "svg.hashsalt": "flairhub",
     "svg.fonttype": "none",
     "axes.edgecolor": LINE,
+    "axes.facecolor": "none",
     "axes.labelcolor": SOFT,
     "text.color": INK,
     "xtick.color": SOFT,

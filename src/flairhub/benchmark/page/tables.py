@@ -86,11 +86,12 @@ def confusion_view(section: Section, source: RowSource) -> dict[str, Any]:
     counts = np.asarray(values["confusion"], dtype=np.int64)
     scored = set(values["scored"])
     present = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
-    shown = [k for k in range(len(counts)) if k in scored or present[k]]
+    shown = np.flatnonzero(present).tolist()
     classes = [{"name": kinds.classes[k], "colour": kinds.colours[k], "scored": k in scored} for k in shown]
     return {
         "row": source.row,
         "classes": classes,
+        "absent": [kinds.classes[k].replace("_", " ") for k in range(len(counts)) if k in scored and not present[k]],
         "lines": [
             {**classes[place], "pixels": f"{counts[k].sum()}", "cells": [_cell(counts[k], other) for other in shown]}
             for place, k in enumerate(shown)
@@ -108,7 +109,7 @@ def _cell(truth: Any, prediction: int) -> dict[str, str]:
 
 
 def domains_view(section: Section, sources: Mapping[str, RowSource]) -> dict[str, Any]:
-    """mIoU of every row of a section in every test domain."""
+    """The mIoU of every row of a section in every test domain."""
     found = {line.result.row: domain_values(sources[line.result.row], section.task) for line in section.lines}
     names = sorted({name for values in found.values() for name in values})
     highest = max((value or 0.0 for values in found.values() for value in values.values()), default=0.0)
@@ -118,7 +119,9 @@ def domains_view(section: Section, sources: Mapping[str, RowSource]) -> dict[str
         for name in names:
             value = values.get(name)
             share = "" if value is None or not highest else f"{STRONGEST * value / highest:.0f}"
-            cells.append({"text": decimals(value, 1) or "-", "key": decimals(value, 6) or "-1", "share": share, "title": ""})
+            cells.append(
+                {"text": decimals(value, 1) or "-", "key": decimals(value, 6) or "-1", "share": share, "title": ""}
+            )
         lines.append({"row": row, "cells": cells})
     return {"domains": names, "lines": lines}
 
