@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from flairhub.config.training import EvaluateParams
+from flairhub.config.training import EvaluateParams, RobustnessParams
 from flairhub.evaluation.intervals import bootstrap
 
 
@@ -35,6 +35,7 @@ def main() -> None:
         confidence=0.95,
         min_clusters=2,
         seed=1,
+        robustness=RobustnessParams(mask="none", dates=()),
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()

@@ -28,6 +28,8 @@ def main(arguments: argparse.Namespace) -> None:
         archive_folder(source, workspace, settings),
         settings,
     )
+    if metrics is None:  # one of several processes, not the one that writes
+        return
     note_volatile(arguments.row, "evaluate", start_ms, now_ms())
     test = metrics["test"]
     print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")

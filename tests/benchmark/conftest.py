@@ -10,12 +10,19 @@ import pytest
 from flairhub.benchmark.results import HASHES, RowResult, published_figures, task_results
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import taxonomy
-from flairhub.config.training import EvaluateParams
+from flairhub.config.training import EvaluateParams, RobustnessParams
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.details import ScoredTask, build_details
 
 PARAMS = EvaluateParams(
-    batch_size=1, write_predictions=False, examples=0, resamples=2000, confidence=0.95, min_clusters=10, seed=3
+    batch_size=1,
+    write_predictions=False,
+    examples=0,
+    resamples=2000,
+    confidence=0.95,
+    min_clusters=10,
+    seed=3,
+    robustness=RobustnessParams(mask="none", dates=()),
 )
 
 

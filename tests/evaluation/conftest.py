@@ -25,6 +25,7 @@ def evaluate_params() -> Callable[..., EvaluateParams]:
             "confidence": 0.95,
             "min_clusters": 5,
             "seed": 11,
+            "robustness": {"mask": "none", "dates": []},
         }
         return EvaluateParams.model_validate(values | changes)
 

@@ -125,3 +125,32 @@ def test_generator_of_the_network(spec, example):
         found.append(network(*arguments, (16, 16)).logits[COSIA])
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("replacement", ["zero", "learned"])
+def test_masking_in_evaluation_replaces_what_dropout_replaces_in_training(replacement):
+    maps = {name: [torch.randn(3, 4, 5, 5), torch.randn(3, 2, 3, 3)] for name in "ab"}
+    module = ModalityDropout({"a": 1.0}, {"a": (4, 2), "b": (4, 2)}, replacement)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_()
+    dropped = module(maps)["a"]
+    module.eval()
+    assert all(torch.equal(x, y) for x, y in zip(module(maps)["a"], maps["a"], strict=True))
+    module.mask(["a"])
+    masked = module(maps)
+    assert all(torch.equal(x, y) for x, y in zip(masked["a"], dropped, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(masked["b"], maps["b"], strict=True))
+    module.mask(["b"])  # never dropped in training: zeros
+    assert not any(x.any() for x in module(maps)["b"])
+    module.mask(())
+    assert torch.equal(module(maps)["b"][0], maps["b"][0])
+
+
+def test_masking_nothing_known_or_everything_is_refused():
+    module = ModalityDropout({}, {"a": (4,), "b": (4,)}, "zero")
+    with pytest.raises(ConfigurationError, match="some, but not all, of a, b, but got c"):
+        module.mask(["a", "c"])
+    with pytest.raises(ConfigurationError, match="but got a, b; a network cannot predict without any input"):
+        module.mask(["a", "b"])
+    assert module.masked == frozenset()

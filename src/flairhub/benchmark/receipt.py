@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flairhub.benchmark.keys import code_sha256, eval_key, file_sha256, row_key, seed_keys
 from flairhub.config.params import Params, Provenance
 from flairhub.data.inputs import RowInputs
+from flairhub.evaluation.predictions import predictions_sha256
 from flairhub.files import canonical_json, sha256_text
 
 FORMAT = 1
@@ -22,6 +23,8 @@ class RowFiles:
     inputs: Path
     model: Path
     report: Path
+    predictions: Path
+    """Predicted class map of every test patch, if `evaluate.write_predictions`; no output of the graph."""
     train_code: Path
     evaluate_code: Path
 
@@ -51,6 +54,20 @@ class RowFiles:
         return self.report / "examples"
 
     @property
+    def robustness(self) -> Path:
+        """Figures with less input."""
+        return self.report / "robustness.json"
+
+    @property
+    def seeds(self) -> Path:
+        """Figures of the further seeds."""
+        return self.report / "seeds"
+
+    def of_seed(self, seed: int) -> RowFiles:
+        """The files of a further seed: its own weights, confusion, details and metrics."""
+        return replace(self, model=self.model / f"seed-{seed}", report=self.seeds / str(seed))
+
+    @property
     def receipt(self) -> Path:
         """The receipt."""
         return self.report / "receipt.json"
@@ -62,6 +79,7 @@ def row_files(row: str, root: Path = Path()) -> RowFiles:
         inputs=root / "data" / "inputs" / f"{row}.json",
         model=root / "models" / row,
         report=root / "reports" / "rows" / row,
+        predictions=root / "predictions" / row,
         train_code=root / "data" / "code" / "train.json",
         evaluate_code=root / "data" / "code" / "evaluate.json",
     )
@@ -81,7 +99,7 @@ def build_receipt(
     Args:
         inputs: what the row reads.
         params: all parameters; only profile and provenance are read.
-        files: the row's files; weights, confusion and details exist.
+        files: the row's files; all but the receipt exist.
         parameters: parameters of the network by the published counting rule.
         environment: see `environment.environment`.
         evaluation: resolved parameters of the evaluation, as plain data.
@@ -103,6 +121,9 @@ def build_receipt(
         "weights_sha256": weights,
         "confusion_sha256": file_sha256(files.confusion),
         "details_sha256": file_sha256(files.details),
+        "robustness_sha256": file_sha256(files.robustness),
+        "predictions_sha256": predictions_sha256(files.predictions) if evaluation["write_predictions"] else None,
+        "further_seeds": {str(seed): _seed_sums(files.of_seed(seed)) for seed in list(keys)[1:]},
         "archives": inputs.archives,
         "split_sha256": {
             split: sha256_text("\n".join(entry.patch_id for entry in entries))
@@ -123,6 +144,11 @@ def build_receipt(
         "environment": dict(environment),
         "unknown_choices": unknown_choices(params.provenance, recipe),
     }
+
+
+def _seed_sums(files: RowFiles) -> dict[str, str]:
+    named = {"weights": files.weights, "confusion": files.confusion, "details": files.details}
+    return {f"{name}_sha256": file_sha256(path) for name, path in named.items()}
 
 
 def unknown_choices(provenance: Mapping[str, Provenance], recipe: Mapping[str, Any]) -> dict[str, str]:

@@ -30,6 +30,9 @@ def parse_params(values: dict[str, Any], where: str) -> Params:
     _check_names(params.normalisation, INPUTS, f"{where}: normalisation")
     _check_names(params.labels, LABELS, f"{where}: labels")
     _check_names(params.stats.skip_zero, INPUTS, f"{where}: stats.skip_zero")
+    masks = params.evaluate.robustness.mask
+    for names in () if isinstance(masks, str) else masks:
+        _check_names(names, INPUTS, f"{where}: evaluate.robustness.mask")
     for row, settings in params.rows.items():
         _check_names(settings.modalities, INPUTS, f"{where}: rows.{row}.modalities")
         _check_names(settings.tasks, LABELS, f"{where}: rows.{row}.tasks")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -67,6 +67,16 @@ class TrainParams(Section):
     """CPU threads of a training or evaluation process; part of the result on a CPU."""
 
 
+class RobustnessParams(Section):
+    """Testing a row again with less input, with its weights as they are."""
+
+    mask: Literal["none", "each"] | tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...]
+    """Inputs that a test goes without: none, each of a row's inputs in turn, or a list of lists of inputs. A row
+    without one of a list's inputs leaves that list out."""
+    dates: tuple[Annotated[int, Field(ge=1)], ...]
+    """Numbers of dates kept of each series, evenly spread over those that the row would use; one test each."""
+
+
 class EvaluateParams(Section):
     """Scoring of the test split."""
 
@@ -84,3 +94,4 @@ class EvaluateParams(Section):
     """Fewest ROIs (or domains) for which an interval is given."""
     seed: int
     """Seed of the resamples and of the choice of examples."""
+    robustness: RobustnessParams

@@ -6,6 +6,7 @@ The same map always gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,15 @@ def read_prediction(path: Path, taxonomy: Taxonomy) -> ClassMap:
     classes: ClassMap = array[0]
     _check(classes, taxonomy, path)
     return classes
+
+
+def predictions_sha256(folder: Path) -> str:
+    """Checksum over all maps below a folder: of the sorted lines `<relative path> <SHA-256 of the file>`."""
+    lines = []
+    for path in sorted(folder.rglob("PRED_*.tif")):
+        with path.open("rb") as handle:
+            lines.append(f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(handle, 'sha256').hexdigest()}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 def confusion_from_predictions(

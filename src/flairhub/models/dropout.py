@@ -1,8 +1,11 @@
-"""Modality dropout: during training, a sample loses some of its modalities, never all."""
+"""Modality dropout: during training, a sample loses some of its modalities, never all.
+
+In evaluation the same replacement shows what a network does without some of its inputs: see `ModalityDropout.mask`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -62,6 +65,8 @@ class ModalityDropout(nn.Module):
         self.probabilities = tuple(float(probabilities.get(name, 0.0)) for name in channels)
         self.generator: torch.Generator | None = None
         """Source of the draws; None: torch's global generator. Not part of the state dict."""
+        self.masked: frozenset[str] = frozenset()
+        """Modalities that evaluation goes without; set by `mask`. Not part of the state dict."""
         self.replacements = nn.ModuleDict()
         if replacement == "learned" and len(channels) > 1:
             for name, value in zip(self.modalities, self.probabilities, strict=True):
@@ -71,9 +76,29 @@ class ModalityDropout(nn.Module):
                         {str(stage): torch.zeros(width) for stage, width in enumerate(channels[name]) if width}
                     )
 
+    def mask(self, modalities: Iterable[str]) -> None:
+        """Replace modalities of every sample in evaluation mode, as training replaces dropped ones.
+
+        Args:
+            modalities: names; none of them: evaluate with all inputs again.
+
+        Raises:
+            ConfigurationError: the network does not have one of them, or would be left without any.
+        """
+        names = frozenset(modalities)
+        unknown = sorted(names - set(self.modalities))
+        if unknown or names >= set(self.modalities):
+            raise ConfigurationError(
+                f"Expected to mask some, but not all, of {', '.join(self.modalities)}, but got "
+                f"{', '.join(unknown or sorted(names))}; a network cannot predict without any input."
+            )
+        self.masked = names
+
     def forward(self, maps: Mapping[str, Sequence[Tensor]]) -> dict[str, list[Tensor]]:
-        """Replace maps `[B, C, H, W]` during training; in evaluation, or with one modality, maps are left alone."""
-        if not self.training or len(self.modalities) < 2 or not any(self.probabilities):
+        """Replace maps `[B, C, H, W]` of dropped modalities in training, of masked ones in evaluation."""
+        if not self.training:
+            return {name: self._left(name, stages) for name, stages in maps.items()}
+        if len(self.modalities) < 2 or not any(self.probabilities):
             return {name: list(stages) for name, stages in maps.items()}
         first = next(iter(maps.values()))[0]
         dropped = draw_dropped(self.probabilities, first.shape[0], self.generator).to(first.device)
@@ -83,6 +108,13 @@ class ModalityDropout(nn.Module):
             else list(maps[name])
             for i, name in enumerate(self.modalities)
         }
+
+    def _left(self, name: str, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Maps in evaluation."""
+        if name not in self.masked:
+            return list(stages)
+        every = torch.ones(len(stages[0]), dtype=torch.bool, device=stages[0].device)
+        return [self._replace(x, every, name, stage) for stage, x in enumerate(stages)]
 
     def _replace(self, x: Tensor, dropped: Tensor, name: str, stage: int) -> Tensor:
         if x.shape[1] == 0:
