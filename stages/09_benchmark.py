@@ -1,4 +1,4 @@
-"""benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md,html}, and its pictures.
+"""benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md,html}, its pictures, reports/index.html.
 
 Afterwards MLflow is brought up to date - it is a view: if it cannot be reached the table stands all the same, and
 `flairhub track` does it later - and resume states of trainings that DVC has noted are deleted.
@@ -12,10 +12,11 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.benchmark.lockfile import noted_keys
+from flairhub.benchmark.page.build import write_page
 from flairhub.benchmark.report import write_report
 from flairhub.config.params import Params
 from flairhub.config.reader import read_params
-from flairhub.config.runtime import read_settings
+from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.tracking.sources import read_lock
@@ -28,14 +29,16 @@ REPORTS = Path("reports")
 def main(_: argparse.Namespace) -> None:
     params = read_params(Path("params.yaml"))
     workspace = find_workspace()
-    write_report(params, REPORTS)
-    update_tracking(params, workspace)
+    table = write_report(params, REPORTS)
+    settings = read_settings(workspace)
+    write_page(params, table, REPORTS / "index.html", root=Path(), workspace=workspace, settings=settings)
+    update_tracking(params, workspace, settings)
     drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows))
 
 
-def update_tracking(params: Params, workspace: Workspace) -> None:
+def update_tracking(params: Params, workspace: Workspace, settings: RuntimeSettings) -> None:
     try:
-        sync(workspace, list(params.rows), profile=params.profile, uri=read_settings(workspace).tracking_uri)
+        sync(workspace, list(params.rows), profile=params.profile, uri=settings.tracking_uri)
     except FlairhubError as error:
         print(f"benchmark: MLflow was not updated: {error}", file=sys.stderr)
 
