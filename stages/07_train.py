@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from _stage import now_ms, run
+from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.weights import weights_path
 from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys
-from flairhub.benchmark.volatile import note_volatile
+from flairhub.benchmark.volatile import Costs
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace, find_workspace
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
     inputs = Path("data/inputs") / f"{arguments.row}.json"
-    start_ms = now_ms()
+    costs = Costs()
     identity = TrainingIdentity(
         keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
     )
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
         workspace, settings.tracking_uri, row=arguments.row, profile=profile, keys=identity.keys
     ) as monitor:
         train_row(inputs, identity, place, settings, monitor=monitor)
-    note_volatile(arguments.row, "train", start_ms, now_ms())
+    costs.note(arguments.row, "train")
 
 
 def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:

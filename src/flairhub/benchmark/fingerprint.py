@@ -16,8 +16,13 @@ from pathlib import Path
 from flairhub.errors import MissingFileError
 
 PACKAGE = "flairhub"
-VIEWS = (f"{PACKAGE}.tracking", f"{PACKAGE}.cli")
-"""Rooms that display results and cannot change them."""
+VIEWS = (
+    f"{PACKAGE}.tracking",
+    f"{PACKAGE}.cli",
+    f"{PACKAGE}.benchmark.volatile",
+    f"{PACKAGE}.benchmark.energy",
+)
+"""Rooms and modules that display results, or note what they cost, and cannot change them."""
 
 
 @dataclass(frozen=True, slots=True)
