@@ -168,25 +168,68 @@ RowsFactory = Callable[[], Rows]
 
 
 def snapshot(client: Any, experiment: str = "flairhub/sample") -> dict[str, Any]:
-    """All that the active runs of an experiment show, but identifiers and addresses, by row."""
+    """All that the active runs of an experiment show, but identifiers, addresses and the load of the machine, by name.
+
+    A parent is shown by its name.
+    """
     found = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([found.experiment_id], max_results=1000)
+    titles = {run.info.run_id: title_of(run) for run in runs}
+    assert len(set(titles.values())) == len(titles), "two active runs show the same"
     shown: dict[str, Any] = {}
-    for run in client.search_runs([found.experiment_id], max_results=1000):
+    for run in runs:
         identifier = run.info.run_id
         history = {
             key: sorted((point.step, point.value) for point in client.get_metric_history(identifier, key))
             for key in run.data.metrics
+            if not key.startswith("system/")
         }
-        artifacts = [item.path for item in client.list_artifacts(identifier)]
-        artifacts += [item.path for item in client.list_artifacts(identifier, "figures")]
-        assert run.info.run_name not in shown, "a row has two active runs"
-        shown[run.info.run_name] = {
+        tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.user"}
+        if "mlflow.parentRunId" in tags:
+            tags["mlflow.parentRunId"] = titles[tags["mlflow.parentRunId"]]
+        shown[titles[identifier]] = {
             "status": run.info.status,
             "times": (run.info.start_time, run.info.end_time),
             "params": dict(run.data.params),
-            "tags": {key: value for key, value in run.data.tags.items() if key != "mlflow.user"},
+            "tags": tags,
             "history": history,
             "inputs": sorted((i.dataset.name, i.dataset.digest, i.dataset.profile) for i in run.inputs.dataset_inputs),
-            "artifacts": sorted(artifacts),
+            "artifacts": sorted(artifacts_of(client, identifier)),
+        }
+    return shown
+
+
+def title_of(run: Any) -> str:
+    """Name of a run; with its experiments where it is of an experiment, so that runs of one row are told apart."""
+    label = run.data.tags.get("dvc.experiments")
+    return f"{run.info.run_name} {label}" if label else str(run.info.run_name)
+
+
+def artifacts_of(client: Any, run_id: str, folder: str | None = None) -> list[str]:
+    """Paths of all files among a run's artifacts."""
+    paths = []
+    for item in client.list_artifacts(run_id, folder):
+        paths += artifacts_of(client, run_id, item.path) if item.is_dir else [item.path]
+    return paths
+
+
+def models(client: Any) -> dict[str, Any]:
+    """All that the registry shows, but version numbers, identifiers and addresses: by model, versions by weights."""
+    shown = {}
+    for model in client.search_registered_models():
+        versions = client.search_model_versions(f"name = '{model.name}'")
+        by_number = {str(version.version): version for version in versions}
+        shown[model.name] = {
+            "description": model.description,
+            "aliases": {alias: by_number[str(v)].tags["weights_sha256"] for alias, v in model.aliases.items()},
+            "versions": {
+                version.tags["weights_sha256"]: {
+                    "tags": dict(version.tags),
+                    "description": version.description,
+                    "source": version.source.rpartition("/")[2],
+                    "run": client.get_run(version.run_id).info.run_name,
+                }
+                for version in versions
+            },
         }
     return shown

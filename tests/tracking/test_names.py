@@ -48,4 +48,4 @@ def test_shortened_texts_of_different_wholes_differ() -> None:
 def test_what_comes_at_every_step_has_a_group_of_its_own() -> None:
     assert names.history_metric("train_loss") == "history/train_loss"
     assert names.history_metric("valid.miou", "seed-2") == "history/seed-2/valid.miou"
-    assert names.history_metric("train.loss") == "live/train.loss"
+    assert names.history_metric("train.loss") == "step/train.loss"

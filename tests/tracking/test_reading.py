@@ -77,7 +77,7 @@ def test_history_without_steps_is_refused(empty_rows: Any) -> None:
 
 def test_tags_and_identity(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
-    record = record_of(empty_rows, experiment="gold-fish")
+    record = record_of(empty_rows)
     assert record.tags["flairhub.row_key"] == empty_rows.key("LC-A")
     assert record.tags["flairhub.inputs"] == "A E"
     assert record.tags["flairhub.profile"] == "sample"
@@ -87,7 +87,6 @@ def test_tags_and_identity(empty_rows: Any) -> None:
     assert record.tags["run.git_dirty"] == "false"
     assert record.tags["environment.libraries.torch"] == "2.14.1"
     assert record.tags["flairhub.seeds"] == "1"
-    assert record.tags["dvc.experiment"] == "gold-fish"
     assert "64.1" in record.tags["mlflow.note.content"]  # the published figure of LC-A
     assert "`train.global_batch_size`: unknown: not stated" in record.tags["mlflow.note.content"]
     assert (record.start_ms, record.end_ms) == (1_700_000_000_000, 1_700_000_060_000)
@@ -128,7 +127,7 @@ def test_dataset_digest_follows_the_archives(empty_rows: Any) -> None:
 def test_weights_are_addressed_not_copied(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     record = record_of(empty_rows)
-    assert json.loads(record.documents["weights.json"])["address"] == "models/LC-A/model.safetensors"
+    assert json.loads(record.documents["model/weights.json"])["address"] == "models/LC-A/model.safetensors"
     assert {path.name for path in record.files} == {
         "metrics.json",
         "details.json",

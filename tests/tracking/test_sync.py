@@ -70,14 +70,13 @@ def test_created_run_shows_the_files(rows: Any) -> None:
     ]
     assert shown["artifacts"] == [
         "details.json",
-        "figures",
         "figures/LC-A.png",
         "history.csv",
         "metrics.json",
+        "model/weights.json",
         "parameters.json",
         "receipt.json",
         "valid.json",
-        "weights.json",
     ]
 
 
@@ -215,7 +214,7 @@ def test_run_in_an_experiment_goes_to_the_main_store(
     monkeypatch.setenv("DVC_EXP_NAME", "gold-fish")
     report = sync(Workspace(root=copy, main=rows.root), ["LC-A"], profile="sample")
     assert report.created == ("LC-A",)
-    assert snapshot(client_of(rows))["LC-A"]["tags"]["dvc.experiment"] == "gold-fish"
+    assert list(snapshot(client_of(rows))) == ["LC-A gold-fish"]
     assert not (copy / "mlruns").exists()
 
 

@@ -1,8 +1,9 @@
 """Feeding MLflow while a training runs, without ever being able to stop it or slow it down.
 
-A thread of its own takes points out of a bounded buffer and writes them in batches. It connects only after some
-seconds, so that a short training does not pay for importing MLflow; it gives up after a few failures with one
-warning. Whatever it did not write, the sync writes later from the files; the sync also ends the run.
+A thread of its own takes points out of a bounded buffer and writes them in batches, and samples the load of the
+machine. It connects only after some seconds, so that a short training does not pay for importing MLflow; it gives up
+after a few failures with one warning. Whatever it did not write, the sync writes later from the files; the sync also
+ends the run, unless the training failed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flairhub.errors import FlairhubError
 from flairhub.tracking import names
 from flairhub.tracking.store import Store, configure_environment, open_store, shown
+from flairhub.tracking.system import SystemSampler
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 _log = logging.getLogger(__name__)
 
@@ -62,8 +67,8 @@ class LiveRun:
     """Seconds from `start` to the first connection; a training that ends before leaves all to the sync."""
     flush_every_s: float = 3.0
     """Seconds between two batches."""
-    thin_s: float = 2.0
-    """Seconds between two kept values of what comes at every step."""
+    system_every_s: float = 10.0
+    """Seconds between two samples of the load of the machine."""
     capacity: int = 20_000
     """Most points that wait; the oldest go first."""
     max_failures: int = 3
@@ -74,9 +79,12 @@ class LiveRun:
     _store: Store | None = field(init=False, default=None)
     _run_id: str | None = field(init=False, default=None)
     _known_steps: dict[str, int] = field(init=False, default_factory=dict)
-    _next_ms: dict[str, int] = field(init=False, default_factory=dict)
     _failures: int = field(init=False, default=0)
     _begun_ms: int = field(init=False, default=0)
+    _sampler: SystemSampler = field(init=False, default_factory=SystemSampler)
+    _samples: int = field(init=False, default=0)
+    _sample_at: float = field(init=False, default=0.0)
+    _ended_by: BaseException | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Make the buffer."""
@@ -115,24 +123,25 @@ class LiveRun:
 
         Args:
             step: optimiser steps done, as in the `step` column of history.csv.
-            metrics: columns of history.csv and their values; what is not a finite number is left out. Of what comes
-                at every step (`names.PER_STEP`) one value per `thin_s` is kept.
+            metrics: columns of history.csv or steps.csv and their values; what is not a finite number is left out.
         """
         if self.given_up:
             return
         self.start()
         stamp = _now_ms()
         for column, value in metrics.items():
-            if not names.is_number(value):
-                continue
-            if column in names.PER_STEP:
-                if stamp < self._next_ms.get(column, 0):
-                    continue
-                self._next_ms[column] = stamp + int(1000 * self.thin_s)
-            self._points.append(_Point(names.history_metric(column, self.part), float(value), stamp, step))
+            if names.is_number(value):
+                self._points.append(_Point(names.history_metric(column, self.part), float(value), stamp, step))
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Write what waits, for at most `timeout_s` seconds. The run stays RUNNING: the sync ends it."""
+    def close(self, timeout_s: float = 5.0, *, error: BaseException | None = None) -> None:
+        """Write what waits, for at most `timeout_s` seconds. The run stays RUNNING: the sync ends it.
+
+        Args:
+            timeout_s: how long to wait for MLflow.
+            error: what ended the training. The run is then marked FAILED (KILLED where the user interrupted it); the
+                same training continues it when it is taken up again.
+        """
+        self._ended_by = error
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -144,14 +153,30 @@ class LiveRun:
 
     def _work(self) -> None:
         """The thread: wait, connect, write until the end."""
-        if self._stop.wait(self.connect_after_s):
-            return
+        connect_at = time.monotonic() + self.connect_after_s
+        while (left := connect_at - time.monotonic()) > 0:
+            self._sample()
+            if self._stop.wait(min(left, self.system_every_s)):
+                if isinstance(self._ended_by, Exception):
+                    break  # short, but its failure is to be seen
+                return
         while not self.given_up:
             ending = self._stop.is_set()
+            self._sample()
             written = self._attempt()
             if ending and (written or self.given_up):
                 return
             self._stop.wait(self.flush_every_s if written else min(self.flush_every_s, 1.0))
+
+    def _sample(self) -> None:
+        """Note the load of the machine where it is time; the step counts samples."""
+        if time.monotonic() < self._sample_at:
+            return
+        self._sample_at = time.monotonic() + self.system_every_s
+        stamp = _now_ms()
+        for name, value in self._sampler.sample().items():
+            self._points.append(_Point(name, value, stamp, self._samples))
+        self._samples += 1
 
     def _attempt(self) -> bool:
         """One batch; counts failures in a row."""
@@ -177,9 +202,12 @@ class LiveRun:
 
         store = self._connected()
         with explaining(self.uri):
+            ended_by = self._ended_by
             if self._run_id is None:
                 self._run_id = self._begin(store)
             self._flush(store, self._run_id)
+            if ended_by is not None:
+                self._mark_failed(store, self._run_id, ended_by)
 
     def _connected(self) -> Store:
         if self._store is None:
@@ -195,14 +223,40 @@ class LiveRun:
         wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
         for run in store.client.search_runs([experiment_id], filter_string=wanted, max_results=20):
             if names.EVAL_KEY not in run.data.tags:
-                for metric in run.data.metrics:
-                    history = store.client.get_metric_history(run.info.run_id, metric)
-                    self._known_steps[metric] = max(point.step for point in history)
+                self._take_up(store, run)
                 return str(run.info.run_id)
         run = store.client.create_run(
             experiment_id, start_time=self._begun_ms, run_name=self.name, tags={**self.tags, **tags}
         )
         return str(run.info.run_id)
+
+    def _take_up(self, store: Store, run: Run) -> None:
+        """Continue a run whose process died or failed: no point twice, and it is running again."""
+        run_id = run.info.run_id
+        for metric in run.data.metrics:
+            history = store.client.get_metric_history(run_id, metric)
+            self._known_steps[metric] = max(point.step for point in history)
+        system = [step for name, step in self._known_steps.items() if _is_system(name)]
+        first = max(system, default=-1) + 1
+        self._samples += first
+        waiting = [
+            _Point(point.name, point.value, point.stamp, point.step + first) if _is_system(point.name) else point
+            for point in self._points
+        ]
+        self._points.clear()
+        self._points.extend(waiting)
+        for tag, value in self.tags.items():
+            if run.data.tags.get(tag) != value:
+                store.client.set_tag(run_id, tag, value)
+        if run.info.status != "RUNNING":
+            store.client.update_run(run_id, status="RUNNING")
+        if names.FAILURE in run.data.tags:
+            store.client.delete_tag(run_id, names.FAILURE)
+
+    def _mark_failed(self, store: Store, run_id: str, error: BaseException) -> None:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        store.client.set_tag(run_id, names.FAILURE, names.shortened(said, names.MAX_TAG))
+        store.client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
 
     def _flush(self, store: Store, run_id: str) -> None:
         """Write the waiting points; those of a failed request wait again."""
@@ -230,6 +284,10 @@ def _import_mlflow(uri: str) -> None:
             importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
     except ModuleNotFoundError:
         return  # `open_store` says what to install
+
+
+def _is_system(metric: str) -> bool:
+    return metric.startswith(f"{names.SYSTEM}/")
 
 
 def _now_ms() -> int:

@@ -10,7 +10,17 @@ from flairhub.benchmark.keys import row_key
 from flairhub.config.workspace import Workspace
 from flairhub.tracking import names
 from flairhub.tracking.live import LiveRun
+from flairhub.tracking.liveness import workspace_mark
 from flairhub.tracking.store import tracking_uri
+
+_FAILURE_TIMEOUT_S = 30.0
+"""How long a training that failed may wait for MLflow to be told so."""
+
+
+def experiment_tags() -> dict[str, str]:
+    """Tags of the DVC experiment in which this process runs; none outside of one."""
+    names_of = {names.EXPERIMENTS: "DVC_EXP_NAME", names.BASELINE: "DVC_EXP_BASELINE_REV"}
+    return {tag: os.environ[variable] for tag, variable in names_of.items() if os.environ.get(variable)}
 
 
 @contextmanager
@@ -34,9 +44,13 @@ def live_monitor(
     """
     uri = tracking_uri(workspace, settings_uri)
     first = next(iter(keys))
-    tags = {"flairhub.profile": profile, "mlflow.source.name": f"train@{row}"}
-    if os.environ.get("DVC_EXP_NAME"):
-        tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
+    tags = {
+        names.PROFILE: profile,
+        "mlflow.source.name": f"train@{row}",
+        names.WORKSPACE: workspace_mark(workspace),
+        names.TRAININGS: ",".join(keys.values()),
+        **experiment_tags(),
+    }
     runs: list[LiveRun] = []
 
     def begin(seed: int, key: str) -> LiveRun:
@@ -54,6 +68,10 @@ def live_monitor(
 
     try:
         yield begin
+    except BaseException as error:
+        for run in runs[-1:]:  # the earlier ones have ended well
+            run.close(_FAILURE_TIMEOUT_S if isinstance(error, Exception) else 5.0, error=error)
+        raise
     finally:
         for run in runs:
             run.close()

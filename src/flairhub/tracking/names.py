@@ -1,7 +1,8 @@
 """Names of parameters, metrics and tags in MLflow: the live logger and the sync write the same ones.
 
-A slash in a metric's name makes a group in the UI: `history/...` (per epoch), `valid/...` and `test/...`
-(final figures), `cost/...` (what differs between two runs of the same inputs: seconds, memory).
+A slash in a metric's name makes a group in the UI: `step/...` and `history/...` (per optimiser step, per epoch),
+`valid/...` and `test/...` (final figures), `cost/...` and `system/...` (what differs between two runs of the same
+inputs: seconds, memory, load of the machine).
 """
 
 from __future__ import annotations
@@ -16,13 +17,46 @@ from typing import Any
 ROW = "flairhub.row"
 ROW_KEY = "flairhub.row_key"
 EVAL_KEY = "flairhub.eval_key"
+PROFILE = "flairhub.profile"
+WEIGHTS = "flairhub.weights_sha256"
 WRITER = "flairhub.writer"
 """Who made the run: `sync`, or `live` for a run that began during the training."""
 FINGERPRINT = "flairhub.fingerprint"
 """Hash of the files the run shows; another value means that the run is out of date."""
 
+KIND = "flairhub.kind"
+"""`sweep` on a run that stands for a sweep; no other run has it."""
+FAILURE = "flairhub.failure"
+"""Why a run ended without a result."""
+EXPERIMENTS = "dvc.experiments"
+"""DVC experiments whose result the run is, sorted, comma-separated."""
+REVISIONS = "dvc.revisions"
+"""Git commits whose dvc.lock has the run's result, newest first, comma-separated."""
+BASELINE = "dvc.baseline"
+"""Commit that the run's sweep started from."""
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag: the run under which this one is shown."""
+NOTE = "mlflow.note.content"
+"""MLflow's own tag: the description in the UI."""
+WORKSPACE = "flairhub.workspace"
+"""Which workspace of which machine trains: nobody else can see whether the process is alive."""
+TRAININGS = "flairhub.trainings"
+"""Keys of the trainings behind a live run, comma-separated: each names a folder of resume states."""
+
+MODEL = "model"
+"""Folder among a run's artifacts that a version of the registered model points to."""
+
+SYSTEM = "system"
+"""Group of the load of the machine; the UI shows it on a page of its own."""
+
 PER_STEP = frozenset({"train.loss"})
-"""What a training reports at every step and no file keeps: only a live run shows it, in the group `live/`."""
+"""What a training reports per optimiser step, in steps.csv; the group `step/`."""
+
+NOT_FOR_CHOOSING = (
+    "Choose models, parameters and thresholds by `valid/...`. Views that are ranked by `test/...` are for reporting: "
+    "who chooses by them no longer has a test set."
+)
+"""Said wherever runs or models can be ranked."""
 
 MAX_KEY = 250
 """Longest name of a parameter, metric or tag, characters (MLflow's limit)."""
@@ -44,14 +78,19 @@ def experiment_name(profile: str) -> str:
     return f"flairhub/{slug(profile)}"
 
 
+def model_name(profile: str, row: str) -> str:
+    """Name of the registered model of a row, e.g. `flairhub.sample.LC-A`."""
+    return f"flairhub.{slug(profile)}.{slug(row)}"
+
+
 def history_metric(column: str, part: str = "") -> str:
-    """Metric name of a column of history.csv, e.g. `train_loss` -> `history/train_loss`.
+    """Metric name of a column of history.csv or steps.csv, e.g. `train_loss` -> `history/train_loss`.
 
     Args:
         column: column of history.csv, or a name of `PER_STEP`.
         part: which of several trainings of the row, e.g. `seed-2`; empty where there is one.
     """
-    group = "live" if column in PER_STEP else "history"
+    group = "step" if column in PER_STEP else "history"
     return f"{group}/{slug(part)}/{slug(column)}" if part else f"{group}/{slug(column)}"
 
 

@@ -1,4 +1,4 @@
-"""Figures of a run: confusion matrix, IoU per class, training curves.
+"""Figures of a run: confusion matrix, IoU per class, training curves, example maps.
 
 Drawn with matplotlib's Agg canvas without pyplot's global state, so that the same data always gives the same
 bytes and a figure can be drawn in any thread. Layouts are fixed instead of solved: that halves the time.
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.errors import ConfigurationError
 from flairhub.tracking import names
+from flairhub.tracking.example_maps import draw_examples
 from flairhub.tracking.figures import class_scores
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw_all(record: RunRecord) -> dict[str, bytes]:
         figures[f"iou_{names.slug(task)}.png"] = iou_bars(title, task, entry)
     if record.history:
         figures["training.png"] = training_curves(record.name, record.history)
-    return figures
+    return figures | draw_examples(record.name, record.examples)
 
 
 def confusion_matrix(title: str, figures: Mapping[str, Any]) -> bytes:
@@ -71,7 +72,7 @@ def confusion_matrix(title: str, figures: Mapping[str, Any]) -> bytes:
     figure.text(0.1 / side, 0.5, "truth", fontsize=8, rotation=90, ha="left", va="center")
     left_out = "" if len(scored) == len(classes) else "; grey: not scored"
     figure.text(0.01, 1 - 0.2 / side, f"{title}: confusion, % of the true class{left_out}", fontsize=9, va="center")
-    return _png(figure)
+    return png(figure)
 
 
 def iou_bars(title: str, task: str, figures: Mapping[str, Any]) -> bytes:
@@ -110,7 +111,7 @@ def iou_bars(title: str, task: str, figures: Mapping[str, Any]) -> bytes:
     axes.set_xlabel("IoU, %", fontsize=8)
     note = "; lines: ROI bootstrap interval" if known else ""
     axes.set_title(f"{title}: IoU per class{note}", fontsize=9, loc="left")
-    return _png(figure)
+    return png(figure)
 
 
 def training_curves(title: str, history: Sequence[MetricPoint]) -> bytes:
@@ -139,7 +140,7 @@ def training_curves(title: str, history: Sequence[MetricPoint]) -> bytes:
             ink = _SERIES[number % len(_SERIES)]
             axes.text(0.98, place, column, color=ink, fontsize=7, ha="right", va="top", transform=axes.transAxes)
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")
-    return _png(figure)
+    return png(figure)
 
 
 def _colours(task: str, figures: Mapping[str, Any]) -> Sequence[str]:
@@ -199,7 +200,8 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; no date or version in it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()

@@ -15,7 +15,16 @@ from flairhub.files import canonical_json
 from flairhub.tracking import names
 from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.figures import task_metrics
-from flairhub.tracking.records import DatasetInput, MetricPoint, RunIdentity, RunRecord, Skipped
+from flairhub.tracking.records import (
+    DatasetInput,
+    ExampleMap,
+    MetricPoint,
+    Origin,
+    RunIdentity,
+    RunRecord,
+    Skipped,
+    Weights,
+)
 from flairhub.tracking.sources import (
     RunFiles,
     lock_tags,
@@ -58,12 +67,18 @@ def read_identity(root: Path, row: str, profile: str) -> RunIdentity | Skipped:
         row_key=receipt["row_key"],
         eval_key=receipt["eval_key"],
         profile=str(receipt.get("profile") or profile),
+        weights_sha256=receipt["weights_sha256"],
         fingerprint=files.fingerprint(VERSION),
     )
 
 
 def read_record(
-    root: Path, identity: RunIdentity, *, lock: Mapping[str, Any], experiment: str = ""
+    root: Path,
+    identity: RunIdentity,
+    *,
+    lock: Mapping[str, Any],
+    origin: Origin = Origin(),  # noqa: B008 - frozen
+    archives: Path | None = None,
 ) -> RunRecord | Skipped:
     """Read a row's whole record.
 
@@ -71,7 +86,8 @@ def read_record(
         root: folder of params.yaml.
         identity: from `read_identity`.
         lock: stages of dvc.lock, from `sources.read_lock`.
-        experiment: name of the DVC experiment in which the files were made, if any.
+        origin: where else the result was found.
+        archives: folder of the archives of the manifest in `root`, for labels; None where they are not here.
 
     Returns:
         The record, or why there is none: the history beside it is that of a later training.
@@ -87,20 +103,24 @@ def read_record(
         return Skipped(row, f"models/{row} was trained after the evaluation; run `dvc repro evaluate@{row}`")
     details = read_object(files.layout.details)
     volatile = read_object(files.volatile, optional=True)
+    datasets = tuple(_datasets(root, receipt))
+    known = any('"unknown"' not in dataset.source for dataset in datasets)
     return RunRecord(
         identity=identity,
         name=row,
         params=_params(receipt),
         metrics=_metrics(files, details, volatile),
         history=tuple(_history(files)),
-        tags=_tags(identity, receipt, volatile) | ({"dvc.experiment": experiment} if experiment else {}),
-        late_tags=lock_tags(lock, files),
-        datasets=tuple(_datasets(root, receipt)),
+        tags=_tags(identity, receipt, volatile),
+        late_tags=lock_tags(lock, files) | origin.tags,
+        datasets=datasets,
         files=tuple(path for path in _small_files(files) if path.is_file()),
         documents=_documents(files, receipt),
         details=details,
-        start_ms=_milliseconds(volatile, "start_ms"),
-        end_ms=_milliseconds(volatile, "end_ms"),
+        examples=tuple(_examples(files, details, archives if known else None)),
+        weights=_weights(files, receipt),
+        start_ms=_milliseconds(volatile, "start_ms") or origin.time_ms,
+        end_ms=_milliseconds(volatile, "end_ms") or origin.time_ms,
     )
 
 
@@ -141,7 +161,8 @@ def _params(receipt: dict[str, Any]) -> dict[str, str]:
 
 
 def _history(files: RunFiles) -> Iterator[MetricPoint]:
-    for part, path in files.histories.items():
+    curves = [*files.histories.items(), *files.steps.items()]
+    for part, path in curves:
         for cells in read_history(path):
             step = _number(cells.get("step"))
             if step is None:
@@ -169,14 +190,14 @@ def _tags(identity: RunIdentity, receipt: dict[str, Any], volatile: dict[str, An
         names.ROW_KEY: identity.row_key,
         names.EVAL_KEY: identity.eval_key,
         names.FINGERPRINT: identity.fingerprint,
-        "flairhub.profile": identity.profile,
+        names.PROFILE: identity.profile,
         "flairhub.tasks": ", ".join(recipe.get("tasks", ())),
         "flairhub.modalities": ", ".join(modalities),
         "flairhub.inputs": short_modalities(modalities),
         "flairhub.seeds": ", ".join(receipt.get("seeds") or ()),
         "mlflow.source.name": f"train@{identity.row}",
         "mlflow.source.type": "PROJECT",
-        "mlflow.note.content": _note(identity, receipt, modalities),
+        names.NOTE: _note(identity, receipt, modalities),
     }
     for key in sorted(receipt):
         if key.endswith("_sha256") and isinstance(receipt[key], str):
@@ -194,7 +215,7 @@ def _note(identity: RunIdentity, receipt: dict[str, Any], modalities: tuple[str,
     published = PUBLISHED_ROWS.get(identity.row)
     if published is not None:
         lines += [f"Published: O.A. {published.oa} %, mIoU {published.miou} %.", ""]
-    lines += [f"Make it again: `dvc repro evaluate@{identity.row}`"]
+    lines += [f"Make it again: `dvc repro evaluate@{identity.row}`", "", names.NOT_FOR_CHOOSING]
     unknown = receipt.get("unknown_choices") or {}
     if unknown:
         lines += ["", "Choices that no source confirms:", "", *(f"- `{key}`: {why}" for key, why in unknown.items())]
@@ -232,16 +253,38 @@ def _small_files(files: RunFiles) -> tuple[Path, ...]:
     return (layout.metrics, layout.details, layout.receipt, layout.model / "history.csv", files.valid)
 
 
-def _documents(files: RunFiles, receipt: dict[str, Any]) -> dict[str, str]:
+def _examples(files: RunFiles, details: dict[str, Any], archives: Path | None) -> Iterator[ExampleMap]:
+    for task, path in files.examples:
+        entry = details.get("tasks", {}).get(task)
+        if entry is not None:
+            yield ExampleMap(
+                task=task,
+                patch_id=path.stem,
+                level=int(entry.get("level", 1)),
+                prediction=path,
+                archives=archives,
+            )
+
+
+def _weights(files: RunFiles, receipt: dict[str, Any]) -> Weights:
     path = files.layout.weights
-    weights = {
-        "address": path.relative_to(files.root).as_posix(),
-        "sha256": receipt["weights_sha256"],
-        "size": path.stat().st_size if path.is_file() else None,
+    return Weights(
+        address=path.relative_to(files.root).as_posix(),
+        sha256=receipt["weights_sha256"],
+        path=path if path.is_file() else None,
+    )
+
+
+def _documents(files: RunFiles, receipt: dict[str, Any]) -> dict[str, str]:
+    weights = _weights(files, receipt)
+    about = {
+        "address": weights.address,
+        "sha256": weights.sha256,
+        "size": weights.path.stat().st_size if weights.path is not None else None,
     }
     return {
         "parameters.json": json.dumps(receipt["recipe"], indent=1, sort_keys=True) + "\n",
-        "weights.json": json.dumps(weights, indent=1, sort_keys=True) + "\n",
+        f"{names.MODEL}/weights.json": json.dumps(about, indent=1, sort_keys=True) + "\n",
     }
 
 

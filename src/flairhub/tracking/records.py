@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flairhub.tracking import names
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
@@ -15,6 +17,7 @@ class RunIdentity:
     row_key: str
     eval_key: str
     profile: str
+    weights_sha256: str
     fingerprint: str
     """Hash of the files that the run shows."""
 
@@ -52,6 +55,64 @@ class DatasetInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a result was found besides the files of the workspace. All empty: nothing is known."""
+
+    revisions: tuple[str, ...] = ()
+    """Commits, newest first."""
+    experiments: tuple[str, ...] = ()
+    """DVC experiments, sorted."""
+    baseline: str = ""
+    """Commit from which an experiment that changed the result started."""
+    time_ms: int | None = None
+    """Of the oldest commit, milliseconds since 1970."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that say so."""
+        shown = {
+            names.REVISIONS: _listed(self.revisions),
+            names.EXPERIMENTS: _listed(self.experiments),
+            names.BASELINE: self.baseline,
+        }
+        return {key: value for key, value in shown.items() if value}
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    """Comma-separated, as many as a tag holds."""
+    kept = list(texts)
+    while kept and len(",".join(kept)) > names.MAX_TAG - 20:
+        kept.pop()
+    more = f",and {len(texts) - len(kept)} more" if len(kept) < len(texts) else ""
+    return ",".join(kept) + more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleMap:
+    """The prediction of one test patch that the evaluation kept."""
+
+    task: str
+    patch_id: str
+    level: int
+    """Of the nomenclature."""
+    prediction: Path
+    """GeoTIFF of classes."""
+    archives: Path | None
+    """Folder of the archives with its label; None where they are not on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """The weights behind a run."""
+
+    address: str
+    """Path in the repository."""
+    sha256: str
+    path: Path | None
+    """None where the file is not here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """Everything that a run shows."""
 
@@ -72,6 +133,8 @@ class RunRecord:
     """Generated texts by file name: the recipe as JSON, the address and hash of the weights."""
     details: dict[str, Any]
     """details.json, for the figures."""
+    examples: tuple[ExampleMap, ...]
+    weights: Weights
     start_ms: int | None
     """Milliseconds since 1970, from volatile.json."""
     end_ms: int | None

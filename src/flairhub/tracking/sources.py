@@ -39,8 +39,22 @@ class RunFiles:
 
         None where the weights were released, not trained.
         """
+        return self._parts("history.csv")
+
+    @property
+    def steps(self) -> dict[str, Path]:
+        """steps.csv by part, as `histories`."""
+        return self._parts("steps.csv")
+
+    @property
+    def examples(self) -> list[tuple[str, Path]]:
+        """(task, GeoTIFF) of the predictions that the evaluation kept."""
+        paths = sorted((self.layout.report / "examples").glob("*/*.tif"))
+        return [(path.parent.name, path) for path in paths]
+
+    def _parts(self, name: str) -> dict[str, Path]:
         model = self.layout.model
-        paths = sorted((*model.glob("history.csv"), *model.glob("seed-*/history.csv")))
+        paths = sorted((*model.glob(name), *model.glob(f"seed-*/{name}")))
         return {path.parent.relative_to(model).as_posix().removeprefix("."): path for path in paths}
 
     @property
@@ -64,8 +78,10 @@ class RunFiles:
         Volatile facts do not enter: two machines that restore the same outputs show the same run.
         """
         layout = self.layout
-        paths = (layout.receipt, layout.metrics, layout.details, *self.histories.values(), self.valid)
+        curves = (*self.histories.values(), *self.steps.values())
+        paths = (layout.receipt, layout.metrics, layout.details, *curves, self.valid)
         parts = [str(version), *(file_sha256(path) if path.is_file() else "" for path in paths)]
+        parts += [f"{task}/{path.name} {file_sha256(path)}" for task, path in self.examples]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -135,18 +151,39 @@ def read_lock(root: Path) -> dict[str, Any]:
     Raises:
         TrackingError: it is not YAML, for instance because of conflict marks.
     """
-    import yaml
-
     path = root / "dvc.lock"
     if not path.is_file():
         return {}
+    stages = parse_lock(path.read_text(encoding="utf-8"))
+    if stages is None:
+        raise TrackingError(f"{path}: expected YAML, but got something else. Remove it and run `dvc repro`.")
+    return stages
+
+
+def parse_lock(text: str) -> dict[str, Any] | None:
+    """The stages in the text of a lock file; none where it has none, None where it is no YAML."""
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader, the faster one
-    except yaml.YAMLError as error:
-        raise TrackingError(f"{path}: expected YAML, but got: {error}. Remove it and run `dvc repro`.") from None
+        value = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the faster one
+    except yaml.YAMLError:
+        return None
     stages = value.get("stages") if isinstance(value, dict) else None
     return stages if isinstance(stages, dict) else {}
+
+
+def receipt_md5(stages: Mapping[str, Any], row: str) -> str | None:
+    """DVC's checksum of the row's receipt in a lock file; it stands for the row's whole result. None: no result."""
+    wanted = row_files(row).receipt.as_posix()
+    outs = (stages.get(f"evaluate@{row}") or {}).get("outs", ())
+    return next((str(out["md5"]) for out in outs if out["path"] == wanted and "md5" in out), None)
+
+
+def file_md5(path: Path) -> str:
+    """MD5 of a file's bytes, as DVC names it."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "md5").hexdigest()
 
 
 def lock_tags(stages: Mapping[str, Any], files: RunFiles) -> dict[str, str]:
@@ -157,11 +194,7 @@ def lock_tags(stages: Mapping[str, Any], files: RunFiles) -> dict[str, str]:
     """
     tags: dict[str, str] = {}
     row = files.row
-    with files.layout.receipt.open("rb") as handle:
-        present = hashlib.file_digest(handle, "md5").hexdigest()
-    outs = (stages.get(f"evaluate@{row}") or {}).get("outs", ())
-    receipt = files.layout.receipt.relative_to(files.root).as_posix()
-    if not any(out["path"] == receipt and out.get("md5") == present for out in outs):
+    if receipt_md5(stages, row) != file_md5(files.layout.receipt):
         return tags
     for stage in ("train", "evaluate"):
         entry = stages.get(f"{stage}@{row}")

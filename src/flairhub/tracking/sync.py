@@ -2,29 +2,39 @@
 
 A run belongs to one pair of row and evaluation key. The files are the truth: a run that a killed sync left half
 written is made again, a run that the live logger began is completed, a run whose files have changed is replaced,
-and where the whole store is lost all of them come back. Running it twice changes nothing.
+and where the whole store is lost all of them come back. Running it twice changes nothing. What no file holds does
+not come back: identifiers, the load of the machine, and runs of trainings that never ended.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from tqdm import tqdm
 
 from flairhub.archives.locks import locked
+from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
 from flairhub.tracking import names, writer
+from flairhub.tracking.cache import open_cache
+from flairhub.tracking.history import Found, baseline_receipt, merged, past_results
+from flairhub.tracking.liveness import end_dead_runs
+from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
-from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
-from flairhub.tracking.sources import RunFiles, lock_tags, read_lock
-from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
+from flairhub.tracking.records import Origin, RunIdentity, RunRecord, Skipped
+from flairhub.tracking.registry import register
+from flairhub.tracking.sources import RunFiles, file_md5, lock_tags, read_lock
+from flairhub.tracking.store import Store, explaining, open_store, shown, sqlite_path, tracking_uri
+from flairhub.tracking.sweeps import group_sweeps
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -47,7 +57,9 @@ class SyncReport:
     """Runs that were begun live, left half written, out of date, or lacked tags or artifacts."""
     unchanged: tuple[str, ...]
     skipped: dict[str, str]
-    """Row -> reason, where the files do not make a run yet."""
+    """Row -> reason, where the files do not make a run yet, or are not in DVC's cache."""
+    ended: tuple[str, ...] = ()
+    """Rows of runs whose process had died without a result."""
 
 
 @dataclass(slots=True)
@@ -65,61 +77,142 @@ class _Plan:
     """Whether `run` shows exactly the present files."""
 
 
-def sync(workspace: Workspace, rows: Iterable[str], *, profile: str, uri: str | None = None) -> SyncReport:
-    """Bring the runs of the rows up to date.
+def sync(
+    workspace: Workspace,
+    rows: Iterable[str],
+    *,
+    profile: str,
+    uri: str | None = None,
+    history: bool = False,
+    archives: Path | None = None,
+    copy_mb: float = 0.0,
+) -> SyncReport:
+    """Bring the runs of the rows up to date, their models in the registry, sweeps, and runs of dead processes.
 
     Args:
         workspace: files are read from its root; the lock lies in its main folder.
         rows: row identifiers, as in params.yaml.
         profile: profile of params.yaml; names the experiment.
         uri: address of the local settings; None for the default (see `tracking_uri`).
+        history: also every result in git's history and in DVC's experiments, as far as DVC's cache has it.
+        archives: folder of the archives of data/manifest.json, for labels beside the example maps; None: no labels.
+        copy_mb: weights up to this size, MB, are copied into the store; 0: none.
 
     Returns:
-        What was done, in the order of `rows`.
+        What was done, in the order of `rows`; then results of the past, newest first.
 
     Raises:
         TrackingError: MLflow does not answer, or a file breaks its contract. What was written until then stays, and
             the next sync completes it.
     """
     address = tracking_uri(workspace, uri)
-    read = [read_identity(workspace.root, row, profile) for row in rows]
-    identities = [item for item in read if isinstance(item, RunIdentity)]
-    skipped = [item for item in read if isinstance(item, Skipped)]
     done: dict[str, Outcome] = {}
-    with locked(workspace.state / "locks" / "tracking.lock"):
-        if identities:
+    with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
+        found, skipped = _present(workspace, rows, profile)
+        if history:
+            past, absent = past_results(workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main))
+            found, skipped = merged(found, past), [*skipped, *absent]
+        ended: tuple[str, ...] = ()
+        if found or _has_store(address):
             store = open_store(address)
             with explaining(address):
-                _update(store, workspace, identities, done, skipped)
+                work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb)
+                work.update(found, done, skipped)
+                ended = work.finish({profile, *(item.identity.profile for item in found)})
     return SyncReport(
         uri=shown(address),
-        created=_rows(done, "created"),
-        completed=_rows(done, "completed"),
-        unchanged=_rows(done, "unchanged"),
+        created=_labels(done, "created"),
+        completed=_labels(done, "completed"),
+        unchanged=_labels(done, "unchanged"),
         skipped={item.row: item.reason for item in skipped},
+        ended=ended,
     )
 
 
-def _update(
-    store: Store, workspace: Workspace, identities: list[RunIdentity], done: dict[str, Outcome], skipped: list[Skipped]
-) -> None:
+def _has_store(address: str) -> bool:
+    """Whether there may be runs already; a store is not made for nothing."""
+    database = sqlite_path(address)
+    return database is None or database.is_file()
+
+
+def _present(workspace: Workspace, rows: Iterable[str], profile: str) -> tuple[list[Found], list[Skipped]]:
+    """The results of the workspace. Inside a DVC experiment they come from there."""
     lock = read_lock(workspace.root)
-    experiments = {p: store.experiment(names.experiment_name(p)) for p in sorted({i.profile for i in identities})}
-    work: list[tuple[_Plan, RunRecord]] = []
-    for identity in identities:
-        plan = _plan(store, identity, experiments[identity.profile])
-        if plan.finished:
-            done[identity.row] = _retag(store, plan, lock_tags(lock, RunFiles(root=workspace.root, row=identity.row)))
+    tags = experiment_tags()
+    name, baseline = tags.get(names.EXPERIMENTS, ""), tags.get(names.BASELINE, "")
+    found: list[Found] = []
+    skipped: list[Skipped] = []
+    for row in rows:
+        identity = read_identity(workspace.root, row, profile)
+        if isinstance(identity, Skipped):
+            skipped.append(identity)
             continue
-        record = read_record(workspace.root, identity, lock=lock, experiment=os.environ.get("DVC_EXP_NAME", ""))
-        if isinstance(record, Skipped):
-            skipped.append(record)
-        else:
-            work.append((plan, record))
-    with _drawn([record for _, record in work]) as figures:
-        for (plan, record), drawn in tqdm(zip(work, figures, strict=True), total=len(work), desc="track", disable=None):
-            done[record.name] = _write(store, plan, record, drawn)
-    _keep_order(done, identities)
+        before = baseline_receipt(workspace.main, baseline, row) if baseline else None
+        mine = file_md5(row_files(row, workspace.root).receipt)
+        origin = Origin(experiments=(name,) if name else (), baseline=baseline if before not in {None, mine} else "")
+        found.append(Found(label=row, root=workspace.root, identity=identity, lock=lock, origin=origin))
+    return found, skipped
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """One sync against an open store."""
+
+    store: Store
+    workspace: Workspace
+    archives: Path | None
+    copy_mb: float
+    experiments: dict[str, str] = field(default_factory=dict)
+    """Profile -> identifier of its MLflow experiment."""
+    written: list[str] = field(default_factory=list)
+    """Identifiers of the runs that are new or were completed."""
+    whole: list[Run] = field(default_factory=list)
+    """Runs that were whole before."""
+
+    def update(self, found: Sequence[Found], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
+        """Make the run of every result."""
+        work: list[tuple[_Plan, RunRecord, str]] = []
+        for item in found:
+            plan = _plan(self.store, item.identity, self.experiment(item.identity.profile))
+            if plan.finished and plan.run is not None:
+                done[item.label] = _retag(self.store, plan, item)
+                self.whole.append(plan.run)
+                continue
+            record = read_record(
+                item.root, item.identity, lock=item.lock, origin=item.origin, archives=self._labels_of(item)
+            )
+            if isinstance(record, Skipped):
+                skipped.append(Skipped(item.label, record.reason))
+            else:
+                work.append((plan, record, item.label))
+        with _drawn([record for _, record, _ in work]) as figures:
+            steps = tqdm(zip(work, figures, strict=True), total=len(work), desc="track", disable=None)
+            for (plan, record, label), drawn in steps:
+                done[label], run_id = _write(self.store, plan, record, drawn, self.copy_mb)
+                self.written.append(run_id)
+        _keep_order(done, [item.label for item in found])
+
+    def finish(self, profiles: set[str]) -> tuple[str, ...]:
+        """Registry, sweeps, dead runs; returns the rows of the latter."""
+        client = self.store.client
+        register(self.store, [*self.whole, *(client.get_run(run_id) for run_id in self.written)])
+        identifiers = [self.experiment(profile) for profile in sorted(profiles)]
+        ended = end_dead_runs(self.store, self.workspace, identifiers)
+        for identifier in identifiers:
+            group_sweeps(self.store, identifier)
+        return ended
+
+    def experiment(self, profile: str) -> str:
+        """Identifier of a profile's MLflow experiment."""
+        if profile not in self.experiments:
+            self.experiments[profile] = self.store.experiment(names.experiment_name(profile))
+        return self.experiments[profile]
+
+    def _labels_of(self, item: Found) -> Path | None:
+        """The archives, if the result's data are those of the workspace."""
+        mine, its = (root / "data" / "manifest.json" for root in (self.workspace.root, item.root))
+        same = mine.is_file() and its.is_file() and mine.read_bytes() == its.read_bytes()
+        return self.archives if same else None
 
 
 def _plan(store: Store, identity: RunIdentity, experiment_id: str) -> _Plan:
@@ -153,31 +246,46 @@ def _runs_of(store: Store, identity: RunIdentity, experiment_id: str) -> Iterato
             return
 
 
-def _retag(store: Store, plan: _Plan, late_tags: dict[str, str]) -> Outcome:
-    """A whole run: only duplicates go, and DVC's hashes are brought up to date."""
+def _retag(store: Store, plan: _Plan, item: Found) -> Outcome:
+    """A whole run: only duplicates go, and what is known of its origin and DVC's hashes is brought up to date."""
     from mlflow.entities import RunTag
 
     for run in plan.surplus:
         store.client.delete_run(run.info.run_id)
-    there = plan.run.data.tags if plan.run else {}
-    changed = [RunTag(key, value) for key, value in late_tags.items() if there.get(key) != value]
-    if plan.run is not None and changed:
-        store.client.log_batch(plan.run.info.run_id, tags=changed)
+    if plan.run is None:
+        return "unchanged"
+    there = plan.run.data.tags
+    late = lock_tags(item.lock, RunFiles(root=item.root, row=item.identity.row)) | _origin_tags(item, there)
+    changed = {key: value for key, value in late.items() if there.get(key) != value}
+    if changed:
+        store.client.log_batch(plan.run.info.run_id, tags=[RunTag(key, value) for key, value in changed.items()])
+        there.update(changed)
     return "completed" if changed or plan.surplus else "unchanged"
 
 
-def _write(store: Store, plan: _Plan, record: RunRecord, figures: dict[str, bytes]) -> Outcome:
-    """Complete the live run, or write a new one; then delete what it replaces."""
+def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
+    """Tags of the origin; one experiment alone adds itself to those that are known."""
+    if item.whole_origin:
+        return item.origin.tags
+    known = [name for name in there.get(names.EXPERIMENTS, "").split(",") if name]
+    origin = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments})))
+    return {key: value for key, value in origin.tags.items() if key != names.BASELINE or key not in there}
+
+
+def _write(
+    store: Store, plan: _Plan, record: RunRecord, figures: dict[str, bytes], copy_mb: float
+) -> tuple[Outcome, str]:
+    """Complete the live run, or write a new one; then delete what it replaces. Returns the run's identifier too."""
     surplus = list(plan.surplus)
     run = plan.run
     if run is not None and writer.contradicts(store, run, record):
         surplus.append(run)
         run = None
     run_id = writer.create_run(store, plan.experiment_id, record) if run is None else run.info.run_id
-    writer.fill_run(store, run_id, record, figures, begun=run)
+    writer.fill_run(store, run_id, record, figures, begun=run, copy_mb=copy_mb)
     for old in surplus:
         store.client.delete_run(old.info.run_id)
-    return "completed" if run is not None or surplus else "created"
+    return "completed" if run is not None or surplus else "created", run_id
 
 
 @contextmanager
@@ -197,11 +305,11 @@ def _drawn(records: list[RunRecord]) -> Iterator[Iterator[dict[str, bytes]]]:
                 future.cancel()
 
 
-def _rows(done: dict[str, Outcome], outcome: Outcome) -> tuple[str, ...]:
-    return tuple(row for row, found in done.items() if found == outcome)
+def _labels(done: dict[str, Outcome], outcome: Outcome) -> tuple[str, ...]:
+    return tuple(label for label, found in done.items() if found == outcome)
 
 
-def _keep_order(done: dict[str, Outcome], identities: list[RunIdentity]) -> None:
-    ordered = {i.row: done[i.row] for i in identities if i.row in done}
+def _keep_order(done: dict[str, Outcome], labels: Sequence[str]) -> None:
+    ordered = {label: done[label] for label in labels if label in done}
     done.clear()
     done.update(ordered)

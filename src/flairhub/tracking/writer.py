@@ -44,7 +44,15 @@ def create_run(store: Store, experiment_id: str, record: RunRecord) -> str:
     return str(run.info.run_id)
 
 
-def fill_run(store: Store, run_id: str, record: RunRecord, figures: Mapping[str, bytes], *, begun: Run | None) -> None:
+def fill_run(
+    store: Store,
+    run_id: str,
+    record: RunRecord,
+    figures: Mapping[str, bytes],
+    *,
+    begun: Run | None,
+    copy_mb: float = 0.0,
+) -> None:
     """Write what a run lacks and end it.
 
     The fingerprint comes in the last request but one: a run that has it and is FINISHED is whole.
@@ -55,11 +63,12 @@ def fill_run(store: Store, run_id: str, record: RunRecord, figures: Mapping[str,
         record: what it shall show.
         figures: PNG by file name.
         begun: a live run, whose parameters and points are not written again; None for a new run.
+        copy_mb: weights up to this size, MB, are among the artifacts; larger ones are named by address and checksum.
     """
     from mlflow.entities import Metric, Param, RunTag
 
     stamp = record.end_ms if record.end_ms is not None else int(time.time() * 1000)
-    log_artifacts(store, run_id, record, figures)
+    log_artifacts(store, run_id, record, figures, copy_mb)
     store.client.log_inputs(run_id, datasets=list(_datasets(record)))
     known = begun.data.params if begun is not None else {}
     params = [Param(key, value) for key, value in _shown_params(record).items() if key not in known]
@@ -67,6 +76,8 @@ def fill_run(store: Store, run_id: str, record: RunRecord, figures: Mapping[str,
     points = _lacking(store, begun, record)
     metrics = [Metric(names.shortened(p.name, names.MAX_KEY), p.value, stamp, p.step) for p in points]
     log_batches(store, run_id, metrics, params, tags)
+    if begun is not None and names.FAILURE in begun.data.tags:
+        store.client.delete_tag(run_id, names.FAILURE)
     store.client.set_terminated(run_id, "FINISHED", end_time=stamp)
 
 
@@ -87,17 +98,24 @@ def log_batches(
         )
 
 
-def log_artifacts(store: Store, run_id: str, record: RunRecord, figures: Mapping[str, bytes]) -> None:
-    """Log the small files, the generated documents and the figures."""
+def log_artifacts(
+    store: Store, run_id: str, record: RunRecord, figures: Mapping[str, bytes], copy_mb: float = 0.0
+) -> None:
+    """Log the small files, the generated documents, the figures, and weights that are small enough."""
     with tempfile.TemporaryDirectory(prefix="flairhub-") as name:
         folder = Path(name)
         (folder / FIGURES).mkdir()
         for path in record.files:
             copyfile(path, folder / path.name)
         for document, text in record.documents.items():
+            (folder / document).parent.mkdir(exist_ok=True)
             (folder / document).write_text(text, encoding="utf-8", newline="\n")
         for figure, data in figures.items():
+            (folder / FIGURES / figure).parent.mkdir(parents=True, exist_ok=True)
             (folder / FIGURES / figure).write_bytes(data)
+        weights = record.weights.path
+        if weights is not None and weights.stat().st_size <= 1e6 * copy_mb:
+            copyfile(weights, folder / names.MODEL / weights.name)
         store.client.log_artifacts(run_id, str(folder))
 
 

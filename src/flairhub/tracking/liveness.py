@@ -1,0 +1,73 @@
+"""Live runs whose training died without a word: told apart from those that still train, and marked.
+
+Only the workspace whose process trained can tell: it looks for the lock that the kernel frees when a process ends,
+however it ends. Runs of other machines and of other clones on the same server are left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import platform
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flairhub.benchmark.receipt import row_files
+from flairhub.config.workspace import Workspace
+from flairhub.tracking import names
+from flairhub.tracking.sources import weights_key
+from flairhub.tracking.store import Store
+from flairhub.training.state import TrainingState, training_state
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+KILLED = "its process ended without a result; `dvc repro` takes the training up again and continues this run"
+
+
+def workspace_mark(workspace: Workspace) -> str:
+    """A name for this workspace on this machine that gives nothing away."""
+    return hashlib.sha256(f"{platform.node()}\n{workspace.main}".encode()).hexdigest()[:16]
+
+
+def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[str, ...]:
+    """Mark runs KILLED that a dead process of this workspace left RUNNING.
+
+    A run whose training has ended well waits for its evaluation and is left alone.
+
+    Returns:
+        Rows of the runs that were marked.
+    """
+    wanted = f"attributes.status = 'RUNNING' and tags.`{names.WORKSPACE}` = '{workspace_mark(workspace)}'"
+    ended = []
+    for run in store.client.search_runs(list(experiment_ids), filter_string=wanted, max_results=1000):
+        if names.FINGERPRINT not in run.data.tags and not _lives(run, workspace):
+            store.client.set_tag(run.info.run_id, names.FAILURE, KILLED)
+            store.client.set_terminated(run.info.run_id, "KILLED")
+            ended.append(run.data.tags.get(names.ROW, run.info.run_id))
+    return tuple(ended)
+
+
+def _lives(run: Run, workspace: Workspace) -> bool:
+    """Whether a process trains for the run, or has trained for it to the end."""
+    tags = run.data.tags
+    states = [training_state(workspace.state, key) for key in tags.get(names.TRAININGS, "").split(",") if key]
+    if any(_locked(state) for state in states):
+        return True
+    if states and all(state.final.is_dir() for state in states):
+        return True
+    # States are dropped once DVC holds the result; the evaluation may still be to come.
+    present = weights_key(row_files(tags.get(names.ROW, ""), workspace.root).weights)
+    return present is not None and present in {tags.get(names.ROW_KEY), *tags.get(names.TRAININGS, "").split(",")}
+
+
+def _locked(state: TrainingState) -> bool:
+    path = state.folder / "lock"
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,0 +1,98 @@
+"""Load of the machine while a training runs: CPU, memory, GPUs. Names and units are those of MLflow's own monitor.
+
+MLflow's monitor is not used: it has a thread and a connection of its own for every run, asks the server about the
+run at every sample, and ends at the first answer that does not come.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from flairhub.tracking.names import SYSTEM
+
+_log = logging.getLogger(__name__)
+_MEGABYTE = 1e6
+
+
+class SystemSampler:
+    """Takes samples; a machine that does not answer is warned about once and then left alone."""
+
+    def __init__(self) -> None:
+        self._off = os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in {"false", "0"}
+        self._nvidia: Any = None
+
+    def sample(self) -> dict[str, float]:
+        """Metric -> value of this moment; empty once something went wrong, or where the user switched it off.
+
+        CPU shares are means since the last sample.
+        """
+        if self._off:
+            return {}
+        import psutil
+
+        try:
+            return {f"{SYSTEM}/{name}": value for name, value in (*_machine(), *_processes(), *self._gpus())}
+        except (psutil.Error, OSError, RuntimeError) as error:
+            self._off = True
+            _log.warning("The load of the machine is not recorded: %s", error)
+            return {}
+
+    def _gpus(self) -> Iterator[tuple[str, float]]:
+        """Of each GPU; with NVIDIA's library its load too, otherwise what torch has allocated."""
+        torch = sys.modules.get("torch")
+        if torch is None or not torch.cuda.is_available():
+            return
+        nvidia = self._nvidia_library()
+        for number in range(torch.cuda.device_count()):
+            name = f"gpu_{number}"
+            if nvidia is None:
+                yield f"{name}_memory_allocated_megabytes", torch.cuda.memory_allocated(number) / _MEGABYTE
+                continue
+            handle = nvidia.nvmlDeviceGetHandleByIndex(number)
+            memory = nvidia.nvmlDeviceGetMemoryInfo(handle)
+            yield f"{name}_memory_usage_megabytes", memory.used / _MEGABYTE
+            yield f"{name}_memory_usage_percentage", 100 * memory.used / memory.total
+            yield f"{name}_utilization_percentage", float(nvidia.nvmlDeviceGetUtilizationRates(handle).gpu)
+
+    def _nvidia_library(self) -> Any:
+        """`pynvml`, opened once; None where it is not installed or finds no driver."""
+        if self._nvidia is None:
+            try:
+                library = importlib.import_module("pynvml")
+            except ImportError:
+                self._nvidia = False
+                return None
+            try:
+                library.nvmlInit()
+                self._nvidia = library
+            except library.NVMLError:
+                self._nvidia = False
+        return self._nvidia or None
+
+
+def _machine() -> Iterator[tuple[str, float]]:
+    import psutil
+
+    yield "cpu_utilization_percentage", psutil.cpu_percent()
+    memory = psutil.virtual_memory()
+    yield "system_memory_usage_megabytes", memory.used / _MEGABYTE
+    yield "system_memory_usage_percentage", memory.percent
+
+
+def _processes() -> Iterator[tuple[str, float]]:
+    """Of this training alone, with the processes that read its data."""
+    import psutil
+
+    own = psutil.Process()
+    resident = 0
+    for process in (own, *own.children(recursive=True)):
+        try:
+            resident += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue  # ended since it was listed
+    yield "process_memory_megabytes", resident / _MEGABYTE
