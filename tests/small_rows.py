@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import torch
 from tests.data_room.conftest import ROOT, Row, make_recipe, make_row
 
+from flairhub.archives.manifest import Manifest, write_manifest
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.config.params import Params
 from flairhub.config.reader import parse_params, read_yaml
@@ -64,3 +68,27 @@ def small_row(
 
 def _layers(recipe: Any) -> set[str]:
     return {*recipe.modalities, *recipe.tasks}
+
+
+def run_stage(small: SmallRow, stage: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage script on the row, in its folder, as DVC does.
+
+    Args:
+        small: the row; its folder becomes a repository with parameters and a manifest.
+        stage: e.g. `08_evaluate`.
+        environment: variables, e.g. FLAIRHUB_DEVICES="2".
+    """
+    folder = small.archives.parent
+    write_json(folder / "params.yaml", small.params.model_dump(mode="json"))  # JSON is YAML
+    write_manifest(folder / "data" / "manifest.json", Manifest({"kind": "local"}, ()))
+    settings = {"DATA": str(small.archives), "ACCELERATOR": "cpu", "WORKERS": "0", "PROGRESS": "0", "DEVICES": "1"}
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and not k.startswith(("DVC_", "FLAIRHUB_"))}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "stages" / f"{stage}.py"), "X"],
+        cwd=folder,
+        env=kept | {f"FLAIRHUB_{name}": value for name, value in settings.items()} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
