@@ -39,6 +39,7 @@ def test_every_setting_can_come_from_the_environment(workspace):
         "FLAIRHUB_CACHE_MB": "0",
         "FLAIRHUB_CHECKPOINT_SECONDS": "1.5",
         "FLAIRHUB_TRACKING_URI": "http://mlflow:5000",
+        "FLAIRHUB_ARTIFACT_URI": "s3://bucket/runs",
         "FLAIRHUB_SCHEDULER": "tcp://dask:8786",
     }
     assert len(values) == len(RuntimeSettings.model_fields)
@@ -52,6 +53,7 @@ def test_every_setting_can_come_from_the_environment(workspace):
         cache_mb=0,
         checkpoint_seconds=1.5,
         tracking_uri="http://mlflow:5000",
+        artifact_uri="s3://bucket/runs",
         scheduler="tcp://dask:8786",
     )
 

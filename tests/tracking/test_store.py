@@ -24,7 +24,7 @@ def test_address_environment_before_setting_before_default(tmp_path: Path, monke
     assert tracking_uri(workspace, "http://server:5000") == f"sqlite:///{tmp_path}/main/runs.db"
 
 
-@pytest.mark.parametrize("uri", ["postgresql://me:secret@host/db", "file:./mlruns", "./mlruns", "databricks"])
+@pytest.mark.parametrize("uri", ["mysql://me:secret@host/db", "file:./mlruns", "./mlruns", "databricks"])
 def test_other_addresses_are_refused(tmp_path: Path, uri: str) -> None:
     workspace = Workspace(root=tmp_path, main=tmp_path)
     with pytest.raises(TrackingError, match="Expected an MLflow address like sqlite:///PATH") as caught:

@@ -20,9 +20,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flairhub.archives.locks import locked
+from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace
 from flairhub.files import replacing
 from flairhub.tracking import names
+from flairhub.tracking.databases import (
+    Address,
+    artifact_address,
+    foreign_errors,
+    is_database,
+    prepare_server_database,
+    require_artifacts,
+    with_driver,
+)
 from flairhub.tracking.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -43,10 +53,11 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PGCONNECT_TIMEOUT": "10",
 }
-"""MLflow reads these when it is imported or at every request. Telemetry is always off; the rest is a default
-that the user's own environment overrides (MLflow's own time-outs add up to a quarter of an hour; its runner of
-background jobs takes 240 MB in the UI)."""
+"""MLflow (the last one: PostgreSQL's driver) reads these when it is imported or at every request. Telemetry is always
+off; the rest is a default that the user's own environment overrides (MLflow's own time-outs add up to a quarter of an
+hour; its runner of background jobs takes 240 MB in the UI)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class Store:
 
     client: MlflowClient
     uri: str
+    artifacts: str | None = None
+    """Address below which new experiments keep artifacts; None: the store's own choice."""
 
     @property
     def database(self) -> Path | None:
@@ -74,10 +87,8 @@ class Store:
     def _create(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        database = self.database
-        location = None if database is None else artifact_location(database, name)
         try:
-            return str(self.client.create_experiment(name, artifact_location=location))
+            return str(self.client.create_experiment(name, artifact_location=self._location(name)))
         except MlflowException as error:
             # Somebody else created it between our look and our attempt.
             found = self.client.get_experiment_by_name(name) if _exists_already(error) else None
@@ -85,29 +96,42 @@ class Store:
                 raise
             return str(found.experiment_id)
 
+    def _location(self, experiment: str) -> str | None:
+        if self.artifacts is not None:
+            return f"{self.artifacts}/{names.slug(experiment)}"
+        return None if self.database is None else artifact_location(self.database, experiment)
 
-def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> str:
+
+def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> Address:
     """The store's address: the environment's, the local setting's, or the SQLite file of the main workspace.
 
     Args:
-        workspace: relative SQLite addresses count from its main folder, also inside an experiment's copy.
+        workspace: relative SQLite addresses count from its main folder, also inside an experiment's copy. Its local
+            settings say where artifacts go.
         settings_uri: address of the local settings; None where there is none.
 
     Raises:
-        TrackingError: an address of another kind than `sqlite:///PATH` or `http(s)://...`.
+        TrackingError: an address of another kind than `sqlite:///PATH`, `http(s)://...` or `postgresql://...`, or of
+            a database without an address for artifacts.
     """
-    uri = os.environ.get(ADDRESS_VARIABLE) or settings_uri
+    artifacts = artifact_address(read_settings(workspace).artifact_uri, workspace.main)
+    return Address(_store_uri(workspace, settings_uri, artifacts), artifacts)
+
+
+def _store_uri(workspace: Workspace, settings_uri: str | None, artifacts: str | None) -> str:
+    uri = with_driver(os.environ.get(ADDRESS_VARIABLE) or settings_uri or "")
     if not uri:
         return _sqlite_uri(workspace.tracking / "mlflow.db")
     path = sqlite_path(uri)
     if path is not None:
         return _sqlite_uri(workspace.main / path)
-    if urlsplit(uri).scheme not in {"http", "https"}:
+    if not is_database(uri) and urlsplit(uri).scheme not in {"http", "https"}:
         raise TrackingError(
-            f"Expected an MLflow address like sqlite:///PATH or http(s)://HOST:PORT, but got {shown(uri)}. For another "
-            "database start `mlflow server --backend-store-uri ... --artifacts-destination ...` and give its address; "
-            "MLflow 3.13 and newer refuse folders."
+            "Expected an MLflow address like sqlite:///PATH, http(s)://HOST:PORT or postgresql://USER@HOST/DATABASE, "
+            f"but got {shown(uri)}. For another database start `mlflow server --backend-store-uri ... "
+            "--artifacts-destination ...` and give its address; MLflow 3.13 and newer refuse folders."
         )
+    require_artifacts(uri, artifacts, shown(uri))
     return uri
 
 
@@ -150,10 +174,14 @@ def configure_environment() -> None:
 
 
 def open_store(uri: str) -> Store:
-    """Open a store; an SQLite file is created or moved along first.
+    """Open a store; an SQLite file is created or moved along first, tables of a database server are made.
+
+    Args:
+        uri: from `tracking_uri`; a plain text leaves the place of artifacts to the store.
 
     Raises:
-        TrackingError: MLflow is not installed, or the file is not a complete MLflow database of this version.
+        TrackingError: MLflow or the database's driver is not installed, the file is not a complete MLflow database of
+            this version, or the database server does not answer.
     """
     configure_environment()
     try:
@@ -165,8 +193,21 @@ def open_store(uri: str) -> Store:
     database = sqlite_path(uri)
     if database is not None:
         prepare_database(database)
+    artifacts = uri.artifacts if isinstance(uri, Address) else None
     with explaining(uri):
-        return Store(client=MlflowClient(tracking_uri=uri), uri=uri)
+        if is_database(uri):
+            _prepare_server(uri, artifacts)
+        return Store(client=MlflowClient(tracking_uri=str(uri)), uri=uri, artifacts=artifacts)
+
+
+def _prepare_server(uri: str, artifacts: str | None) -> None:
+    try:
+        prepare_server_database(uri, artifacts)
+    except ModuleNotFoundError as error:
+        raise TrackingError(
+            f"Expected the driver of {shown(uri)} to be installed, but {error.name} is not; run "
+            "`pip install 'flairhub[server]'`."
+        ) from None
 
 
 def prepare_database(path: Path) -> None:
@@ -234,6 +275,11 @@ def _move_artifacts_along(path: Path) -> None:
                 (new, len(old) + 1, identifier, len(old) + 1, f"{old}/"),
             )
             database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, identifier))
+            for column in ("source", "storage_location"):
+                database.execute(
+                    f"UPDATE model_versions SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608 - own words
+                    (new, len(old) + 1, len(old) + 1, f"{old}/"),
+                )
 
 
 @contextmanager
@@ -248,7 +294,7 @@ def explaining(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, RequestException) as error:
+    except foreign_errors(MlflowException, RequestException) as error:
         raise TrackingError(_explanation(uri, str(error).strip())) from error
 
 
@@ -256,8 +302,8 @@ def _explanation(uri: str, message: str) -> str:
     reason = shown(message.splitlines()[0] if message else "no reason given")
     if sqlite_path(uri) is None:
         fix = (
-            f"Start that server, correct {ADDRESS_VARIABLE} or `tracking_uri` of local.yaml, or remove both to use the "
-            "SQLite file of the workspace; then run `flairhub track` again"
+            f"Start that server (for artifacts also the object store), correct {ADDRESS_VARIABLE} or `tracking_uri` of "
+            "local.yaml, or remove both to use the SQLite file of the workspace; then run `flairhub track` again"
         )
     elif "out-of-date database schema" in message:
         fix = f"Run `mlflow db upgrade {uri}`, or move the file away and run `flairhub track`"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Protocol
 
 from flairhub.config.workspace import Workspace
+from flairhub.tracking.databases import is_database
 from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.store import (
     artifact_root,
     configure_environment,
+    open_store,
     prepare_database,
     shown,
     sqlite_path,
@@ -26,10 +29,11 @@ class TrackingSettings(Protocol):
 
 
 def ui_command(workspace: Workspace, settings: TrackingSettings, port: int) -> list[str]:
-    """The command line of the UI over the workspace's SQLite file, for this machine only.
+    """The command line of the UI over the workspace's SQLite file or a database server, for this machine only.
 
     The file is created where there is none, so that a fresh clone shows an empty list. MLflow's switches (no
-    telemetry, no runner of background jobs) are set in this process's environment, which the command inherits.
+    telemetry, no runner of background jobs) and the address of a database server, which may hold a password, are set
+    in this process's environment, which the command inherits.
 
     Args:
         workspace: whose main folder holds the store.
@@ -37,16 +41,22 @@ def ui_command(workspace: Workspace, settings: TrackingSettings, port: int) -> l
         port: TCP port on 127.0.0.1.
 
     Raises:
-        TrackingError: the store is a server (it has a UI of its own), or the file is damaged.
+        TrackingError: the store is an MLflow server (it has a UI of its own), the file is damaged, or the database
+            server does not answer.
     """
     uri = tracking_uri(workspace, settings.tracking_uri)
     database = sqlite_path(uri)
-    if database is None:
-        raise TrackingError(f"The runs are kept by the MLflow server at {shown(uri)}; open that address in a browser.")
     configure_environment()
-    prepare_database(database)
-    root = artifact_root(database).as_uri()
+    if database is not None:
+        prepare_database(database)
+        root, store = artifact_root(database).as_uri(), ["--backend-store-uri", str(uri)]
+    elif is_database(uri):
+        open_store(uri)
+        root, store = str(uri.artifacts), []
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    else:
+        raise TrackingError(f"The runs are kept by the MLflow server at {shown(uri)}; open that address in a browser.")
     return [
         *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", uri, "--default-artifact-root", root, "--artifacts-destination", root),
+        *(*store, "--default-artifact-root", root, "--artifacts-destination", root),
     ]
