@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flairhub.benchmark.comparisons import compare_table
-from flairhub.benchmark.results import HASHES, RowResult, published_figures, task_results
+from flairhub.benchmark.results import HASHES, RowResult, Spread, _spread, published_figures, task_results
 from flairhub.benchmark.table import Table, build_table, render_terminal, write_table
 from flairhub.benchmark.table_html import render_html
 from flairhub.benchmark.table_text import TERMINAL_WIDTH, render_csv, render_markdown
@@ -321,3 +321,30 @@ def test_pictures_say_what_the_table_says(tmp_path: Path, full_table: Table, smo
     assert "clear cut" not in classes
     with pytest.raises(DataError, match=r"ending in .png or .svg, but got '.jpg'"):
         draw_classes(smoke_table, tmp_path / "a.jpg")
+
+
+def test_several_seeds_show_their_spread_in_every_rendering(make_result: MakeResult) -> None:
+    result = make_result("LC-A")
+    spread = {"oa": Spread(mean=77.25, std=0.5, n=3), "miou": Spread(mean=61.5, std=1.125, n=3)}
+    several = dataclasses.replace(result, seeds=(1, 2, 3), tasks=(dataclasses.replace(result.tasks[0], spread=spread),))
+    table = build_table([several, make_result("LC-B")], ["LC-A", "LC-B"])
+    first, second = _read(table)
+    assert [first[name] for name in list(first)[-5:]] == ["3", "77.2500", "0.5000", "61.5000", "1.1250"]
+    assert [second[name] for name in list(second)[-5:]] == [""] * 5
+    assert "| 77.25 \u00b1 0.50 (3) | 61.50 \u00b1 1.12 (3) |" in render_markdown(table)
+    assert "1 2 3: mIoU 61.50 \u00b1 1.12 (3)" in render_html(table)
+    caption = " ".join(table.caption)
+    assert "Seeds (LC-A): mean" in caption
+    assert "do not cover the random seed" in caption
+    render_terminal(table)
+
+
+def test_one_seed_has_no_column_for_the_spread(smoke_table: Table) -> None:
+    assert "over seeds" not in render_markdown(smoke_table)
+    assert "Seeds (" not in " ".join(smoke_table.caption)
+
+
+def test_spread_is_read_from_the_details() -> None:
+    moments = {"n": 2, "oa": {"mean": 70.0, "std": 1.0}, "miou": {"mean": None, "std": None}}
+    assert _spread(moments) == {"oa": Spread(mean=70.0, std=1.0, n=2)}
+    assert _spread(None) == {}

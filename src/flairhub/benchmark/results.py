@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flairhub.catalog.rows import PUBLISHED_ROWS, PublishedRow
 from flairhub.errors import DataError
 from flairhub.evaluation.intervals import ClusterUnit, Intervals, intervals_from_json
+from flairhub.evaluation.paired import METRICS, Metric
 
 HASHES = ("inputs_sha256", "code_sha256", "row_key", "eval_key", "weights_sha256", "confusion_sha256")
 """Hash columns of `benchmark.csv`, in order."""
@@ -18,6 +19,17 @@ COMPARABLE_PROFILES = ("full", "released")
 
 PUBLISHED_TEST_PATCHES = 50_700
 """Patches of the published test split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A metric over several trainings of a row that differ in their seed alone, percent."""
+
+    mean: float
+    std: float
+    """Sample standard deviation (n - 1)."""
+    n: int
+    """Seeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,8 @@ class TaskResult:
     iou: tuple[float | None, ...]
     """Per scored class; None where the class is absent from truth and prediction."""
     intervals: Mapping[ClusterUnit, Intervals]
+    spread: Mapping[Metric, Spread] = field(default_factory=dict)
+    """Over the row's seeds; empty where it has one, or a metric is undefined with one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +84,11 @@ def task_results(details: Mapping[str, Any]) -> tuple[TaskResult, ...]:
         DataError: a field of the contract is missing.
     """
     try:
-        return tuple(_task_result(task, values) for task, values in details["tasks"].items())
+        spread = details.get("spread", {})
+        return tuple(
+            replace(_task_result(task, values), spread=_spread(spread.get(task)))
+            for task, values in details["tasks"].items()
+        )
     except KeyError as error:
         raise DataError(
             f"details.json of row {details.get('row')}: expected a field {error}, which is missing; evaluate it again."
@@ -91,6 +109,15 @@ def _task_result(task: str, values: Mapping[str, Any]) -> TaskResult:
         iou=tuple(left_out["per_class"]["iou"]),
         intervals={unit: intervals_from_json(unit, values["intervals"][unit]) for unit in units},
     )
+
+
+def _spread(values: Mapping[str, Any] | None) -> dict[Metric, Spread]:
+    found = {metric: values[metric] for metric in METRICS} if values else {}
+    return {
+        metric: Spread(mean=moments["mean"], std=moments["std"], n=values["n"])
+        for metric, moments in found.items()
+        if values and moments["mean"] is not None
+    }
 
 
 def published_figures(

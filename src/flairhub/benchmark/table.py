@@ -78,6 +78,11 @@ class Section:
         """Whether any line has published figures."""
         return any(line.published for line in self.lines)
 
+    @property
+    def shows_seeds(self) -> bool:
+        """Whether any line has several seeds."""
+        return any(line.task.spread for line in self.lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -150,6 +155,7 @@ def _caption(lines: Sequence[Line], comparisons: Sequence[TaskComparison]) -> tu
         "Test split, percent, published protocol: classes of weight 0 are removed from truth and prediction, a class "
         "absent from both counts 0.",
         *_interval_notes(lines),
+        *_spread_notes(lines),
         *_group_notes(lines, comparisons),
         *_published_notes(lines),
         *_unknown_notes(lines),
@@ -172,6 +178,16 @@ def _interval_notes(lines: Sequence[Line]) -> Iterable[str]:
     for reason in without:
         rows = [line.result.row for line in lines if line.task.intervals["roi"].reason == reason]
         yield f"No interval for {_names(rows)}: {reason}."
+
+
+def _spread_notes(lines: Sequence[Line]) -> Iterable[str]:
+    rows = [line.result.row for line in lines if line.task.spread]
+    if rows:
+        yield (
+            f"Seeds ({_names(rows)}): mean \u00b1 sample standard deviation over n trainings that differ in their seed "
+            "alone, scored on the same test regions. They cover the randomness of the training, which the intervals "
+            "do not; figures, intervals and groups of a row are those of its first seed."
+        )
 
 
 def _group_notes(lines: Sequence[Line], comparisons: Sequence[TaskComparison]) -> Iterable[str]:

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from flairhub.benchmark.table import Line, Section, Table
-from flairhub.benchmark.table_text import decimals, interval_text, params_text
+from flairhub.benchmark.table_text import decimals, interval_text, params_text, spread_text
 from flairhub.catalog.rows import short_modalities
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.evaluation.paired import Metric
@@ -99,10 +99,16 @@ def _line(line: Line, axis: _Axis, scored: list[int], order: int) -> dict[str, A
         },
         "iou": _heat(line, scored),
         "n_test": result.n_test,
-        "seeds": " ".join(str(seed) for seed in result.seeds),
+        "seeds": _seeds(line),
         "inputs_sha256": result.hashes.get("inputs_sha256", "-"),
         "weights_sha256": result.hashes.get("weights_sha256", "-"),
     }
+
+
+def _seeds(line: Line) -> str:
+    """The seeds, and where there are several how far the mIoU spreads over them."""
+    seeds, spread = " ".join(str(seed) for seed in line.result.seeds), line.task.spread.get("miou")
+    return f"{seeds}: mIoU {spread_text(spread)}" if spread else seeds
 
 
 def _figure(line: Line, metric: Metric) -> dict[str, str]:

@@ -7,12 +7,12 @@ import io
 import textwrap
 from pathlib import Path
 
-from flairhub.benchmark.results import HASHES
+from flairhub.benchmark.results import HASHES, Spread
 from flairhub.benchmark.table import Line, Section, Table, section_title
 from flairhub.catalog.rows import short_modalities
 from flairhub.errors import DataError
 from flairhub.evaluation.intervals import Interval
-from flairhub.evaluation.paired import Metric
+from flairhub.evaluation.paired import METRICS, Metric
 
 TERMINAL_WIDTH = 120
 """Columns that the terminal rendering keeps to."""
@@ -31,6 +31,7 @@ _COLUMNS = (
     *("published_params_m", "published_oa", "published_miou", "published_oa_is", "published_miou_is"),
     *("n_test", "seeds", "unknown"),
     *HASHES,
+    *("seeds_n", "oa_seeds_mean", "oa_seeds_std", "miou_seeds_mean", "miou_seeds_std"),
 )
 
 
@@ -81,6 +82,10 @@ def _csv_line(line: Line) -> dict[str, str]:
     ):
         values[f"{prefix}_low"] = decimals(interval.low if interval else None, 4)
         values[f"{prefix}_high"] = decimals(interval.high if interval else None, 4)
+    for metric, spread in task.spread.items():
+        values["seeds_n"] = str(spread.n)
+        values[f"{metric}_seeds_mean"] = decimals(spread.mean, 4)
+        values[f"{metric}_seeds_std"] = decimals(spread.std, 4)
     return values | {name: result.hashes.get(name, "") for name in HASHES}
 
 
@@ -170,12 +175,14 @@ def _grid(section: Section) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the Markdown table."""
     header = ["Row", "Inputs", "Params M", "OA", "interval", "Group", "mIoU", "interval", "Group"]
     header += ["published OA", "published mIoU"] if section.shows_published else []
+    header += ["OA over seeds", "mIoU over seeds"] if section.shows_seeds else []
     header += ["Test patches", "Profile"]
     rows = []
     for line in section.lines:
         row = [line.result.row, short_modalities(line.result.modalities), params_text(line.result.params_m)]
         row += _figure(line, "oa") + _figure(line, "miou")
         row += [_published(line, "oa"), _published(line, "miou")] if section.shows_published else []
+        row += [spread_text(line.task.spread.get(metric)) or "-" for metric in METRICS] if section.shows_seeds else []
         rows.append([*row, str(line.result.n_test), line.result.profile])
     return header, rows
 
@@ -200,6 +207,11 @@ def decimals(value: float | None, digits: int) -> str:
 def interval_text(interval: Interval | None) -> str:
     """`low-high` with one decimal; empty for None."""
     return "" if interval is None else f"{interval.low:.1f}-{interval.high:.1f}"
+
+
+def spread_text(spread: Spread | None) -> str:
+    """`mean \u00b1 standard deviation (n)` with two decimals; empty for None."""
+    return "" if spread is None else f"{spread.mean:.2f} \u00b1 {spread.std:.2f} ({spread.n})"
 
 
 def params_text(params_m: float) -> str:
