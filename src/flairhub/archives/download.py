@@ -148,9 +148,9 @@ def _attempt(address: str, part: Path, verified: bool, progress: bool, timeout_s
         headers["Range"] = f"bytes={start}-"
     if start and validator.is_file():
         headers["If-Range"] = validator.read_text(encoding="utf-8")
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http(s) was checked - the scheme is checked by `download`
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - `download` checks the scheme
     try:
-        response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
+        response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310 - as above
     except urllib.error.HTTPError as error:
         _judge(error, address, part)
     except (OSError, http.client.HTTPException) as error:

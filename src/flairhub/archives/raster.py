@@ -99,7 +99,7 @@ def _dataset_class() -> type[Any]:
     """
     from rasterio.io import DatasetReader
 
-    class ManyBands(DatasetReader):  # type: ignore[misc]
+    class ManyBands(DatasetReader):  # type: ignore[misc]  # rasterio is untyped
         @property
         def indexes(self) -> range:
             return range(1, int(self.count) + 1)

@@ -69,7 +69,7 @@ class ReleasedWeights:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Dotted names of the items that are not known."""
-        items: dict[str, Stated[object]] = {"file": self.file, "arch": self.arch, "ref_date": self.ref_date}  # type: ignore[dict-item]
+        items: dict[str, Stated[object]] = {"file": self.file, "arch": self.arch, "ref_date": self.ref_date}  # type: ignore[dict-item]  # Stated is read, not changed
         for entry in self.inputs:
             for name in ("bands", "statistics", "size_px"):
                 items[f"{entry.modality}.{name}"] = getattr(entry, name)

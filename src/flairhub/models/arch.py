@@ -216,7 +216,7 @@ def smp_model(arch: Arch, in_channels: int, options: dict[str, Any], size: Size 
 def upernet_head(decoder: UPerNetDecoder, num_classes: int) -> nn.Module:
     """The head behind UPerNet: 1x1, then four times larger."""
     width = decoder.fpn_bottleneck[0].out_channels
-    return SegmentationHead(width, num_classes, kernel_size=1, upsampling=OUTPUT_STRIDE)  # type: ignore[no-any-return]
+    return SegmentationHead(width, num_classes, kernel_size=1, upsampling=OUTPUT_STRIDE)
 
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:

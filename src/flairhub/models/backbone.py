@@ -25,12 +25,12 @@ def create_encoder(
     """An encoder on the current default device, with random weights or smp's and timm's pretrained ones."""
     if torch.get_default_device().type == "meta":
         size = plan.padded if plan.takes_size else None
-        return copy.deepcopy(template(plan.arch, in_channels, options_key(decoder_options), size).encoder)  # type: ignore[no-any-return]
+        return copy.deepcopy(template(plan.arch, in_channels, options_key(decoder_options), size).encoder)
     extra: dict[str, Any] = {"img_size": plan.padded} if plan.takes_size else {}
     stride = plan.output_stride if plan.output_stride < 2**plan.depth else MAX_STRIDE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return get_encoder(  # type: ignore[no-any-return]
+        return get_encoder(
             plan.arch.encoder, in_channels=in_channels, depth=plan.depth, weights=weights, output_stride=stride, **extra
         )
 
@@ -82,7 +82,7 @@ class MapDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits `[B, K, H, W]` of maps, fine to coarse."""
-        return self.segmentation_head(self.decoder(list(features)))  # type: ignore[no-any-return]
+        return self.segmentation_head(self.decoder(list(features)))
 
 
 class TaskDecoder(nn.Module):
@@ -94,7 +94,7 @@ class TaskDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits `[B, K, H, W]` of maps, fine to coarse."""
-        return self.seg_model(features)  # type: ignore[no-any-return]
+        return self.seg_model(features)
 
 
 def create_decoder(plan: Plan, num_classes: int, decoder_options: Mapping[str, Any]) -> MapDecoder:

@@ -120,7 +120,7 @@ class ModalityDropout(nn.Module):
         if x.shape[1] == 0:
             return x
         if name in self.replacements:
-            value = self.replacements[name][str(stage)][None, :, None, None].to(x.dtype)  # type: ignore[index]
+            value = self.replacements[name][str(stage)][None, :, None, None].to(x.dtype)  # type: ignore[index]  # a ModuleDict of ParameterDicts
         else:
             value = x.new_zeros(())
         return torch.where(dropped[:, None, None, None], value, x)

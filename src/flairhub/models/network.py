@@ -173,7 +173,7 @@ def _encode_series(
     if frame.padded != frame.size:
         x = pad_to(x.flatten(0, 1), frame)
         x = x.view(*shape, *x.shape[1:])
-    return encoder(x, dates[name], valid[name])  # type: ignore[no-any-return]
+    return encoder(x, dates[name], valid[name])
 
 
 def _checked(inputs: Mapping[str, Tensor], name: str, dimensions: int, channels: int) -> Tensor:

@@ -134,7 +134,7 @@ class TemporalEncoder(nn.Module):
     def _normalise(self, x: Tensor, valid_BT: Tensor | None, pixels: int) -> Tensor:
         """Group normalisation of `[B * P, C, T]` over a group's channels and the valid dates."""
         if valid_BT is None or self.norm_padding == "counted":
-            return self.in_norm(x)  # type: ignore[no-any-return]
+            return self.in_norm(x)
         # Masked dates are zero: they add nothing to the sums, and no attention reads what becomes of them.
         rows, C, _ = x.shape
         groups = x.view(rows, self.num_heads, -1)

@@ -41,7 +41,7 @@ class ConvNormReLU(nn.Sequential):
             x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
         else:
             x = norm(x)
-        return activation(x)  # type: ignore[no-any-return]
+        return activation(x)
 
 
 class PyramidPooling(nn.Module):
@@ -59,7 +59,7 @@ class PyramidPooling(nn.Module):
         """Map `[B, C, H, W]` to `[B, out_channels, H, W]`."""
         size = (x.shape[2], x.shape[3])
         pooled = [interpolate(block(x), size) for block in self.blocks]
-        return self.out_conv(torch.cat([x, *pooled], dim=1))  # type: ignore[no-any-return]
+        return self.out_conv(torch.cat([x, *pooled], dim=1))
 
 
 class LateralStage(nn.Module):
@@ -109,4 +109,4 @@ class UPerNetDecoder(nn.Module):
         maps = [self.psp(features[-1])]
         for skip, stage in zip(reversed(features[1:-1]), self.fpn_stages, strict=False):
             maps.append(stage(maps[-1], skip))
-        return self.fpn_bottleneck(torch.cat([interpolate(x, size) for x in maps], dim=1))  # type: ignore[no-any-return]
+        return self.fpn_bottleneck(torch.cat([interpolate(x, size) for x in maps], dim=1))

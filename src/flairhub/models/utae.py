@@ -61,7 +61,7 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[N, widths[0], H, W]` to `[N, widths[-1], h, w]`."""
-        return self.conv(x)  # type: ignore[no-any-return]
+        return self.conv(x)
 
 
 class ConvBlock(nn.Module):
@@ -73,7 +73,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[N, widths[0], H, W]` to `[N, widths[-1], H, W]`."""
-        return self.conv(x)  # type: ignore[no-any-return]
+        return self.conv(x)
 
 
 class DownBlock(nn.Module):
@@ -89,7 +89,7 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `[N, in_width, H, W]` to `[N, out_width, H / s, W / s]`."""
         x = self.conv1(self.down(x))
-        return x + self.conv2(x)  # type: ignore[no-any-return]
+        return x + self.conv2(x)
 
 
 class UpBlock(nn.Module):
@@ -110,7 +110,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Map `[B, in_width, h, w]` and skip `[B, skip_width, H, W]` to `[B, out_width, H, W]`."""
         x = self.conv1(torch.cat([self.up(x), self.skip_conv(skip)], dim=1))
-        return x + self.conv2(x)  # type: ignore[no-any-return]
+        return x + self.conv2(x)
 
 
 class UTAE(nn.Module):
