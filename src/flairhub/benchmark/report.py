@@ -7,6 +7,7 @@ from pathlib import Path
 from flairhub.benchmark.comparisons import compare_table
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.benchmark.results import RowResult, published_figures, task_results
+from flairhub.benchmark.robustness_table import write_robustness
 from flairhub.benchmark.table import Table, build_table, write_table
 from flairhub.benchmark.table_figures import draw_classes, draw_intervals
 from flairhub.config.params import Params
@@ -33,9 +34,10 @@ def build_report(params: Params, root: Path = Path()) -> Table:
 
 
 def write_report(params: Params, folder: Path, root: Path = Path()) -> Table:
-    """Write the table (`benchmark.csv`, `.md`, `.html`) and its pictures (`figures/`)."""
+    """Write the table (`benchmark.csv`, `.md`, `.html`), its pictures (`figures/`), and the tests with less input."""
     table = build_report(params, root)
     write_table(folder, table)
+    write_robustness(folder, {row: row_files(row, root) for row in params.rows}, params.evaluate)
     draw_intervals(table, folder / "figures" / "intervals.png")
     draw_classes(table, folder / "figures" / "classes.png")
     return table
