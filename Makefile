@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-all lint ui clean
+.PHONY: help env repro test test-graph test-browser test-all lint ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: env  ## the tests, without the slow ones and those that run the graph
 
 test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about 15 minutes)
 	pytest -q -m graph
+
+test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
+	pytest -q -m browser tests/browser
 
 test-all: env  ## every test
 	pytest -q -m ''

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
+from pathlib import Path
 from typing import Any
 
 
@@ -15,15 +16,18 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until interrupted."""
+    """Serve until interrupted: this process becomes MLflow's, so that whatever ends it ends the server."""
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
+    from flairhub.tracking.addresses import experiments_in, runs_address, server_address
+    from flairhub.tracking.store import sqlite_path, tracking_uri
     from flairhub.tracking.ui import ui_command
 
     workspace = find_workspace()
-    command = ui_command(workspace, read_settings(workspace), arguments.port)
-    print(f"MLflow on http://127.0.0.1:{arguments.port} (Ctrl+C stops it)")
-    try:
-        return subprocess.call(command)  # noqa: S603 - our own command line
-    except KeyboardInterrupt:
-        return 0
+    settings = read_settings(workspace)
+    command = ui_command(workspace, settings, arguments.port)
+    database = sqlite_path(tracking_uri(workspace, settings.tracking_uri)) or Path()
+    print(f"MLflow on {server_address(arguments.port)} (Ctrl+C stops it)", flush=True)
+    for name, identifier in experiments_in(database).items():
+        print(f"{name}: {runs_address(arguments.port, identifier)}", flush=True)
+    os.execv(command[0], command)  # noqa: S606 - our own command line
