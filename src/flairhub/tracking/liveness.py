@@ -30,22 +30,27 @@ def workspace_mark(workspace: Workspace) -> str:
     return hashlib.sha256(f"{platform.node()}\n{workspace.main}".encode()).hexdigest()[:16]
 
 
-def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[str, ...]:
+def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[tuple[str, ...], bool]:
     """Mark runs KILLED that a dead process of this workspace left RUNNING.
 
     A run whose training has ended well waits for its evaluation and is left alone.
 
     Returns:
-        Rows of the runs that were marked.
+        Rows of the runs that were marked; whether other trainings of this workspace are under way.
     """
     wanted = f"attributes.status = 'RUNNING' and tags.`{names.WORKSPACE}` = '{workspace_mark(workspace)}'"
-    ended = []
+    ended: list[str] = []
+    others = False
     for run in store.client.search_runs(list(experiment_ids), filter_string=wanted, max_results=1000):
-        if names.FINGERPRINT not in run.data.tags and not _lives(run, workspace):
+        if names.FINGERPRINT in run.data.tags:
+            continue
+        if _lives(run, workspace):
+            others = True
+        else:
             store.client.set_tag(run.info.run_id, names.FAILURE, KILLED)
             store.client.set_terminated(run.info.run_id, "KILLED")
             ended.append(run.data.tags.get(names.ROW, run.info.run_id))
-    return tuple(ended)
+    return tuple(ended), others
 
 
 def _lives(run: Run, workspace: Workspace) -> bool:

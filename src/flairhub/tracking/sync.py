@@ -23,7 +23,7 @@ from tqdm import tqdm
 from flairhub.archives.locks import locked
 from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
-from flairhub.tracking import names, writer
+from flairhub.tracking import memo, names, writer
 from flairhub.tracking.cache import open_cache
 from flairhub.tracking.history import Found, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
@@ -112,13 +112,20 @@ def sync(
         if history:
             past, absent = past_results(workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main))
             found, skipped = merged(found, past), [*skipped, *absent]
+        state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items())])
         ended: tuple[str, ...] = ()
-        if found or _has_store(address):
+        if memo.nothing_to_do(workspace, address, state):
+            done = {item.label: "unchanged" for item in found}
+        elif found or _has_store(address):
+            memo.forget(workspace)
             store = open_store(address)
             with explaining(address):
                 work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb)
                 work.update(found, done, skipped)
                 ended = work.finish({profile, *(item.identity.profile for item in found)})
+                landmarks = work.landmarks()
+            if landmarks is not None and len(done) == len(found):
+                memo.remember(workspace, address, state, landmarks)
     return SyncReport(
         uri=shown(address),
         created=_labels(done, "created"),
@@ -167,7 +174,9 @@ class _Work:
     written: list[str] = field(default_factory=list)
     """Identifiers of the runs that are new or were completed."""
     whole: list[Run] = field(default_factory=list)
-    """Runs that were whole before."""
+    """Runs that were whole before, or are now."""
+    running: bool = False
+    """Whether a training of this workspace is under way."""
 
     def update(self, found: Sequence[Found], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
         """Make the run of every result."""
@@ -195,12 +204,18 @@ class _Work:
     def finish(self, profiles: set[str]) -> tuple[str, ...]:
         """Registry, sweeps, dead runs; returns the rows of the latter."""
         client = self.store.client
-        register(self.store, [*self.whole, *(client.get_run(run_id) for run_id in self.written)])
+        self.whole += [client.get_run(run_id) for run_id in self.written]
+        register(self.store, self.whole)
         identifiers = [self.experiment(profile) for profile in sorted(profiles)]
-        ended = end_dead_runs(self.store, self.workspace, identifiers)
+        ended, self.running = end_dead_runs(self.store, self.workspace, identifiers)
         for identifier in identifiers:
             group_sweeps(self.store, identifier)
         return ended
+
+    def landmarks(self) -> list[Path] | None:
+        """Files by which the next sync sees that the artifacts are there; None if it has to look at the runs again."""
+        paths = [writer.landmark(run) for run in self.whole]
+        return None if self.running else [path for path in paths if path is not None]
 
     def experiment(self, profile: str) -> str:
         """Identifier of a profile's MLflow experiment."""

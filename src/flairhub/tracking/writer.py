@@ -119,12 +119,16 @@ def log_artifacts(
         store.client.log_artifacts(run_id, str(folder))
 
 
-def artifacts_lost(run: Run) -> bool:
-    """Whether the artifacts of a finished run have gone from a local folder; a server is trusted."""
+def landmark(run: Run) -> Path | None:
+    """The local file by which one sees that a run's artifacts are there; None on a server, which is trusted."""
     parts = urlsplit(str(run.info.artifact_uri))
-    if parts.scheme != "file":
-        return False
-    return not (Path(url2pathname(parts.path)) / LANDMARK).is_file()
+    return Path(url2pathname(parts.path)) / LANDMARK if parts.scheme == "file" else None
+
+
+def artifacts_lost(run: Run) -> bool:
+    """Whether the artifacts of a finished run have gone from a local folder."""
+    path = landmark(run)
+    return path is not None and not path.is_file()
 
 
 def contradicts(store: Store, run: Run, record: RunRecord) -> bool:

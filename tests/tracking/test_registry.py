@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flairhub.catalog.taxonomies import COSIA
+from flairhub.config.workspace import Workspace
+from flairhub.files import read_json, write_json
+from flairhub.tracking.registry import best_version, valid_score
+from flairhub.tracking.store import open_store, tracking_uri
+from flairhub.tracking.sync import sync
+
+from .conftest import Rows, models, snapshot
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
+
+
+def client_of(rows: Rows) -> Any:
+    return open_store(tracking_uri(rows.workspace)).client
+
+
+def add_trained(rows: Rows, row: str, weights: str, *, valid: float, test: float) -> str:
+    """A row's outputs after another training; returns the checksum of its weights."""
+    key = hashlib.sha256(f"{row} {weights}".encode()).hexdigest()
+    rows.add(row)
+    model = rows.root / "models" / row
+    header = json.dumps({"__metadata__": {"row_key": key}}).encode()
+    (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + weights.encode())
+    checksum = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    receipt = read_json(rows.receipt(row))
+    evaluated = hashlib.sha256(key.encode()).hexdigest()
+    own = {"row_key": key, "eval_key": evaluated, "seeds": {"1": key}, "weights_sha256": checksum}
+    write_json(rows.receipt(row), receipt | own)
+    lean = {"test": {COSIA: {"oa": 77.0, "miou": test}}, "valid": {COSIA: {"oa": 70.0, "miou": valid}}}
+    write_json(rows.root / "reports" / "rows" / row / "metrics.json", lean)
+    return checksum
+
+
+def test_best_is_chosen_by_valid_not_by_test(rows: Rows) -> None:
+    first = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    assert models(client_of(rows))["flairhub.sample.LC-A"]["aliases"] == {"best": first}
+    better = add_trained(rows, "LC-A", "2", valid=40.0, test=50.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    worse = add_trained(rows, "LC-A", "3", valid=35.0, test=99.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    shown = models(client_of(rows))["flairhub.sample.LC-A"]
+    assert set(shown["versions"]) == {first, better, worse}
+    assert shown["aliases"] == {"best": better}
+    assert "no longer has a test set" in shown["description"]
+
+
+def test_version_names_weights_run_and_address(rows: Rows) -> None:
+    checksum = add_trained(rows, "LC-A", "1", valid=30.5, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    client = client_of(rows)
+    version = models(client)["flairhub.sample.LC-A"]["versions"][checksum]
+    assert version["tags"] == {
+        "weights_sha256": checksum,
+        "row_key": read_json(rows.receipt("LC-A"))["row_key"],
+        "address": "models/LC-A/model.safetensors",
+        "row": "LC-A",
+        "profile": "sample",
+        "valid.miou": "30.5",
+    }
+    assert (version["source"], version["run"]) == ("model", "LC-A")
+    found = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    about = read_json(Path(client.download_artifacts(found.run_id, "model/weights.json")))
+    assert about["sha256"] == checksum
+    artifacts = snapshot(client)["LC-A"]["artifacts"]
+    assert "model/model.safetensors" not in artifacts
+
+
+@pytest.mark.parametrize(("copy_mb", "copied"), [(0.0, False), (0.0001, False), (1.0, True)])
+def test_small_weights_are_copied_where_the_user_says_so(rows: Rows, copy_mb: float, copied: bool) -> None:
+    add_trained(rows, "LC-A", "x" * 200, valid=30.5, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample", copy_mb=copy_mb)
+    assert ("model/model.safetensors" in snapshot(client_of(rows))["LC-A"]["artifacts"]) == copied
+
+
+def test_twice_and_after_the_loss_of_the_store_the_same(rows: Rows, empty_database: Path) -> None:
+    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
+    add_trained(rows, "LC-B", "1", valid=20.0, test=60.0)
+    sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
+    before = models(client_of(rows))
+    assert sorted(before) == ["flairhub.sample.LC-A", "flairhub.sample.LC-B"]
+    rows.database.touch()  # so that the runs are looked at again
+    sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
+    assert models(client_of(rows)) == before
+    other = Workspace(root=rows.root, main=rows.root.parent / "other")
+    other.tracking.mkdir(parents=True)
+    shutil.copyfile(empty_database, other.tracking / "mlflow.db")
+    sync(other, ["LC-A", "LC-B"], profile="sample")
+    assert models(open_store(tracking_uri(other)).client) == before
+
+
+def test_version_of_a_deleted_run_is_made_anew(rows: Rows) -> None:
+    checksum = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    client = client_of(rows)
+    first = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    client.delete_run(first.run_id)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    second = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    assert second.run_id != first.run_id
+    assert list(models(client)["flairhub.sample.LC-A"]["versions"]) == [checksum]
+
+
+def test_checksum_of_dvc_comes_when_dvc_knows_it(rows: Rows) -> None:
+    checksum = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    md5 = hashlib.md5(rows.receipt("LC-A").read_bytes()).hexdigest()
+    stages = {
+        "train@LC-A": {"cmd": "x", "outs": [{"path": "models/LC-A", "md5": "17.dir"}]},
+        "evaluate@LC-A": {"cmd": "x", "outs": [{"path": "reports/rows/LC-A/receipt.json", "md5": md5}]},
+    }
+    write_json(rows.root / "dvc.lock", {"stages": stages})
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    version = models(client_of(rows))["flairhub.sample.LC-A"]["versions"][checksum]
+    assert version["tags"]["dvc.md5"] == "17.dir"
+
+
+def test_moved_repository_takes_its_versions_along(rows: Rows, tmp_path: Path) -> None:
+    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
+    sync(rows.workspace, ["LC-A"], profile="sample")
+    moved = Rows(tmp_path / "moved")
+    shutil.move(rows.root, moved.root)
+    assert sync(moved.workspace, ["LC-A"], profile="sample").unchanged == ("LC-A",)
+    version = client_of(moved).get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    assert version.source.startswith((moved.root / "mlruns").as_uri())
+    assert client_of(moved).get_model_version_download_uri(version.name, version.version) == version.source
+
+
+def test_score_is_the_mean_of_the_tasks_on_valid() -> None:
+    metrics = {"valid/A/miou": 10.0, "valid/B/miou": 30.0, "test/A/miou": 90.0, "valid/A/oa": 80.0, "valid/A/x/miou": 7}
+    assert valid_score(metrics) == 20.0
+    assert valid_score({"test/A/miou": 90.0, "valid/best_epoch": 3}) is None
+
+
+def test_nothing_is_best_without_a_validation() -> None:
+    assert best_version([]) is None
