@@ -25,6 +25,7 @@ from flairhub.benchmark.page.tables import (
     inputs_view,
     spread_of,
 )
+from flairhub.benchmark.results import COMPARABLE_PROFILES
 from flairhub.benchmark.table import Section, Table
 from flairhub.benchmark.table_html import section_view
 from flairhub.benchmark.table_text import decimals, interval_text
@@ -91,6 +92,7 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
     found = read_domains(sources.index)
     return {
         "profile": params.profile,
+        "comparable": params.profile in COMPARABLE_PROFILES,
         "source": _source_text(sources),
         "archives": f"{len(sources.manifest.archives)} archives, {sources.manifest.size / 1e6:,.0f} MB",
         "num_rows": len(sources.rows),
