@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.weights import weights_path
-from flairhub.benchmark.keys import code_sha256, file_sha256, seed_keys
+from flairhub.benchmark.keys import code_sha256, file_sha256, row_key, seed_keys
 from flairhub.benchmark.volatile import Costs
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
+from flairhub.errors import FlairhubError
+from flairhub.evaluation.devices import find_devices
 from flairhub.tracking.monitor import live_monitor
+from flairhub.tracking.trained import track_training
 from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
 
 CODE = Path("data/code/train.json")
@@ -51,6 +55,16 @@ def main(arguments: argparse.Namespace) -> None:
     ) as monitor:
         train_row(inputs, identity, place, settings, monitor=monitor)
     costs.note(arguments.row, "train")
+    if find_devices(settings).rank == 0:
+        _end_run(workspace, settings.tracking_uri, arguments.row, profile, row_key(identity.keys))
+
+
+def _end_run(workspace: Workspace, uri: str | None, row: str, profile: str, key: str) -> None:
+    """An experiment may end here; elsewhere the run waits for the evaluation."""
+    try:
+        track_training(workspace, uri, row=row, profile=profile, key=key)
+    except FlairhubError as error:
+        print(f"train: MLflow was not updated: {error}", file=sys.stderr)
 
 
 def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:

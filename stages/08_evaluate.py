@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from _stage import now_ms, run
@@ -14,16 +15,20 @@ from flairhub.benchmark.volatile import note_volatile
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
+from flairhub.errors import FlairhubError
+from flairhub.tracking.monitor import experiment_tags
+from flairhub.tracking.sync import sync
 
 
 def main(arguments: argparse.Namespace) -> None:
     start_ms = now_ms()
     workspace = find_workspace()
+    params = read_params(Path("params.yaml"))
     settings = read_settings(workspace)
     source = read_manifest(Path("data/manifest.json")).source
     metrics = evaluate_row(
         arguments.row,
-        read_params(Path("params.yaml")),
+        params,
         row_files(arguments.row),
         archive_folder(source, workspace, settings),
         settings,
@@ -33,6 +38,11 @@ def main(arguments: argparse.Namespace) -> None:
     note_volatile(arguments.row, "evaluate", start_ms, now_ms())
     test = metrics["test"]
     print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")
+    if experiment_tags():  # which may end here; elsewhere `benchmark` brings MLflow up to date
+        try:
+            sync(workspace, [arguments.row], profile=params.profile, uri=settings.tracking_uri)
+        except FlairhubError as error:
+            print(f"evaluate: MLflow was not updated: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

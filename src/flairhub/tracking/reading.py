@@ -110,7 +110,7 @@ def read_record(
         name=row,
         params=_params(receipt),
         metrics=_metrics(files, details, volatile),
-        history=tuple(_history(files)),
+        history=tuple(history_points(files)),
         tags=_tags(identity, receipt, volatile),
         late_tags=lock_tags(lock, files) | origin.tags,
         datasets=datasets,
@@ -160,7 +160,8 @@ def _params(receipt: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _history(files: RunFiles) -> Iterator[MetricPoint]:
+def history_points(files: RunFiles) -> Iterator[MetricPoint]:
+    """Every point of the histories of a row's trainings."""
     curves = [*files.histories.items(), *files.steps.items()]
     for part, path in curves:
         for cells in read_history(path):

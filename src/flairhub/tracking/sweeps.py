@@ -45,13 +45,14 @@ class Sweep:
     def best(self) -> Run | None:
         """The finished member with the highest mean IoU on valid; of equals the one with the smallest key."""
         scored = [(score, run) for run in self.members if (score := _score(run)) is not None]
-        return min(scored, key=lambda pair: (-pair[0], pair[1].data.tags[names.EVAL_KEY]))[1] if scored else None
+        return min(scored, key=lambda pair: (-pair[0], _identity(pair[1])))[1] if scored else None
 
     @property
     def varied(self) -> list[str]:
         """Parameters of which the finished members and the baseline have different values."""
-        runs = [run for run in (*self.members, self.start) if run is not None and names.EVAL_KEY in run.data.tags]
-        every = sorted({name for run in runs for name in run.data.params})
+        runs = [run for run in (*self.members, self.start) if run is not None and run.info.status == "FINISHED"]
+        # Of those that all have: a training without an evaluation has none of the evaluation's.
+        every = sorted(set.intersection(*(set(run.data.params) for run in runs))) if runs else []
         return [name for name in every if len({run.data.params.get(name) for run in runs}) > 1]
 
     def table(self) -> list[dict[str, str]]:
@@ -171,8 +172,12 @@ def _valid(run: Run) -> dict[str, float]:
 
 
 def _score(run: Run) -> float | None:
-    whole = run.info.status == "FINISHED" and names.EVAL_KEY in run.data.tags
-    return valid_score(run.data.metrics) if whole else None
+    return valid_score(run.data.metrics) if run.info.status == "FINISHED" else None
+
+
+def _identity(run: Run) -> str:
+    """Key of the evaluation, or of a training that was not evaluated."""
+    return str(run.data.tags.get(names.EVAL_KEY) or run.data.tags.get(names.ROW_KEY, ""))
 
 
 def _label(run: Run) -> str:
