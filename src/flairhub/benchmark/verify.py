@@ -16,7 +16,8 @@ from pathlib import Path
 from flairhub.benchmark.receipt import row_files
 from flairhub.benchmark.verify_figures import figure_checks, table_checks
 from flairhub.benchmark.verify_findings import LEVELS, TABLE, Evidence, Finding, Outcome, run_check
-from flairhub.benchmark.verify_records import Subject, record_checks, row_evidence, table_evidence
+from flairhub.benchmark.verify_records import record_checks
+from flairhub.benchmark.verify_subject import Subject, row_evidence, table_evidence
 from flairhub.config.base import nearest
 from flairhub.config.params import Params
 from flairhub.config.runtime import RuntimeSettings
@@ -107,7 +108,7 @@ def _checks(
 def _slow_checks(
     subject: Subject, workspace: Workspace, settings: RuntimeSettings, options: VerifyOptions
 ) -> Iterator[tuple[int, str, Callable[[], Outcome]]]:
-    from flairhub.benchmark.verify_inference import Sampling, repeat_inference
+    from flairhub.benchmark.verify_inference import Sampling, repeat_inference, repeat_robustness
 
     sampling = Sampling(rois=options.rois, seed=options.seed, agreement=options.agreement)
     receipt = subject.evidence.readable("receipt")
@@ -115,6 +116,7 @@ def _slow_checks(
     for seed in seeds:
         name = "inference" if len(seeds) == 1 else f"inference seed {seed}"
         yield 2, name, partial(repeat_inference, subject, seed, sampling, workspace, settings)
+    yield 2, "robustness", partial(repeat_robustness, subject, sampling, workspace, settings)
     if options.level >= 3:
         from flairhub.benchmark.verify_training import repeat_training
 

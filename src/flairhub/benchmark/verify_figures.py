@@ -12,18 +12,17 @@ from flairhub.benchmark.table_html import render_html
 from flairhub.benchmark.table_text import render_csv, render_markdown
 from flairhub.benchmark.verify_files import cells_of, dvc_md5, locked_outputs, read_document, read_tables
 from flairhub.benchmark.verify_findings import Evidence, Mismatch, NotRunError, Outcome, differences, text_difference
-from flairhub.benchmark.verify_records import CSV, Subject
+from flairhub.benchmark.verify_subject import CSV, Subject
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.base import build
 from flairhub.config.params import Params
 from flairhub.config.resolve import row_evaluation
 from flairhub.config.training import EvaluateParams
+from flairhub.data.inputs import RowInputs
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
 from flairhub.evaluation.protocols import scored_classes
-
-_OF_SEEDS = ("seeds", "spread")
-"""Parts of details.json that come from the further seeds of a row."""
+from flairhub.evaluation.spread import seed_spread
 
 
 def figure_checks(subject: Subject) -> Iterator[tuple[str, Callable[[], Outcome]]]:
@@ -50,56 +49,61 @@ def table_checks(
         yield 1, "table", lambda: _table(params, root, table, rows)
 
 
-def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable], evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable]) -> dict[str, Any]:
     """details.json from confusion tables, without what comes from further seeds."""
     inputs = subject.evidence["inputs"]
+    tasks = scored_tasks(inputs, tables)
+    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    return build_details(subject.row, tasks, expected, evaluation_params(subject))
+
+
+def scored_tasks(inputs: RowInputs, tables: Mapping[str, ConfusionTable]) -> list[ScoredTask]:
+    """What was counted, and what counts. (`evaluation.network` has the same, behind torch.)"""
     tasks = []
     for task, label in inputs.recipe.labels.items():
         found = taxonomy(task, label.level)
         tasks.append(ScoredTask(taxonomy=found, scored=scored_classes(found, label), confusion=tables[task]))
-    # a parameter that is younger than the receipt has no part in the figures
-    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **evaluation}
-    expected = [entry.patch_id for entry in inputs.splits["test"]]
-    return build_details(subject.row, tasks, expected, build(EvaluateParams, values, "receipt.json: evaluation"))
+    return tasks
+
+
+def evaluation_params(subject: Subject) -> EvaluateParams:
+    """The receipt's parameters of the evaluation; one that is younger than the receipt is that of params.yaml."""
+    noted = subject.evidence["receipt"]["evaluation"]
+    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **noted}
+    return build(EvaluateParams, values, "receipt.json: evaluation")
 
 
 def _figures(subject: Subject) -> Outcome:
-    details, tables = subject.evidence["details"], subject.evidence["confusion"]
-    again = recomputed(subject, tables, subject.evidence["receipt"]["evaluation"])
-    found = {name: value for name, value in details.items() if name not in _OF_SEEDS}
+    """details.json from the confusion of the row and, for their spread, of its further seeds."""
+    again = recomputed(subject, subject.evidence["confusion"])
+    seeds = subject.seeds
+    further = {seed: recomputed(subject, read_tables(files.confusion)) for seed, files in _further(seeds)}
+    again |= seed_spread({next(iter(seeds)): again, **further})
     return Outcome(
-        detail=f"{_leaves(again)} figures, intervals and breakdowns follow from confusion.parquet exactly",
-        mismatches=list(differences(again, found, subject.name(subject.files.details))),
+        detail=f"{_leaves(again)} figures, intervals and breakdowns follow from the confusion exactly",
+        mismatches=list(differences(again, subject.evidence["details"], subject.name(subject.files.details))),
     )
 
 
 def _seeds(subject: Subject) -> Outcome:
-    """Figures of the further seeds from their own confusion, and their summary in the row's details."""
-    seeds = subject.seeds
-    if len(seeds) == 1:
-        return Outcome(detail="the row has one seed", applies=False)
-    wrong: list[Mismatch] = []
-    published = {str(next(iter(seeds))): _published(subject.evidence["details"])}
-    for seed, files in list(seeds.items())[1:]:
-        wrong += _one_seed(subject, files)
-        published[str(seed)] = _published(read_document(files.details))
-    noted = subject.evidence["details"].get("seeds", {})
-    wrong += differences(published, noted, subject.name(subject.files.details), "seeds")
-    return Outcome(detail=f"figures of {len(seeds)} seeds follow from their confusion exactly", mismatches=wrong)
+    """The figures of each further seed from its own confusion."""
+    further = _further(subject.seeds)
+    wrong = [mismatch for _, files in further for mismatch in _one_seed(subject, files)]
+    return Outcome(
+        detail=f"figures of {len(further)} further seeds follow from their confusion exactly",
+        mismatches=wrong,
+        applies=bool(further),
+    )
+
+
+def _further(seeds: Mapping[int, RowFiles]) -> list[tuple[int, RowFiles]]:
+    return list(seeds.items())[1:]
 
 
 def _one_seed(subject: Subject, files: RowFiles) -> Iterator[Mismatch]:
-    again = recomputed(subject, read_tables(files.confusion), subject.evidence["receipt"]["evaluation"])
-    found = {name: value for name, value in read_document(files.details).items() if name not in _OF_SEEDS}
-    yield from differences(again, found, subject.name(files.details))
+    again = recomputed(subject, read_tables(files.confusion))
+    yield from differences(again, read_document(files.details), subject.name(files.details))
     yield from differences(lean_metrics(again), read_document(files.metrics), subject.name(files.metrics))
-
-
-def _published(details: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    return {
-        task: {name: values["protocols"]["published"][name] for name in ("oa", "miou")}
-        for task, values in details["tasks"].items()
-    }
 
 
 def _rows(params: Params, table: Evidence) -> Outcome:

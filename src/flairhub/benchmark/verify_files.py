@@ -8,23 +8,25 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flairhub.benchmark.receipt import RowFiles
 from flairhub.data.inputs import RowInputs, read_inputs
 from flairhub.errors import DataError, FlairhubError, MissingFileError
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path, fields: Mapping[str, type] | None = None) -> dict[str, Any]:
     """A JSON object.
+
+    Args:
+        path: the file.
+        fields: fields that it must have, and their types.
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: it is not JSON, holds NaN or an infinity, or is no object.
+        DataError: it is not JSON, holds NaN or an infinity, is no object, or lacks a field.
     """
     if not path.is_file():
         raise MissingFileError(f"Expected {path}, but it does not exist; `dvc pull` fetches it, `dvc repro` makes it.")
@@ -34,7 +36,20 @@ def read_document(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: expected JSON without NaN, but got {type(error).__name__}: {error}.") from None
     if not isinstance(value, dict):
         raise DataError(f"{path}: expected a JSON object, but got {type(value).__name__}.")
+    wrong = [name for name, kind in (fields or {}).items() if not isinstance(value.get(name), kind)]
+    if wrong:
+        raise DataError(f"{path}: expected the fields {', '.join(wrong)}, but they are missing or of another type.")
     return value
+
+
+def read_code(path: Path) -> dict[str, Any]:
+    """A fingerprint of code, `data/code/<STAGE>.json`.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: it is not such a file.
+    """
+    return read_document(path, {"sha256": str})
 
 
 def _refuse(text: str) -> Any:
@@ -101,11 +116,6 @@ def cells_of(text: str) -> list[dict[str, str]]:
         if None in line or None in line.values():
             raise DataError(f"line {number} with another number of cells than the header")
     return lines
-
-
-def seed_files(files: RowFiles, seed: int) -> RowFiles:
-    """Files of a further seed of a row: weights in `seed-N/`, reports in `seeds/N/`."""
-    return replace(files, model=files.model / f"seed-{seed}", report=files.report / "seeds" / str(seed))
 
 
 def dvc_md5(path: Path) -> str:

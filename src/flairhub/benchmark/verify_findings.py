@@ -113,7 +113,8 @@ def run_check(row: str, level: int, check: str, action: Callable[[], Outcome]) -
     except FlairhubError as error:
         return finding("failed", str(error))
     except _BROKEN as error:
-        return finding("failed", f"{type(error).__name__}: {_first_line(error)}")
+        text = f"a file is not as an evaluation writes it ({type(error).__name__}: {_first_line(error)})"
+        return finding("failed", text)
     if outcome.mismatches:
         return finding("failed", outcome.detail, outcome.mismatches)
     return finding("passed" if outcome.applies else "does not apply", outcome.detail)
@@ -143,10 +144,12 @@ class Evidence:
 
     def readable(self, name: str) -> bool:
         """Whether a file can be read, without a finding about it."""
+        known = name in self._broken
         try:
             self[name]
         except _BROKEN:
-            self._broken.discard(name)
+            if not known:
+                self._broken.discard(name)
             return False
         return True
 

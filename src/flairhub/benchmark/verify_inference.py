@@ -13,20 +13,20 @@ from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.environment import environment
-from flairhub.benchmark.evaluate import load_network, score_split
-from flairhub.benchmark.verify_files import read_tables
-from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome
-from flairhub.benchmark.verify_records import Subject, require_weights
+from flairhub.benchmark.verify_figures import evaluation_params, scored_tasks
+from flairhub.benchmark.verify_files import read_document, read_tables
+from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome, differences
+from flairhub.benchmark.verify_subject import Subject, require_weights
 from flairhub.catalog.names import parse_patch_id
-from flairhub.config.base import build
-from flairhub.config.resolve import row_evaluation
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.config.training import EvaluateParams
 from flairhub.config.workspace import Workspace
 from flairhub.data.inputs import RowInputs
 from flairhub.errors import MissingFileError
 from flairhub.evaluation.confusion import ConfusionTable, Counts
 from flairhub.evaluation.devices import find_devices
+from flairhub.evaluation.robustness import build_robustness
+from flairhub.evaluation.scoring import Scorer, load_network, score_split
+from flairhub.evaluation.variants import variants_of
 from flairhub.models.threads import pin_threads
 
 
@@ -63,17 +63,50 @@ def repeat_inference(
     chosen = choose_regions(inputs, sampling)
     part = only_regions(inputs, chosen)
     # In the stored batches: a batch never crosses a region, so those of a region do not depend on the others.
-    receipt = subject.evidence["receipt"]
-    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **receipt["evaluation"]}
-    evaluation = build(EvaluateParams, values, "receipt.json: evaluation")
+    evaluation = evaluation_params(subject)
     quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
     devices = find_devices(quiet)
     pin_threads(inputs.recipe.train.threads)
     network = load_network(part, weights).to(devices.device)
     again = score_split(part, network, PatchReader(folder), quiet, evaluation)
     stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
-    changed = other_environment(receipt["environment"], devices.device_class, inputs.recipe.train.threads)
+    changed = other_environment(
+        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+    )
     return judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+
+
+def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings) -> Outcome:
+    """Test the row with less input again: on all regions, for `robustness.json` holds sums over them.
+
+    Raises:
+        NotRunError: weights or archives are not on this disk.
+    """
+    inputs, evaluation = subject.evidence["inputs"], evaluation_params(subject)
+    variants = variants_of(inputs.recipe, evaluation.robustness)
+    if sampling.rois:
+        return Outcome(
+            detail="figures with less input are sums over all regions: only --rois 0 repeats them", applies=False
+        )
+    weights = require_weights(subject, subject.files)
+    folder = archives(subject.root, inputs, workspace, settings)
+    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
+    devices = find_devices(quiet)
+    pin_threads(inputs.recipe.train.threads)
+    changed = other_environment(
+        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+    )
+    if changed:
+        raise NotRunError(f"figures with less input are compared exactly, which {', '.join(changed)} does not promise")
+    network = load_network(inputs, weights).to(devices.device)
+    scorer = Scorer(inputs, PatchReader(folder), quiet, evaluation)
+    tables = {variant.name: scorer(network, variant=variant) for variant in variants.tests}
+    own = scored_tasks(inputs, subject.evidence["confusion"])
+    again = build_robustness(subject.row, own, variants, tables, evaluation)
+    return Outcome(
+        detail=f"{len(tables)} tests with less input give robustness.json exactly",
+        mismatches=list(differences(again, subject.evidence["robustness"], subject.name(subject.files.robustness))),
+    )
 
 
 def one_device(settings: RuntimeSettings) -> RuntimeSettings:
@@ -106,6 +139,7 @@ def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: Runt
     path = root / "data" / "manifest.json"
     if not path.is_file():
         raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")
+    read_document(path)
     try:
         folder = archive_folder(read_manifest(path).source, workspace, settings)
     except MissingFileError as error:

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flairhub.benchmark.keys import code_sha256, eval_key, file_sha256, row_key, seed_keys
-from flairhub.benchmark.receipt import FORMAT, RowFiles
+from flairhub.benchmark.keys import eval_key, row_key, seed_keys
+from flairhub.benchmark.receipt import FORMAT
 from flairhub.benchmark.report import row_result
 from flairhub.benchmark.table import build_table
 from flairhub.benchmark.table_text import render_csv
-from flairhub.benchmark.verify_files import (
-    cells_of,
-    dvc_md5,
-    locked_outputs,
-    read_cells,
-    read_document,
-    read_lock,
-    read_row_inputs,
-    read_tables,
-    seed_files,
-)
-from flairhub.benchmark.verify_findings import (
-    Evidence,
-    Mismatch,
-    NotRunError,
-    Outcome,
-    differences,
-    relative,
-    text_difference,
-)
-from flairhub.config.params import Params
+from flairhub.benchmark.verify_bytes import byte_checks
+from flairhub.benchmark.verify_files import cells_of, dvc_md5, locked_outputs
+from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome, differences, text_difference
+from flairhub.benchmark.verify_subject import CSV, Subject
 from flairhub.data.inputs import RowInputs
 from flairhub.errors import DataError
 from flairhub.evaluation.details import lean_metrics
@@ -41,86 +23,25 @@ from flairhub.evaluation.plot_tables import write_plot_tables
 from flairhub.files import canonical_json, sha256_text
 from flairhub.training.summary import write_summary
 
-CSV = Path("reports/benchmark.csv")
 GROUPS = ("oa_group", "miou_group")
 """Columns that depend on all rows of the table; level 1 computes them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A row under verification."""
-
-    row: str
-    params: Params
-    root: Path
-    """The repository."""
-    files: RowFiles
-    evidence: Evidence
-    table: Evidence
-    """The table and dvc.lock, shared by all rows."""
-
-    def name(self, path: Path) -> str:
-        """A file as messages name it."""
-        return relative(path, self.root)
-
-    @property
-    def seeds(self) -> dict[int, RowFiles]:
-        """Files of each seed; the first is the row's figure."""
-        own = [int(seed) for seed in self.evidence["receipt"]["recipe"]["seeds"]]
-        return {seed: self.files if n == 0 else seed_files(self.files, seed) for n, seed in enumerate(own)}
-
-
-def row_evidence(files: RowFiles) -> Evidence:
-    """Readers of a row's files."""
-    return Evidence(
-        {
-            "receipt": lambda: read_document(files.receipt),
-            "details": lambda: read_document(files.details),
-            "metrics": lambda: read_document(files.metrics),
-            "inputs": lambda: read_row_inputs(files.inputs),
-            "confusion": lambda: read_tables(files.confusion),
-        }
-    )
-
-
-def table_evidence(root: Path) -> Evidence:
-    """Readers of the files that all rows share."""
-    return Evidence({"cells": lambda: read_cells(root / CSV), "lock": lambda: read_lock(root)})
-
-
 def record_checks(subject: Subject) -> Iterator[tuple[str, Callable[[], Outcome]]]:
     """The checks of level 0, by name."""
-    files = subject.files
     yield "receipt", lambda: _receipt(subject)
-    yield "inputs", lambda: _bytes(subject, files.inputs, "inputs_sha256")
-    yield "code", lambda: _code(subject)
-    yield "weights", lambda: _weights(subject)
-    yield "confusion", lambda: _bytes(subject, files.confusion, "confusion_sha256")
-    yield "details", lambda: _bytes(subject, files.details, "details_sha256")
+    yield from byte_checks(subject)
     yield "metrics", lambda: _metrics(subject)
     yield "curves", lambda: _curves(subject)
     yield "table", lambda: _cells(subject)
     yield "dvc.lock", lambda: _lock(subject)
 
 
-def require_weights(subject: Subject, files: RowFiles) -> Path:
-    """The weights file.
-
-    Raises:
-        NotRunError: it is not on this disk.
-    """
-    if not files.weights.is_file():
-        raise NotRunError(
-            f"{subject.name(files.weights)} is not on this disk; `dvc pull {subject.name(subject.files.model)}` "
-            "fetches it"
-        )
-    return files.weights
-
-
 def _receipt(subject: Subject) -> Outcome:
     """What the receipt says of the row against the row's inputs and code."""
     receipt, inputs = subject.evidence["receipt"], subject.evidence["inputs"]
     files = subject.files
+    _ = subject.evidence["train code"], subject.evidence["evaluate code"]  # whose readers name the file
     keys = seed_keys(files.inputs, files.train_code)
     key = row_key(keys)
     expected = {
@@ -154,41 +75,6 @@ def _of_inputs(inputs: RowInputs) -> dict[str, Any]:
         },
         "statistics_sha256": sha256_text(canonical_json(moments)),
     }
-
-
-def _bytes(subject: Subject, path: Path, field: str) -> Outcome:
-    """The bytes of a file against the receipt."""
-    expected = subject.evidence["receipt"][field]
-    if not path.is_file():
-        raise DataError(f"{subject.name(path)}: expected a file, but there is none; `dvc pull` or `dvc repro` it.")
-    found = file_sha256(path)
-    wrong = [] if found == expected else [_hash(subject, path, expected, found)]
-    return Outcome(detail=f"{subject.name(path)} has the receipt's SHA-256", mismatches=wrong)
-
-
-def _code(subject: Subject) -> Outcome:
-    receipt = subject.evidence["receipt"]
-    wrong = []
-    for field, path in (
-        ("code_sha256", subject.files.train_code),
-        ("evaluate_code_sha256", subject.files.evaluate_code),
-    ):
-        found = code_sha256(path)
-        if found != receipt[field]:
-            wrong.append(Mismatch(file=subject.name(path), cell="sha256", expected=str(receipt[field]), found=found))
-    return Outcome(detail="fingerprints of the code in data/code are the receipt's", mismatches=wrong)
-
-
-def _weights(subject: Subject) -> Outcome:
-    expected = subject.evidence["receipt"]["weights_sha256"]
-    path = require_weights(subject, subject.files)
-    found = file_sha256(path)
-    wrong = [] if found == expected else [_hash(subject, path, expected, found)]
-    return Outcome(detail=f"{subject.name(path)} has the receipt's SHA-256", mismatches=wrong)
-
-
-def _hash(subject: Subject, path: Path, expected: object, found: str) -> Mismatch:
-    return Mismatch(file=subject.name(path), cell="sha256", expected=str(expected), found=found)
 
 
 def _metrics(subject: Subject) -> Outcome:

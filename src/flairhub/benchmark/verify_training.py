@@ -13,7 +13,7 @@ from flairhub.benchmark.keys import file_sha256, seed_keys
 from flairhub.benchmark.verify_files import read_document
 from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome
 from flairhub.benchmark.verify_inference import archives, one_device, other_environment
-from flairhub.benchmark.verify_records import Subject
+from flairhub.benchmark.verify_subject import Subject
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
@@ -58,8 +58,7 @@ def _require_code(subject: Subject, receipt: Mapping[str, Any]) -> None:
     found = stage_fingerprint("train", script, _SOURCE)
     if found.sha256 == receipt["code_sha256"]:
         return
-    path = subject.files.train_code
-    noted = read_document(path)["parts"] if path.is_file() else {}
+    noted = subject.evidence["train code"].get("parts", {})
     changed = sorted(name for name in noted.keys() | found.parts.keys() if noted.get(name) != found.parts.get(name))
     raise NotRunError(
         f"the code here is not that of the receipt ({', '.join(changed[:5]) or 'data/code differs too'}); check out "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 UNCHECKED = 3
 """Exit status: nothing is wrong, but something that was asked for could not be run."""
 
-_WORDS = {"passed": "passed", "failed": "FAILED", "not run": "NOT RUN", "does not apply": "no need"}
+_WORDS = {"passed": "passed", "failed": "FAILED", "not run": "NOT RUN", "does not apply": "n/a"}
 _EXPLAINED = (
     "level 0 (records): cells of the table, metrics, details, receipt, dvc.lock and checksums of the files agree. "
     "level 1 (figures): every figure again from the confusion of every patch. "
@@ -109,7 +109,7 @@ def _summary(findings: list[Finding], rows: int, level: int) -> Iterator[str]:
     counts = Counter(finding.status for finding in findings)
     yield (
         f"\n{rows} rows, {len(findings)} checks: {counts['passed']} passed, {counts['failed']} failed, "
-        f"{counts['not run']} not run, {counts['does not apply']} not needed."
+        f"{counts['not run']} not run, {counts['does not apply']} not applicable."
     )
     for higher in range(level + 1, len(LEVELS)):
         yield f"level {higher} ({LEVELS[higher]}) not run: --level {higher} asks for it."
