@@ -21,7 +21,8 @@ from flairhub.benchmark.page.domains import read_domains
 from flairhub.benchmark.page.maps import draw_map, scale_of
 from flairhub.benchmark.page.sources import read_history
 from flairhub.benchmark.page.svg import INK, MARK, inline_svg, themed_figure
-from flairhub.benchmark.page.tables import spread_of
+from flairhub.benchmark.page.tables import spread_view
+from flairhub.benchmark.results import Spread
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import MissingFileError
 
@@ -187,16 +188,14 @@ def test_what_rows_share_is_said_once():
     ]
 
 
-def test_the_spread_over_seeds_is_that_of_the_details():
-    details = {
-        "seeds": {"1": {"T": {"miou": 30.0}}, "2": {"T": {"miou": 32.0}}},
-        "spread": {"T": {"n": 2, "oa": {"mean": 1.0, "std": 0.0}, "miou": {"mean": 31.0, "std": 1.41421}}},
-    }
-    shown = spread_of(SimpleNamespace(details=details), "T")
+def test_the_spread_over_seeds_is_that_of_the_table():
+    details = {"seeds": {"1": {"T": {"miou": 30.0}}, "2": {"T": {"miou": 32.0}}}}
+    task = SimpleNamespace(task="T", spread={"miou": Spread(mean=31.0, std=1.41421, n=2)})
+    shown = spread_view(SimpleNamespace(task=task), SimpleNamespace(details=details))
     assert (shown["mean"], shown["std"]) == ("31.00", "1.41")
     assert shown["title"] == "mIoU over 2 seeds; 1: 30.00, 2: 32.00"
-    assert spread_of(SimpleNamespace(details=details), "other") is None
-    assert spread_of(SimpleNamespace(details={}), "T") is None
+    one = SimpleNamespace(task="T", spread={})
+    assert spread_view(SimpleNamespace(task=one), SimpleNamespace(details={})) is None
 
 
 def test_the_templates_are_part_of_the_code_of_the_stage():

@@ -23,7 +23,7 @@ from flairhub.benchmark.page.tables import (
     domain_values,
     domains_view,
     inputs_view,
-    spread_of,
+    spread_view,
 )
 from flairhub.benchmark.results import COMPARABLE_PROFILES
 from flairhub.benchmark.table import Section, Table
@@ -139,7 +139,8 @@ def _section(section: Section, table: Table, sources: PageSources, found: Domain
             "oa": decimals(best.task.oa, 2) or "-",
             "equals": [line.result.row for line in section.lines if line is not best and _equal(line, best)],
         },
-        "spread": {row: spread_of(by_row[row], section.task) for row in rows},
+        "spread": {line.result.row: spread_view(line, by_row[line.result.row]) for line in section.lines},
+        "seeds": {line.result.row: " ".join(str(seed) for seed in line.result.seeds) for line in section.lines},
         "inputs": inputs_view(section, by_row),
         "confusions": [confusion_view(section, by_row[row]) for row in rows],
         "domains": domains_view(section, by_row),

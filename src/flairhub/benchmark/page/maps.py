@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def draw_map(found: DomainMap, values: Mapping[str, float | None], scale: Scale,
                 _write(axes, domain, "-" if value is None else f"{value:.1f}")
             if len(found.domains) <= _MOST_NAMES:
                 x, y = (domain.hull[:, 0].min() + domain.hull[:, 0].max()) / 2, domain.hull[:, 1].max()
-                style = {"ha": "center", "fontsize": 6.5, "color": SOFT, "textcoords": "offset points"}
+                style: dict[str, Any] = {"ha": "center", "fontsize": 6.5, "color": SOFT, "textcoords": "offset points"}
                 axes.annotate(domain.name, (x, y), (0, 3), **style)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
         unit = 1000.0 if float((high - low).max()) > 5000 else 1.0

@@ -63,19 +63,18 @@ def _bands(names: Sequence[str] | None) -> dict[str, str]:
     return {"text": text, "title": ", ".join(names), "key": str(len(names))}
 
 
-def spread_of(source: RowSource, task: str) -> dict[str, str] | None:
-    """Mean and standard deviation over the seeds of a row; None where there is one."""
-    spread = source.details.get("spread", {}).get(task)
-    if spread is None or spread["miou"]["mean"] is None:
+def spread_view(line: Line, source: RowSource) -> dict[str, str] | None:
+    """The mIoU over the seeds of a row; None where there is one."""
+    spread = line.task.spread.get("miou")
+    if spread is None:
         return None
-    seeds = source.details.get("seeds", {})
-    each = [f"{seed}: {decimals(values[task]['miou'], 2)}" for seed, values in sorted(seeds.items()) if task in values]
-    miou = spread["miou"]
+    by_seed = source.details["seeds"]
+    each = [f"{seed}: {decimals(figures[line.task.task]['miou'], 2)}" for seed, figures in sorted(by_seed.items())]
     return {
-        "mean": f"{miou['mean']:.2f}",
-        "std": decimals(miou["std"], 2),
-        "key": f"{miou['mean']:.6f}",
-        "title": f"mIoU over {spread['n']} seeds; " + ", ".join(each),
+        "mean": f"{spread.mean:.2f}",
+        "std": f"{spread.std:.2f}",
+        "key": f"{spread.mean:.6f}",
+        "title": f"mIoU over {spread.n} seeds; {', '.join(each)}",
     }
 
 
