@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from _stage import now_ms, run
+from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.evaluate import evaluate_row
 from flairhub.benchmark.receipt import row_files
-from flairhub.benchmark.volatile import note_volatile
+from flairhub.benchmark.volatile import Costs
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
@@ -21,7 +21,7 @@ from flairhub.tracking.sync import sync
 
 
 def main(arguments: argparse.Namespace) -> None:
-    start_ms = now_ms()
+    costs = Costs()
     workspace = find_workspace()
     params = read_params(Path("params.yaml"))
     settings = read_settings(workspace)
@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     if metrics is None:  # one of several processes, not the one that writes
         return
-    note_volatile(arguments.row, "evaluate", start_ms, now_ms())
+    costs.note(arguments.row, "evaluate")
     test = metrics["test"]
     print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")
     if experiment_tags():  # which may end here; elsewhere `benchmark` brings MLflow up to date

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,11 +29,6 @@ from flairhub.errors import FlairhubError
 
 if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970, for volatile facts only."""
-    return time.time_ns() // 1_000_000
 
 
 def run(main: Callable[[argparse.Namespace], None], description: str | None, *, row: bool = False) -> None:
