@@ -70,17 +70,25 @@ def _layers(recipe: Any) -> set[str]:
     return {*recipe.modalities, *recipe.tasks}
 
 
+def write_repository(small: SmallRow) -> Path:
+    """Parameters and a manifest beside the row's files, as stages and commands read them; returns the folder."""
+    folder = small.archives.parent
+    params = small.params.model_dump(mode="json")
+    params["rows"] = {"X": params["rows"]["X"]}
+    write_json(folder / "params.yaml", params)  # JSON is YAML
+    write_manifest(folder / "data" / "manifest.json", Manifest({"kind": "local"}, ()))
+    return folder
+
+
 def run_stage(small: SmallRow, stage: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a stage script on the row, in its folder, as DVC does.
 
     Args:
-        small: the row; its folder becomes a repository with parameters and a manifest.
+        small: the row.
         stage: e.g. `08_evaluate`.
         environment: variables, e.g. FLAIRHUB_DEVICES="2".
     """
-    folder = small.archives.parent
-    write_json(folder / "params.yaml", small.params.model_dump(mode="json"))  # JSON is YAML
-    write_manifest(folder / "data" / "manifest.json", Manifest({"kind": "local"}, ()))
+    folder = write_repository(small)
     settings = {"DATA": str(small.archives), "ACCELERATOR": "cpu", "WORKERS": "0", "PROGRESS": "0", "DEVICES": "1"}
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and not k.startswith(("DVC_", "FLAIRHUB_"))}
     return subprocess.run(

@@ -103,6 +103,16 @@ class PatchDataset(Dataset[Sample]):
             return sample
         return turned(sample, self._augmentation.draw(epoch, index, square=self._square))
 
+    def label(self, index: int, task: str) -> npt.NDArray[np.uint8]:
+        """The class map `[H, W]` of one task alone, without decoding any input.
+
+        Raises:
+            As `__getitem__`.
+        """
+        entry = self._entries[index]
+        layer = next(layer for layer in self._layers if layer.name == task)
+        return _class_map(self._decode(entry, layer), layer, entry)
+
     def _keep(self, index: int, sample: Sample) -> None:
         arrays = [a for group in (sample.inputs, sample.masks, sample.labels) for a in group.values()]
         size = sum(array.nbytes for array in arrays)

@@ -1,0 +1,55 @@
+"""`flairhub score`: every figure of a row from written predictions, without its network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "score",
+        help="figures of written predictions",
+        description="Score class maps that were written before (`evaluate.write_predictions: true`, or by another "
+        "program: FOLDER/TASK/DOMAIN/ROI/PRED_<patch>.tif) against the labels of a row's test split. Runs no network.",
+    )
+    parser.add_argument("row", help="row identifier, e.g. LC-A")
+    parser.add_argument("--predictions", type=Path, metavar="FOLDER", help="default: predictions/ROW")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON, as in details.json")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score and print."""
+    from flairhub.archives.locate import archive_folder
+    from flairhub.archives.manifest import read_manifest
+    from flairhub.archives.reader import PatchReader
+    from flairhub.benchmark.receipt import row_files
+    from flairhub.benchmark.score import score_predictions
+    from flairhub.config.reader import read_params
+    from flairhub.config.resolve import row_evaluation
+    from flairhub.config.runtime import read_settings
+    from flairhub.config.workspace import find_workspace
+    from flairhub.data.inputs import read_inputs
+    from flairhub.files import write_json
+
+    workspace, files = find_workspace(), row_files(arguments.row)
+    settings = read_settings(workspace)
+    evaluation = row_evaluation(read_params(Path("params.yaml")), arguments.row)
+    reader = PatchReader(archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings))
+    folder: Path = arguments.predictions or files.predictions
+    details = score_predictions(read_inputs(files.inputs), folder, reader, evaluation, progress=settings.progress)
+    for task, values in details["tasks"].items():
+        figures = values["protocols"]["published"]
+        shown = ", ".join(f"{name} {_two(figures[key])}" for name, key in (("O.A.", "oa"), ("mIoU", "miou")))
+        print(f"{arguments.row} {task}: {shown} ({details['n_scored']} patches)")
+    if arguments.out is not None:
+        write_json(arguments.out, details)
+        print(arguments.out)
+    return 0
+
+
+def _two(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
