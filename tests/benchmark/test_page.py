@@ -260,7 +260,7 @@ def test_deviations_are_computed_and_named(page: Element) -> None:
     lines = {
         line.all("th")[0].words(): [cell.words() for cell in line.all("td")] for line in _body(section.all("table")[0])
     }
-    assert lines["data.source"] == ["sample", "huggingface", "not stated", "all"]
+    assert lines["data.source"] == ["sample", "huggingface", "-", "all"]
     assert lines["train.epochs"][1:] == ["150", "confirmed", "all"]
     assert lines["normalisation.DEM_ELEV.statistics"] == ["computed", "reference", "unknown", "5 of 24"]
     assert lines["test patches"][:2] == ["30", "50700"]
