@@ -18,7 +18,7 @@ from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
 from flairhub.tracking.revisions import Repository, Revision
-from flairhub.tracking.sources import read_lock, receipt_md5
+from flairhub.tracking.sources import file_md5, read_lock, receipt_md5
 
 _PREFIX = "evaluate@"
 _MANIFEST = "data/manifest.json"
@@ -82,7 +82,9 @@ def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
     return _baseline_receipts(main, [baseline], [row])[baseline][row]
 
 
-def past_results(main: Path, folder: Path, *, profile: str, cache: Cache) -> tuple[list[Found], list[Skipped]]:
+def past_results(
+    main: Path, folder: Path, *, profile: str, cache: Cache, present: Sequence[Found] = ()
+) -> tuple[list[Found], list[Skipped]]:
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
@@ -90,6 +92,7 @@ def past_results(main: Path, folder: Path, *, profile: str, cache: Cache) -> tup
         folder: where the results are laid out; must outlive the reading of their records.
         profile: for receipts that name none.
         cache: DVC's cache.
+        present: results of the workspace, which need not be in the cache.
 
     Returns:
         Results, and those that are not in the cache.
@@ -100,10 +103,15 @@ def past_results(main: Path, folder: Path, *, profile: str, cache: Cache) -> tup
     started = sorted({revision.baseline for revision in revisions if revision.baseline})
     receipts = _baseline_receipts(main, started, sorted({result.row for result in results}))
     times = {revision.commit: revision.time_ms for revision in revisions}
+    here = {(item.identity.row, file_md5(row_files(item.identity.row, item.root).receipt)): item for item in present}
     found: list[Found] = []
     skipped: list[Skipped] = []
     for number, result in enumerate(results):
         origin = result.origin({commit: rows[result.row] for commit, rows in receipts.items()}, times)
+        same = here.get((result.row, receipt_md5(result.stages, result.row) or ""))
+        if same is not None:
+            found.append(replace(same, origin=origin))
+            continue
         item = _lay_out(result, origin, folder / str(number), profile, cache)
         if isinstance(item, Found):
             found.append(item)

@@ -110,7 +110,9 @@ def sync(
     with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
         found, skipped = _present(workspace, rows, profile)
         if history:
-            past, absent = past_results(workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main))
+            past, absent = past_results(
+                workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
+            )
             found, skipped = merged(found, past), [*skipped, *absent]
         state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items())])
         ended: tuple[str, ...] = ()

@@ -1,0 +1,358 @@
+"""Results of earlier commits and of DVC experiments, in a real git repository with a cache laid out by hand."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flairhub.catalog.taxonomies import COSIA
+from flairhub.config.workspace import Workspace
+from flairhub.files import read_json, write_json
+from flairhub.tracking.errors import TrackingError
+from flairhub.tracking.revisions import Repository
+from flairhub.tracking.store import open_store, tracking_uri
+from flairhub.tracking.sync import SyncReport, sync
+
+from .conftest import Rows, models, recipe, snapshot
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda record: {f"{record.name}.png": b"\x89PNG"})
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "a")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "a@b")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "a")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "a@b")
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+class Project(Rows):
+    """A workspace under git whose results are in DVC's cache."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.clock = 1_700_000_000
+
+    def git(self, *arguments: str) -> str:
+        self.clock += 60
+        stamps = {"GIT_AUTHOR_DATE": f"{self.clock} +0000", "GIT_COMMITTER_DATE": f"{self.clock} +0000"}
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=os.environ | stamps, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def cached(self, data: bytes, suffix: str = "") -> str:
+        """Put bytes into the cache; returns their name."""
+        name = md5(data)
+        path = self.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / f"{name[2:]}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return name + suffix
+
+    def train(self, row: str, seed: str, *, valid: float, rate: float = 1e-4) -> None:
+        """Replace a row's outputs by those of another training."""
+        key = hashlib.sha256(f"{row} {seed}".encode()).hexdigest()
+        self.add(row)
+        model = self.root / "models" / row
+        header = json.dumps({"__metadata__": {"row_key": key}}).encode()
+        (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + seed.encode())
+        own = {
+            "row_key": key,
+            "eval_key": hashlib.sha256(key.encode()).hexdigest(),
+            "seeds": {"1": key},
+            "weights_sha256": hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest(),
+            "recipe": recipe(row) | {"train": {"learning_rate": rate, "epochs": 3}},
+        }
+        write_json(self.receipt(row), read_json(self.receipt(row)) | own)
+        lean = {"test": {COSIA: {"oa": 77.0, "miou": 100 - valid}}, "valid": {COSIA: {"oa": 70.0, "miou": valid}}}
+        write_json(self.root / "reports" / "rows" / row / "metrics.json", lean)
+
+    def lock(self, *rows: str) -> None:
+        """Note all outputs as DVC does: cache and dvc.lock."""
+        manifest = self.root / "data" / "manifest.json"
+        stages: dict[str, Any] = {
+            "pull": {"cmd": "p", "outs": [{"path": "data/manifest.json", "md5": self.cached(manifest.read_bytes())}]}
+        }
+        for row in rows:
+            model = self.root / "models" / row
+            listing = [
+                {"md5": self.cached(path.read_bytes()), "relpath": path.name} for path in sorted(model.iterdir())
+            ]
+            folder = self.cached(json.dumps(listing).encode(), ".dir")
+            report = self.root / "reports" / "rows" / row
+            outs = [
+                {"path": f"reports/rows/{row}/{path.name}", "md5": self.cached(path.read_bytes())}
+                for path in sorted(report.iterdir())
+            ]
+            stages[f"train@{row}"] = {"cmd": "t", "outs": [{"path": f"models/{row}", "md5": folder}]}
+            stages[f"evaluate@{row}"] = {"cmd": "e", "outs": outs}
+        (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+    def commit(self, message: str) -> str:
+        self.git("add", "dvc.lock")
+        self.git("commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def experiment(self, name: str, baseline: str, *rows: str) -> str:
+        """Note the present outputs as a DVC experiment, and go back to the baseline's lock file."""
+        self.lock(*rows)
+        self.git("add", "dvc.lock")
+        tree = self.git("write-tree")
+        commit = self.git("commit-tree", tree, "-p", baseline, "-m", name)
+        self.git("update-ref", f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}", commit)
+        self.git("reset", "-q", "--hard", baseline)
+        return commit
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_database: Path) -> Project:
+    from dvc.repo import Repo
+
+    found = Project(tmp_path / "p")
+    found.root.mkdir()
+    found.git("init", "-q", "-b", "main")
+    (found.root / ".gitignore").write_text("/data\n/models\n/reports\n/runs\n/mlruns\n/.flairhub\n")
+    found.git("add", ".gitignore")
+    found.git("commit", "-q", "-m", "begin")
+    Repo.init(str(found.root)).close()
+    found.database.parent.mkdir()
+    shutil.copyfile(empty_database, found.database)
+    return found
+
+
+def run_sync(project: Project, *rows: str) -> SyncReport:
+    return sync(project.workspace, rows, profile="sample", history=True)
+
+
+def client_of(project: Project) -> Any:
+    return open_store(tracking_uri(project.workspace)).client
+
+
+def shown(project: Project) -> dict[str, Any]:
+    return snapshot(client_of(project))
+
+
+def fresh(project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty store elsewhere: MLflow keeps connections to a file that was deleted in its own process."""
+    path = project.root / "mlruns" / "fresh" / "mlflow.db"
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(empty_database, path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+
+
+def test_results_of_earlier_commits_come_back(
+    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    first = project.commit("first")
+    project.train("LC-A", "2", valid=40.0)
+    project.train("LC-B", "1", valid=10.0)
+    project.lock("LC-A", "LC-B")
+    second = project.commit("second")
+    (project.root / "dvc.lock").write_text((project.root / "dvc.lock").read_text() + "# touched\n")
+    third = project.commit("nothing new")
+    report = run_sync(project, "LC-A", "LC-B")
+    assert report.created == ("LC-A", "LC-B", f"LC-A of {first[:7]}")
+    client = client_of(project)
+    experiment = client.get_experiment_by_name("flairhub/sample")
+    found = {
+        (run.info.run_name, run.data.metrics[f"valid/{COSIA}/miou"]): run.data.tags["dvc.revisions"]
+        for run in client.search_runs([experiment.experiment_id])
+    }
+    both = f"{third},{second}"
+    assert found == {("LC-A", 30.0): first, ("LC-A", 40.0): both, ("LC-B", 10.0): both}
+    registry = models(client)
+    assert len(registry["flairhub.sample.LC-A"]["versions"]) == 2
+    again = run_sync(project, "LC-A", "LC-B")
+    assert (again.created, again.completed) == ((), ())
+    project.database.touch()
+    again = run_sync(project, "LC-A", "LC-B")
+    assert (again.created, again.completed, len(again.unchanged)) == ((), (), 3)
+    fresh(project, empty_database, monkeypatch)
+    run_sync(project, "LC-A", "LC-B")
+    assert models(client_of(project)) == registry
+
+
+def test_run_from_the_cache_shows_what_the_workspace_showed(
+    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but what only the workspace knows: times, costs, host."""
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    commit = project.commit("first")
+    run_sync(project, "LC-A")
+    with_files = shown(project)["LC-A"]
+    for name in ("models", "reports", "runs", "data"):
+        shutil.rmtree(project.root / name)
+    fresh(project, empty_database, monkeypatch)
+    assert run_sync(project).created == (f"LC-A of {commit[:7]}",)
+    without = shown(project)["LC-A"]
+    assert without["params"] == with_files["params"]
+    assert without["artifacts"] == with_files["artifacts"]
+    assert without["inputs"] == with_files["inputs"]
+    kept = {key: value for key, value in with_files["history"].items() if not key.startswith("cost/")}
+    assert without["history"] == kept
+    volatile = {"mlflow.source.git.commit", "run.host", "run.git_commit", "run.git_dirty"}
+    assert without["tags"] == {key: value for key, value in with_files["tags"].items() if key not in volatile}
+
+
+def make_sweep(project: Project) -> str:
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    project.train("LC-B", "1", valid=10.0)
+    project.lock("LC-A", "LC-B")
+    baseline = project.commit("baseline")
+    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+        project.train("LC-A", name, valid=valid, rate=rate)
+        project.experiment(name, baseline, "LC-A", "LC-B")
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    return baseline
+
+
+def test_experiments_of_a_baseline_become_children_of_one_parent(
+    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = make_sweep(project)
+    run_sync(project, "LC-A", "LC-B")
+    found = shown(project)
+    parent = f"LC-A sweep {baseline[:7]}"
+    both = "gold-fish,red-fox"
+    assert sorted(found) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent, f"LC-B {both}"]
+    assert {name for name, run in found.items() if run["tags"].get("mlflow.parentRunId") == parent} == {
+        "LC-A gold-fish",
+        "LC-A red-fox",
+    }
+    assert found["LC-A gold-fish"]["tags"]["dvc.baseline"] == baseline
+    assert found[parent]["params"] == {
+        "sweep.baseline": baseline,
+        "sweep.experiments": both,
+        "sweep.varied": "train.learning_rate",
+        "best.experiment": "gold-fish",  # best on valid; red-fox is better on test
+        "best.train.learning_rate": "0.001",
+    }
+    assert found[parent]["history"][f"best/valid/{COSIA}/miou"] == [(0, 45.0)]
+    assert found[parent]["history"][f"baseline/valid/{COSIA}/miou"] == [(0, 30.0)]
+    assert found[parent]["artifacts"] == ["sweep.csv"]
+    assert found[parent]["status"] == "FINISHED"
+    project.database.touch()
+    assert run_sync(project, "LC-A", "LC-B").created == ()
+    assert shown(project) == found
+    fresh(project, empty_database, monkeypatch)
+    run_sync(project, "LC-A", "LC-B")
+    assert shown(project) == found
+
+
+def test_table_of_a_sweep_lists_baseline_and_experiments(project: Project) -> None:
+    baseline = make_sweep(project)
+    run_sync(project, "LC-A", "LC-B")
+    client = client_of(project)
+    experiment = client.get_experiment_by_name("flairhub/sample")
+    parent = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'LC-A sweep {baseline[:7]}'")[0]
+    with Path(client.download_artifacts(parent.info.run_id, "sweep.csv")).open() as handle:
+        lines = list(csv.DictReader(handle))
+    assert [(line["experiment"], line["train.learning_rate"], line[f"valid/{COSIA}/miou"]) for line in lines] == [
+        ("(baseline)", "0.0001", "30.0"),
+        ("gold-fish", "0.001", "45.0"),
+        ("red-fox", "0.01", "35.0"),
+    ]
+
+
+def test_sync_inside_an_experiment_puts_its_run_under_the_parent(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+) -> None:
+    """What single syncs in the copies make is what one sync over all references makes."""
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    project.lock("LC-A")
+    baseline = project.commit("baseline")
+    run_sync(project, "LC-A")
+    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+        project.train("LC-A", name, valid=valid, rate=rate)
+        project.lock("LC-A")
+        copy = tmp_path / name
+        shutil.copytree(
+            project.root, copy, ignore=shutil.ignore_patterns("mlruns", ".flairhub", ".git", ".dvc", "runs")
+        )
+        project.experiment(name, baseline, "LC-A")
+        with monkeypatch.context() as patch:
+            patch.setenv("DVC_EXP_NAME", name)
+            patch.setenv("DVC_EXP_BASELINE_REV", baseline)
+            report = sync(Workspace(root=copy, main=project.root), ["LC-A"], profile="sample")
+        assert report.created == ("LC-A",)
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    parent = f"LC-A sweep {baseline[:7]}"
+    incremental = shown(project)
+    assert sorted(incremental) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent]
+    assert incremental["LC-A gold-fish"]["tags"]["mlflow.parentRunId"] == parent
+    run_sync(project, "LC-A")
+    assert shown(project)[parent] == incremental[parent] | {"times": shown(project)[parent]["times"]}
+    fresh(project, empty_database, monkeypatch)
+    run_sync(project, "LC-A")
+    assert sorted(shown(project)) == sorted(incremental)
+    assert shown(project)[parent]["params"] == incremental[parent]["params"]
+
+
+def test_experiment_that_changes_nothing_of_a_row_is_no_sweep(project: Project) -> None:
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    baseline = project.commit("baseline")
+    project.experiment("same", baseline, "LC-A")
+    run_sync(project, "LC-A")
+    found = shown(project)
+    assert list(found) == ["LC-A same"]
+    assert "dvc.baseline" not in found["LC-A same"]["tags"]
+
+
+def test_result_that_is_not_in_the_cache_is_named(project: Project) -> None:
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    first = project.commit("first")
+    lost = md5((project.root / "reports" / "rows" / "LC-A" / "details.json").read_bytes())
+    receipt = md5(project.receipt("LC-A").read_bytes())
+    project.train("LC-A", "2", valid=40.0)
+    project.lock("LC-A")
+    project.commit("second")
+    for name in (lost, receipt):
+        (project.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / name[2:]).unlink()
+    report = run_sync(project, "LC-A")
+    assert report.created == ("LC-A",)
+    (label,) = report.skipped
+    assert label == f"LC-A of {first[:7]}"
+    assert "is not in DVC's cache; bring it with `dvc fetch" in report.skipped[label]
+
+
+def test_receipt_of_an_older_layout_is_named(project: Project) -> None:
+    project.train("LC-A", "1", valid=30.0)
+    write_json(project.receipt("LC-A"), {"row": "LC-A"})
+    project.lock("LC-A")
+    first = project.commit("first")
+    report = run_sync(project)
+    assert "expected the keys" in report.skipped[f"LC-A of {first[:7]}"]
+    assert str(project.root) not in str(report.skipped)
+
+
+def test_other_references_of_dvc_are_no_experiments(project: Project) -> None:
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    commit = project.commit("first")
+    for name in ("refs/exps/stash", "refs/exps/celery/stash", "refs/exps/exec/EXEC_HEAD", "refs/exps/apply/ORIG_HEAD"):
+        project.git("update-ref", name, commit)
+    assert [revision.commit for revision in Repository(project.root).revisions()] == [commit]
+
+
+def test_workspace_without_git_or_dvc(rows: Rows) -> None:
+    assert Repository(rows.root).revisions() == []
+    rows.add("LC-A")
+    with pytest.raises(TrackingError, match="expected a DVC repository"):
+        sync(rows.workspace, ["LC-A"], profile="sample", history=True)
