@@ -83,7 +83,14 @@ def test_a_wrong_command_is_wrong_usage(capsys):
 
 
 def test_every_command_sets_what_it_runs():
-    needed = {"use": ["sample"], "pull": ["--check"], "legend": ["cosia", "--format", "qml"], "card": ["LC-A"]}
+    needed = {
+        "use": ["sample"],
+        "pull": ["--check"],
+        "legend": ["cosia", "--format", "qml"],
+        "card": ["LC-A"],
+        "sweep": ["LC-A"],
+        "score": ["LC-A"],
+    }
     for name in NAMES:
         assert callable(build_parser().parse_args([name, *needed.get(name, [])]).run)
 
