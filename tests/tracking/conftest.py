@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -208,7 +209,7 @@ def snapshot(client: Any, experiment: str = "flairhub/sample") -> dict[str, Any]
             "tags": tags,
             "history": history,
             "inputs": sorted((i.dataset.name, i.dataset.digest, i.dataset.profile) for i in run.inputs.dataset_inputs),
-            "artifacts": sorted(artifacts_of(client, identifier)),
+            "artifacts": sorted(artifacts_of(client, run)),
         }
     return shown
 
@@ -219,11 +220,15 @@ def title_of(run: Any) -> str:
     return f"{run.info.run_name} {label}" if label else str(run.info.run_name)
 
 
-def artifacts_of(client: Any, run_id: str, folder: str | None = None) -> list[str]:
+def artifacts_of(client: Any, run: Any, folder: str | None = None) -> list[str]:
     """Paths of all files among a run's artifacts."""
+    parts = urlsplit(run.info.artifact_uri)
+    if parts.scheme == "file":
+        root = Path(unquote(parts.path))
+        return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
     paths = []
-    for item in client.list_artifacts(run_id, folder):
-        paths += artifacts_of(client, run_id, item.path) if item.is_dir else [item.path]
+    for item in client.list_artifacts(run.info.run_id, folder):
+        paths += artifacts_of(client, run, item.path) if item.is_dir else [item.path]
     return paths
 
 

@@ -296,11 +296,13 @@ def test_sync_inside_an_experiment_puts_its_run_under_the_parent(
     assert sorted(incremental) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent]
     assert incremental["LC-A gold-fish"]["tags"]["mlflow.parentRunId"] == parent
     run_sync(project, "LC-A")
-    assert shown(project)[parent] == incremental[parent] | {"times": shown(project)[parent]["times"]}
+    complete = shown(project)
+    assert complete[parent] == incremental[parent] | {"times": complete[parent]["times"]}
     fresh(project, empty_database, monkeypatch)
     run_sync(project, "LC-A")
-    assert sorted(shown(project)) == sorted(incremental)
-    assert shown(project)[parent]["params"] == incremental[parent]["params"]
+    rebuilt = shown(project)
+    assert sorted(rebuilt) == sorted(incremental)
+    assert rebuilt[parent]["params"] == incremental[parent]["params"]
 
 
 def test_experiment_that_changes_nothing_of_a_row_is_no_sweep(project: Project) -> None:
