@@ -57,17 +57,36 @@ RUN = {
     ("Your own data", "dvc repro"),
     ("Your own data", "flairhub audit"),
     ("Your own data", "flairhub pull --check"),
+    ("Verify it", "flairhub verify"),
+    ("Verify it", "flairhub verify LC-A --level 2"),
+    ("Verify it", "flairhub verify LC-G --level 3"),
     ("Compare in MLflow", "flairhub track"),
 }
 """(section, line) run by `test_the_commands_work_in_their_order`."""
+
+SWEEP = [
+    "flairhub use sample",
+    "dvc exp run --queue -n rate -S train.learning_rate=0.0006,0.002,0.006,0.02 train@LC-A",
+    "dvc exp run --run-all -j 2",
+    "dvc exp show --only-changed",
+    "flairhub sweep LC-A --picture runs/sweep.png",
+    "dvc params diff rate-1 rate-3",
+    "dvc metrics diff rate-1 rate-3",
+    "dvc plots diff rate-1 rate-3 --targets reports/training/LC-A",
+    "dvc exp apply rate-3",
+    "dvc repro evaluate@LC-A",
+]
+"""Lines of the section "A sweep", run by `test_the_sweep_works` in a clone of its own."""
 
 NOT_IN_GIT = {
     ".venv": "made by `make env`",
     "local.yaml": "made by `flairhub use --data`, or by hand",
     "data/archives": "made by the pull stage",
     ".flairhub/train": "made by the train stage",
+    "runs/ROW/volatile.json": "made by the train and evaluate stages",
     "IGNF/FLAIR-HUB": "a repository elsewhere",
     "GLOBAL_ALL_MTD_SPLIT.gpkg": "in the archives",
+    "dvc_plots/index.html": "written by `dvc plots diff`",
     "details.json": "in reports/rows/ROW",
 }
 """Names in backticks that are no tracked file -> what they are."""
@@ -101,7 +120,8 @@ def test_every_command_is_run_or_explained():
     lines = console_lines()
     assert len(lines) > 15
     assert RUN.isdisjoint(NOT_RUN)
-    assert set(lines) == RUN | set(NOT_RUN)
+    assert [line for section, line in lines if section == "A sweep"] == SWEEP
+    assert {found for found in lines if found[0] != "A sweep"} == RUN | set(NOT_RUN)
     assert all(NOT_RUN.values())
 
 
@@ -218,6 +238,9 @@ def test_the_commands_work_in_their_order(clone):
     assert {f"train@{row}" for row in ("LC-A", "LC-D", "LC-F", "LC-G", "LC-H")} <= ran(own)
     assert "archives are what data/manifest.json says" in said["Your own data", "flairhub pull --check"]
     assert "date_finite" in said["Your own data", "flairhub audit"]
+    assert "5 rows" in said["Verify it", "flairhub verify"]
+    assert "repeats their confusion exactly" in said["Verify it", "flairhub verify LC-A --level 2"]
+    assert "1 of 1 weights have the same SHA-256" in said["Verify it", "flairhub verify LC-G --level 3"]
     assert said["Compare in MLflow", "flairhub track"].startswith("MLflow: ")
     # "changes nothing": the runs are complete, and a second look finds all five so.
     assert carry_out(clone, "flairhub track") == "MLflow: 0 runs created, 0 completed, 5 unchanged.\n"
@@ -226,8 +249,33 @@ def test_the_commands_work_in_their_order(clone):
 
 
 @pytest.mark.graph
+def test_the_sweep_works(tmp_path):
+    clone = new_clone(tmp_path / "clone")
+    clone.flairhub("use", "sample", "--rows", "LC-A,LC-G", *(word for change in TINY for word in ("--set", change)))
+    shutil.copy(clone.folder / "params.yaml", clone.folder / "profiles/sample.yaml")
+    clone.commit("start")
+    said = {line: carry_out(clone, line) for line in SWEEP}
+    table = said["dvc exp show --only-changed"]
+    for name in ("rate-1", "rate-2", "rate-3", "rate-4", "valid.miou", "train.learning_rate", "0.0006", "0.02"):
+        assert name in table
+    ranked = re.findall(r"^(rate-\d)\s+Success\s+([\d.]+)\s+([\d.]+)$", said[SWEEP[4]], flags=re.MULTILINE)
+    assert sorted(name for name, _, _ in ranked) == ["rate-1", "rate-2", "rate-3", "rate-4"]
+    scores = [float(score) for _, score, _ in ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert (clone.folder / "runs/sweep.png").stat().st_size > 5000
+    assert re.search(r"train\.learning_rate\s+0\.0006\s+0\.006", said["dvc params diff rate-1 rate-3"])
+    assert "valid.miou" in said["dvc metrics diff rate-1 rate-3"]
+    page = (clone.folder / "dvc_plots/index.html").read_text()
+    assert "reports/training/LC-A/loss.csv" in page
+    assert "reports/rows" not in page
+    assert ran(said["dvc repro evaluate@LC-A"]) <= {"resolve", "evaluate@LC-A"}
+    assert "evaluate@LC-A" in ran(said["dvc repro evaluate@LC-A"])
+    assert clone.run("git", "status", "--porcelain").stdout.split() in ([], ["??", "dvc.lock"], ["A", "dvc.lock"])
+
+
+@pytest.mark.graph
 def test_one_row_is_changed_by_an_experiment(clone):
-    (line,) = [line for _, line in console_lines() if line.startswith("dvc exp run")]
+    (line,) = [line for _, line in console_lines() if line.startswith("dvc exp run -S")]
     clone.run("git", "checkout", "-q", "params.yaml")
     stages = ran(carry_out(clone, line.replace("benchmark", "train@LC-D").replace("epochs=2", "epochs=1")))
     assert "train@LC-D" in stages
