@@ -83,6 +83,7 @@ NOT_IN_GIT = {
     "local.yaml": "made by `flairhub use --data`, or by hand",
     "data/archives": "made by the pull stage",
     ".flairhub/train": "made by the train stage",
+    "dvc.lock": "made by `dvc repro`",
     "runs/ROW/volatile.json": "made by the train and evaluate stages",
     "IGNF/FLAIR-HUB": "a repository elsewhere",
     "GLOBAL_ALL_MTD_SPLIT.gpkg": "in the archives",
