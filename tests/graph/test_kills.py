@@ -1,0 +1,200 @@
+"""A training that is killed at an exact moment, again and again, ends in the same bytes; and nobody spoils another's.
+
+`plugin/sitecustomize.py` stops the processes; the pipeline knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from tests.graph.conftest import Clone, new_clone
+
+pytestmark = pytest.mark.graph
+
+PLUGIN = Path(__file__).parent / "plugin"
+SEED = 2025
+PATIENCE = 180.0
+"""Longest wait for a process, seconds."""
+
+CALLBACKS, INFERENCE = "flairhub.training.callbacks", "flairhub.evaluation.inference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A call of a function, or of the replacement of a file."""
+
+    name: str
+    module: str | None = None
+    call: int = 1
+    action: str = "kill"
+
+
+def moments(seed: int = SEED) -> dict[str, Moment]:
+    """In the order in which a training of 3 steps per epoch passes them; the seed makes what choice there is."""
+    rng = np.random.default_rng(seed)
+    return {
+        "start": Moment(module="flairhub.training.runner", name="fit"),
+        "mid-epoch": Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=int(rng.integers(1, 3))),
+        "between steps": Moment(module=CALLBACKS, name="Steps.on_train_batch_start", call=int(rng.integers(1, 3))),
+        "epoch end": Moment(module=CALLBACKS, name="Epochs.on_train_epoch_end"),
+        "validation": Moment(module=INFERENCE, name="predict"),
+        "best weights half written": Moment(name="/best.pt"),
+        "checkpoint half written": Moment(name="/last.ckpt", call=int(rng.integers(1, 3))),
+        "result half collected": Moment(name="/final.part/valid.json"),
+        "result complete, not in its place": Moment(name="/final"),
+        "weights half published": Moment(name="/LC-A/model.safetensors"),
+    }
+
+
+@contextmanager
+def started(clone: Clone, command: list[str], folder: Path, *wanted: Moment) -> Iterator[subprocess.Popen[bytes]]:
+    """A process group of its own, with the plugin; it is gone afterwards."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = inherited | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(PLUGIN),
+        "FLAIRHUB_PROGRESS": "0",
+        "FLAIRHUB_CHECKPOINT_SECONDS": "0",
+        "MOMENTS": json.dumps([vars(moment) for moment in wanted]),
+        "MOMENTS_LOG": str(folder / "log"),
+        "MOMENTS_GO": str(folder / "go"),
+    }
+    with (folder / "output").open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=clone.folder, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            with_group(process.pid)
+            process.wait()
+
+
+def with_group(leader: int) -> None:
+    """Kill what is left of a group."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def log(folder: Path) -> list[str]:
+    path = folder / "log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def results(clone: Clone) -> dict[str, bytes]:
+    names = ("models/LC-A", "reports/rows/LC-A", "reports/training/LC-A")
+    files = [path for name in names for path in sorted((clone.folder / name).rglob("*")) if path.is_file()]
+    return {path.relative_to(clone.folder).as_posix(): path.read_bytes() for path in files}
+
+
+def training_starts(clone: Clone) -> list[dict[str, int]]:
+    return [json.loads(path.read_text()) for path in (clone.folder / ".flairhub/train").glob("*/started.json")]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """Ready to train LC-A."""
+    made = new_clone(tmp_path / "clone")
+    made.use("--rows", "LC-A")
+    made.repro("resolve")
+    return made
+
+
+def test_a_training_killed_at_every_kind_of_moment_gives_the_same_bytes(finished, clone, tmp_path):
+    for number, (name, moment) in enumerate(moments().items(), start=1):
+        with started(clone, ["dvc", "repro", "train@LC-A"], tmp_path, moment) as process:
+            assert process.wait(PATIENCE) == -signal.SIGKILL, name
+        assert len(log(tmp_path)) == number, name
+        assert log(tmp_path)[-1].startswith(f"{moment.name} ")
+    (state,) = (clone.folder / ".flairhub/train").iterdir()
+    assert (state / "final").is_dir()
+    # Everything after "result complete" found the result; all before took the training up again.
+    assert training_starts(clone)[0]["resumed"] == len(moments()) - 2
+    clone.repro("benchmark")
+    assert results(clone) == results(finished)
+    assert len(log(tmp_path)) == len(moments())
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Whether a process is blocked in flock (Linux lists it behind an arrow)."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("-> FLOCK" in line and line.split("WRITE")[1].split()[0] == str(pid) for line in lines)
+
+
+@pytest.mark.skipif(not Path("/proc/locks").is_file(), reason="this system does not list its locks")
+def test_a_second_training_of_a_row_waits_and_takes_the_result(finished, clone, tmp_path):
+    moment = Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="wait")
+    command = [sys.executable, "stages/07_train.py", "LC-A"]
+    with started(clone, command, tmp_path, moment) as first:
+        until(lambda: log(tmp_path), "the first training")
+        with started(clone, command, tmp_path) as second:
+            until(lambda: waits_for_a_lock(second.pid), "the second training to wait")
+            assert not (clone.folder / "models/LC-A").exists()
+            (tmp_path / "go").touch()
+            assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0)
+    assert training_starts(clone) == [training_starts(clone)[0] | {"resumed": 0}]
+    wanted = {name: data for name, data in results(finished).items() if name.startswith("models")}
+    assert {name: data for name, data in results(clone).items() if name.startswith("models")} == wanted
+
+
+def test_a_second_pipeline_on_the_same_row_is_refused(finished, clone, tmp_path):
+    moment = Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="wait")
+    with started(clone, ["dvc", "repro", "train@LC-A"], tmp_path, moment) as first:
+        until(lambda: log(tmp_path), "the first pipeline")
+        refused = clone.run("dvc", "repro", "train@LC-A", check=False)
+        assert refused.returncode != 0
+        assert "lock" in refused.stderr.lower() or "is busy" in refused.stderr
+        (tmp_path / "go").touch()
+        assert first.wait(PATIENCE) == 0
+    assert len(training_starts(clone)) == 1
+    weights = "models/LC-A/model.safetensors"
+    assert (clone.folder / weights).read_bytes() == (finished.folder / weights).read_bytes()
+
+
+def test_an_orphan_keeps_its_result_and_writes_into_no_output(finished, clone, tmp_path):
+    """DVC alone is killed; its training goes on beside a new pipeline with other parameters."""
+    weights = clone.folder / "models/LC-A/model.safetensors"
+    params = clone.folder / "params.yaml"
+    before = params.read_text()
+    moment = Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="wait")
+    with started(clone, ["dvc", "repro", "train@LC-A"], tmp_path, moment) as process:
+        until(lambda: log(tmp_path), "the training")
+        orphan = psutil.Process(int(log(tmp_path)[0].split()[1]))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert orphan.is_running()
+        clone.use("--rows", "LC-A", "--set", "train.learning_rate=0.001")
+        clone.repro("train@LC-A")
+        other = weights.read_bytes()
+        (tmp_path / "go").touch()
+        until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE, "the orphan to end")
+    assert "the pipeline that started this training to be there still" in (tmp_path / "output").read_text()
+    assert weights.read_bytes() == other
+    params.write_text(before)
+    clone.repro("train@LC-A")
+    assert weights.read_bytes() == (finished.folder / "models/LC-A/model.safetensors").read_bytes() != other
+    # The orphan's result was taken: no step was trained again.
+    assert [start["resumed"] for start in training_starts(clone)] == [0] * len(training_starts(clone))
