@@ -54,8 +54,8 @@ def main(arguments: argparse.Namespace) -> None:
         workspace, settings.tracking_uri, row=arguments.row, profile=profile, keys=identity.keys
     ) as monitor:
         train_row(inputs, identity, place, settings, monitor=monitor)
-    costs.note(arguments.row, "train")
     if find_devices(settings).rank == 0:
+        costs.note(arguments.row, "train")
         _end_run(workspace, settings.tracking_uri, arguments.row, profile, row_key(identity.keys))
 
 

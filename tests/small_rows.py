@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests.data_room.conftest import ROOT, Row, make_recipe, make_row
+from tests.data_room.conftest import PATCHES, ROOT, Row, make_recipe, make_row
 
 from flairhub.archives.manifest import Manifest, write_manifest
 from flairhub.benchmark.receipt import RowFiles, row_files
@@ -41,12 +41,17 @@ class SmallRow:
 
 
 def small_row(
-    folder: Path, modalities: tuple[str, ...] = ("AERIAL_RGBI", "DEM_ELEV", "SENTINEL2_TS"), **overrides: Any
+    folder: Path,
+    modalities: tuple[str, ...] = ("AERIAL_RGBI", "DEM_ELEV", "SENTINEL2_TS"),
+    *,
+    patches: dict[str, list[str]] = PATCHES,
+    **overrides: Any,
 ) -> SmallRow:
-    """The row `X` under `folder`; every seed has its own random weights."""
+    """The row `X` under `folder`; every seed has its own random weights. `overrides` are sections of parameters."""
     changes = {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": list(modalities)} | overrides.pop("row", {})
     recipe = make_recipe("X", **overrides, rows={"X": changes})
-    made = make_row(folder / "archives", recipe, sizes={k: v for k, v in SIZES.items() if k in _layers(recipe)})
+    sizes = {name: size for name, size in SIZES.items() if name in _layers(recipe)}
+    made = make_row(folder / "archives", recipe, sizes=sizes, patches=patches)
     made = replace(made, inputs=replace(made.inputs, gsd_m=dict.fromkeys(recipe.modalities, 0.2)))
     files = row_files("X", folder)
     write_inputs(files.inputs, made.inputs)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch.distributed
+from torch import Tensor
 
 from flairhub.evaluation.devices import Devices
 
@@ -51,6 +52,16 @@ def this_process() -> Processes:
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return Processes()
     return Processes(rank=torch.distributed.get_rank(), size=torch.distributed.get_world_size())
+
+
+def mean_over_processes(value: Tensor) -> Tensor:
+    """Mean of a tensor over all processes, without gradient; itself where there is one process."""
+    here = this_process()
+    if here.size == 1:
+        return value
+    total = value.detach().clone()
+    torch.distributed.all_reduce(total)
+    return total / here.size
 
 
 @contextmanager

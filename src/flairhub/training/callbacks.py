@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from flairhub.config.training import TrainParams
+from flairhub.evaluation.processes import mean_over_processes
 from flairhub.files import replacing
 from flairhub.training.progress import Progress
 from flairhub.training.schedule import learning_rate
@@ -111,7 +112,7 @@ class Epochs(Callback):
         """Count the batch's loss, and tell the monitor that of a kept step."""
         del pl_module, batch
         loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
-        self.progress.add_loss(float(loss.detach()))
+        self.progress.add_loss(float(mean_over_processes(loss.detach())))
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch:
             value = self.progress.end_step(trainer.global_step)
             if value is not None:

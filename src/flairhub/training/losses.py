@@ -19,6 +19,7 @@ from flairhub.config.base import nearest
 from flairhub.config.model import ClassWeights, LabelParams, LossParams
 from flairhub.config.recipe import Recipe
 from flairhub.errors import ConfigurationError, DataError
+from flairhub.evaluation.processes import mean_over_processes
 from flairhub.models.network import NetworkOutput
 
 
@@ -84,12 +85,15 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         labels: class indices `[B, H, W]`, any integer dtype, already checked.
         weights: `[K]`.
 
+    Where several devices share a step, the sum of weights is that of all their pixels over the number of devices:
+    the mean of their gradients is then the gradient of the whole step, however labels are spread over devices.
+
     Returns:
         A scalar; 0 with zero gradients where every pixel has weight 0 (torch's mean would be NaN).
     """
     target = labels.long()
     total = F.cross_entropy(logits.float(), target, weights, reduction="sum")
-    mass = weights[target].sum()
+    mass = mean_over_processes(weights[target].sum())
     return total / torch.where(mass > 0, mass, torch.ones_like(mass))
 
 

@@ -96,7 +96,7 @@ def train_row(
                 if not state.final.is_dir():
                     _train(one, identity, key, state, place, settings, devices, watcher)
                 _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
-        elif trains:
+        elif trains and not state.final.is_dir():  # it cannot appear before all have trained
             _fit(one, state, place, settings, devices, None)
     if devices.rank == 0:
         write_summary(place.destination, place.summary)

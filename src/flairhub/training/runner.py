@@ -26,6 +26,7 @@ from flairhub.data.preprocess import Preprocessor
 from flairhub.data.sampler import EpochBatches
 from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.evaluation.network import network_spec
+from flairhub.evaluation.processes import this_process
 from flairhub.files import replacing
 from flairhub.models.network import SegmentationNetwork, build_network
 from flairhub.models.threads import pin_threads
@@ -41,7 +42,7 @@ class Trained:
     """Outcome of a training."""
 
     network: SegmentationNetwork
-    """With the best weights, on the CPU."""
+    """With the best weights in the first process, on the CPU."""
     progress: Progress
     """History and best validation."""
 
@@ -94,7 +95,9 @@ def fit(
     trainer_of.append(_trainer(inputs, settings, devices, total_steps, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None
     trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
-    network.cpu().load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
+    network.cpu()
+    if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
+        network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     return Trained(network=network, progress=progress)
 
 
@@ -164,6 +167,8 @@ def _trainer(
 
 
 def _save_weights(network: SegmentationNetwork, path: Path) -> None:
+    if not this_process().first:
+        return
     state: dict[str, Any] = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
         torch.save(state, temporary)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
+import torch.distributed
+
 from flairhub.archives.reader import PatchReader
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.inputs import RowInputs
-from flairhub.data.loaders import evaluation_loader
+from flairhub.data.loaders import BatchLoader, LoaderOptions, evaluation_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import Counts
 from flairhub.evaluation.devices import Devices, loader_options
 from flairhub.evaluation.inference import confusion_of
 from flairhub.evaluation.metrics import score, support_weighted_iou
 from flairhub.evaluation.network import row_scored, row_taxonomies
+from flairhub.evaluation.processes import this_process
 from flairhub.models.network import SegmentationNetwork
 from flairhub.training.callbacks import ValidationResult
 
@@ -31,7 +37,9 @@ class Validation:
         train = inputs.recipe.train
         size = max(1, train.global_batch_size // train.accumulate)
         options = loader_options(inputs, settings, devices)
-        self._loader = evaluation_loader(inputs, "valid", reader, options, batch_size=size)
+        # which process this is, is known once they are connected, and that is after a trainer has started
+        self._open = partial(_loader, inputs, reader, options, size)
+        self._loader: BatchLoader | None = None
         self._network = network
         self._preprocessor = preprocessor
         self._scored = row_scored(inputs)
@@ -40,6 +48,8 @@ class Validation:
 
     def __call__(self) -> ValidationResult:
         """Metrics in percent; the selection metric is the mean over tasks."""
+        self._loader = self._loader or self._open()
+        _share_statistics(self._network)
         tables = confusion_of(self._network, self._preprocessor, self._loader, self._classes)
         metrics: dict[str, float] = {}
         chosen = []
@@ -53,6 +63,19 @@ class Validation:
         return ValidationResult(score=sum(chosen) / len(chosen), metrics=_named(metrics, len(tables)))
 
 
+def _loader(inputs: RowInputs, reader: PatchReader, options: LoaderOptions, batch_size: int) -> BatchLoader:
+    here = this_process()
+    mine = replace(options, rank=here.rank, world_size=here.size)
+    return evaluation_loader(inputs, "valid", reader, mine, batch_size=batch_size)
+
+
+def _share_statistics(network: SegmentationNetwork) -> None:
+    """Running statistics of the first process for all: each has gathered its own in training."""
+    if this_process().size > 1:
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
 def _named(metrics: dict[str, float], tasks: int) -> dict[str, float]:
     """`valid.miou` where there is one task, `valid.<task>.miou` where there are several."""
     if tasks > 1:
@@ -62,10 +85,7 @@ def _named(metrics: dict[str, float], tasks: int) -> dict[str, float]:
 
 def _summed(confusion: Counts, network: SegmentationNetwork) -> Counts:
     """Counts added over all processes."""
-    import torch
-    import torch.distributed
-
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if this_process().size == 1:
         return confusion
     tensor = torch.from_numpy(confusion).to(next(network.parameters()).device)
     torch.distributed.all_reduce(tensor)
