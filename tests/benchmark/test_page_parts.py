@@ -18,6 +18,7 @@ from flairhub.benchmark.page.deviations import (
     row_deviations,
 )
 from flairhub.benchmark.page.domains import read_domains
+from flairhub.benchmark.page.less_input import less_input_view
 from flairhub.benchmark.page.maps import draw_map, scale_of
 from flairhub.benchmark.page.sources import read_history
 from flairhub.benchmark.page.svg import INK, MARK, inline_svg, themed_figure
@@ -25,6 +26,7 @@ from flairhub.benchmark.page.tables import spread_view
 from flairhub.benchmark.results import Spread
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import MissingFileError
+from flairhub.files import write_json
 
 
 def write_part(index, archive, patches, corners, crs, side=100.0):
@@ -196,6 +198,26 @@ def test_the_spread_over_seeds_is_that_of_the_table():
     assert shown["title"] == "mIoU over 2 seeds; 1: 30.00, 2: 32.00"
     one = SimpleNamespace(task="T", spread={})
     assert spread_view(SimpleNamespace(task=one), SimpleNamespace(details={})) is None
+
+
+def test_tests_with_less_input_show_what_is_lost(tmp_path):
+    def row(name, *variants):
+        path = tmp_path / name / "robustness.json"
+        write_json(path, {"variants": [{"name": test, "tasks": {"T": figures}} for test, figures in variants]})
+        return name, SimpleNamespace(files=SimpleNamespace(robustness=path))
+
+    def figures(miou, estimate, low=None, high=None):
+        return {"miou": miou, "change": {"miou": {"estimate": estimate, "low": low, "high": high}}}
+
+    sources = dict([row("A", ("x", figures(20.0, -10.0, -12.0, -8.5)), ("y", figures(31.0, 1.0))),
+                    row("B", ("x", figures(25.0, -5.0))), row("C")])  # fmt: skip
+    lines = [SimpleNamespace(result=SimpleNamespace(row=name)) for name in sources]
+    view = less_input_view(SimpleNamespace(task="T", lines=lines), sources)
+    assert view["tests"] == ["x", "y"]
+    cells = {line["row"]: [(cell["text"], cell["share"]) for cell in line["cells"]] for line in view["lines"]}
+    assert cells == {"A": [("-10.0", "65"), ("+1.0", "0")], "B": [("-5.0", "32"), ("", "")], "C": [("", ""), ("", "")]}
+    assert view["lines"][0]["cells"][0]["title"] == "mIoU 20.00, interval of the change -12.00 to -8.50"
+    assert less_input_view(SimpleNamespace(task="T", lines=lines[2:]), sources) is None
 
 
 def test_the_templates_are_part_of_the_code_of_the_stage():

@@ -13,6 +13,7 @@ from flairhub.benchmark.page.curves import draw_curves, top_miou
 from flairhub.benchmark.page.deviations import by_deviation, published_params, row_deviations
 from flairhub.benchmark.page.domains import DomainMap, read_domains
 from flairhub.benchmark.page.examples import RIGHT, UNSCORED, WRONG, choose_examples, example_views
+from flairhub.benchmark.page.less_input import less_input_view
 from flairhub.benchmark.page.maps import draw_map, scale_of
 from flairhub.benchmark.page.rows import row_id, row_view
 from flairhub.benchmark.page.sources import PageSources, read_sources
@@ -146,6 +147,7 @@ def _section(section: Section, table: Table, sources: PageSources, found: Domain
         "domains": domains_view(section, by_row),
         "map": _map(section, sources, found, best.result.row),
         "curves": _curves(section, sources),
+        "less_input": less_input_view(section, by_row),
     }
 
 
