@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from flairhub.benchmark.keys import row_key, seed_keys
 from flairhub.benchmark.receipt import row_files
-from flairhub.files import canonical_json, sha256_text
 from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
-from flairhub.tracking.revisions import Repository, Revision
-from flairhub.tracking.sources import file_md5, read_lock, receipt_md5
+from flairhub.tracking.results import EVALUATE, TRAIN, Result, baseline_marks, distinct_results
+from flairhub.tracking.revisions import Repository
+from flairhub.tracking.sources import file_md5
 
-_PREFIX = "evaluate@"
-_MANIFEST = "data/manifest.json"
-_DISPENSABLE = (".safetensors", ".parquet")
-"""Suffixes of outputs that a run does without."""
+_LISTING = "its list of files"
+_NEEDED = {
+    *("receipt.json", "metrics.json", "details.json"),
+    *("history.csv", "steps.csv", "valid.json", _LISTING),
+}
+"""Names of files without which a run would not show what it showed."""
 
 
 class Cache(Protocol):
@@ -48,30 +51,17 @@ class Found:
     """Whether `origin` lists every commit and experiment, not only the present one."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Result:
-    """One distinct result of a row, over all revisions."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOnly:
+    """A training of an experiment without an evaluation."""
 
+    label: str
+    root: Path
+    """Folder that is laid out like a workspace."""
     row: str
-    stages: Mapping[str, Any]
-    revisions: list[Revision] = field(default_factory=list)
-
-    def origin(self, baselines: Mapping[str, str | None], started: Mapping[str, int]) -> Origin:
-        """Where the result is.
-
-        Args:
-            baselines: baseline -> checksum of the row's receipt there.
-            started: baseline -> when it was committed.
-        """
-        experiments = [revision for revision in self.revisions if revision.experiment]
-        mine = receipt_md5(self.stages, self.row)
-        changed = {r.baseline for r in experiments if baselines.get(r.baseline) not in {None, mine}}
-        return Origin(
-            revisions=tuple(dict.fromkeys(r.commit for r in self.revisions if not r.experiment)),
-            experiments=tuple(sorted({revision.experiment for revision in experiments})),
-            baseline=min(changed, key=lambda commit: (started.get(commit, 0), commit), default=""),
-            time_ms=min(revision.time_ms for revision in self.revisions),
-        )
+    row_key: str
+    profile: str
+    origin: Origin
 
 
 def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
@@ -79,12 +69,12 @@ def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
 
     None where neither has a result of the row.
     """
-    return _baseline_receipts(main, [baseline], [row])[baseline][row]
+    return baseline_marks(main, [baseline]).get((row, True), {}).get(baseline)
 
 
 def past_results(
     main: Path, folder: Path, *, profile: str, cache: Cache, present: Sequence[Found] = ()
-) -> tuple[list[Found], list[Skipped]]:
+) -> tuple[list[Found], list[TrainedOnly], list[Skipped]]:
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
@@ -95,29 +85,28 @@ def past_results(
         present: results of the workspace, which need not be in the cache.
 
     Returns:
-        Results, and those that are not in the cache.
+        Evaluated results, trainings alone, and those that are not in the cache.
     """
     repository = Repository(main)
     revisions = repository.revisions()
-    results = _distinct(revisions, repository.locks([revision.commit for revision in revisions]))
-    started = sorted({revision.baseline for revision in revisions if revision.baseline})
-    receipts = _baseline_receipts(main, started, sorted({result.row for result in results}))
+    results = distinct_results(revisions, repository.locks([revision.commit for revision in revisions]))
+    marks = baseline_marks(main, sorted({revision.baseline for revision in revisions if revision.baseline}))
     times = {revision.commit: revision.time_ms for revision in revisions}
     here = {(item.identity.row, file_md5(row_files(item.identity.row, item.root).receipt)): item for item in present}
     found: list[Found] = []
+    trained: list[TrainedOnly] = []
     skipped: list[Skipped] = []
     for number, result in enumerate(results):
-        origin = result.origin({commit: rows[result.row] for commit, rows in receipts.items()}, times)
-        same = here.get((result.row, receipt_md5(result.stages, result.row) or ""))
-        if same is not None:
-            found.append(replace(same, origin=origin))
-            continue
-        item = _lay_out(result, origin, folder / str(number), profile, cache)
-        if isinstance(item, Found):
-            found.append(item)
-        else:
+        origin = result.origin(marks.get((result.row, result.evaluated), {}), times)
+        same = here.get((result.row, result.mark or "")) if result.evaluated else None
+        item = _lay_out(result, origin, folder / str(number), profile, cache) if same is None else same
+        if isinstance(item, Skipped):
             skipped.append(item)
-    return found, skipped
+        elif isinstance(item, TrainedOnly):
+            trained.append(item)
+        else:
+            found.append(replace(item, origin=origin))
+    return found, trained, skipped
 
 
 def merged(present: Sequence[Found], past: Sequence[Found]) -> list[Found]:
@@ -146,68 +135,53 @@ def _union(first: Origin, second: Origin) -> Origin:
     )
 
 
-def _distinct(revisions: Sequence[Revision], locks: Mapping[str, Mapping[str, Any]]) -> list[_Result]:
-    results: dict[str, _Result] = {}
-    for revision in revisions:
-        stages = locks.get(revision.commit, {})
-        for name in stages:
-            row = name.removeprefix(_PREFIX)
-            if row == name or receipt_md5(stages, row) is None:
-                continue
-            key = sha256_text(canonical_json([row, sorted(_outs(stages, row).items())]))
-            results.setdefault(key, _Result(row=row, stages=stages)).revisions.append(revision)
-    return list(results.values())
-
-
-def _outs(stages: Mapping[str, Any], row: str) -> dict[str, str]:
-    """Outputs of a row's stages: path -> DVC's checksum."""
-    return {
-        out["path"]: str(out["md5"])
-        for stage in (f"train@{row}", f"{_PREFIX}{row}")
-        for out in (stages.get(stage) or {}).get("outs", ())
-        if "md5" in out
-    }
-
-
-def _baseline_receipts(main: Path, commits: Sequence[str], rows: Sequence[str]) -> dict[str, dict[str, str | None]]:
-    locks = Repository(main).locks(list(commits))
-    present = read_lock(main)
-    return {commit: {row: receipt_md5(locks.get(commit, present), row) for row in rows} for commit in commits}
-
-
-def _lay_out(result: _Result, origin: Origin, root: Path, profile: str, cache: Cache) -> Found | Skipped:
+def _lay_out(result: Result, origin: Origin, root: Path, profile: str, cache: Cache) -> Found | TrainedOnly | Skipped:
     row, newest = result.row, result.revisions[0]
-    place = f"of experiment {newest.experiment}" if newest.experiment else f"of {newest.commit[:7]}"
-    label = f"{row} {place}"
+    label = f"{row} of " + (f"experiment {newest.experiment}" if newest.experiment else newest.commit[:7])
     try:
         for path, md5 in _files(result, cache):
             target = cache.path(md5)
             if target is not None:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).symlink_to(target)
-            elif not path.endswith(_DISPENSABLE):
-                return Skipped(label, f"{path} is not in DVC's cache; bring it with `dvc fetch -A {_PREFIX}{row}`")
+            elif path.rpartition("/")[2] in _NEEDED:
+                stage = EVALUATE if result.evaluated else TRAIN
+                return Skipped(label, f"{path} is not in DVC's cache; bring it with `dvc fetch -A {stage}{row}`")
+        if not result.evaluated:
+            return _trained(result, origin, root, label, profile)
         identity = read_identity(root, row, profile)
     except TrackingError as error:
         return Skipped(label, str(error).replace(f"{root}/", ""))
     if isinstance(identity, Skipped):
-        return Skipped(label, f"the lock file names no {row_files(row).metrics}, details.json and receipt.json")
+        return Skipped(label, "the lock file does not name metrics.json, details.json and receipt.json")
     return Found(label=label, root=root, identity=identity, lock=result.stages, origin=origin)
 
 
-def _files(result: _Result, cache: Cache) -> Iterator[tuple[str, str]]:
-    """(path, checksum) of every file of a result, and of the manifest of its data."""
-    outs = _outs(result.stages, result.row)
-    for path, md5 in outs.items():
+def _trained(result: Result, origin: Origin, root: Path, label: str, profile: str) -> TrainedOnly | Skipped:
+    files = row_files(result.row, root)
+    if not (files.inputs.is_file() and files.train_code.is_file()):
+        return Skipped(label, "the lock file does not name the row's inputs and the fingerprint of the code")
+    key = row_key(seed_keys(files.inputs, files.train_code))
+    params = (result.stages.get(f"{EVALUATE}{result.row}") or {}).get("params", {}).get("params.yaml", {})
+    return TrainedOnly(
+        label=label,
+        root=root,
+        row=result.row,
+        row_key=key,
+        profile=str(params.get("profile") or profile),
+        origin=origin,
+    )
+
+
+def _files(result: Result, cache: Cache) -> Iterator[tuple[str, str]]:
+    """(path, checksum) of every file of a result; folders are opened, a missing listing is a needed file."""
+    for path, md5 in result.files():
         if not md5.endswith(".dir"):
             yield path, md5
             continue
         listing = cache.path(md5)
         if listing is None:
-            yield f"{path}/", md5
+            yield f"{path}/{_LISTING}", md5
             continue
         for entry in json.loads(listing.read_text(encoding="utf-8")):
             yield f"{path}/{entry['relpath']}", str(entry["md5"])
-    for out in (result.stages.get("pull") or {}).get("outs", ()):
-        if out["path"] == _MANIFEST and "md5" in out:
-            yield _MANIFEST, str(out["md5"])

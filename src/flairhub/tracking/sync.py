@@ -23,9 +23,10 @@ from tqdm import tqdm
 from flairhub.archives.locks import locked
 from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
+from flairhub.files import canonical_json
 from flairhub.tracking import memo, names, writer
 from flairhub.tracking.cache import open_cache
-from flairhub.tracking.history import Found, baseline_receipt, merged, past_results
+from flairhub.tracking.history import Found, TrainedOnly, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.plots import draw_all
@@ -35,6 +36,7 @@ from flairhub.tracking.registry import register
 from flairhub.tracking.sources import RunFiles, file_md5, lock_tags, read_lock
 from flairhub.tracking.store import Store, explaining, open_store, shown, sqlite_path, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
+from flairhub.tracking.trained import Training, record_training
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -109,24 +111,26 @@ def sync(
     done: dict[str, Outcome] = {}
     with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
         found, skipped = _present(workspace, rows, profile)
+        trained: list[TrainedOnly] = []
         if history:
-            past, absent = past_results(
+            past, trained, absent = past_results(
                 workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
             )
             found, skipped = merged(found, past), [*skipped, *absent]
-        state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items())])
+        state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items()), *map(_shown, trained)])
         ended: tuple[str, ...] = ()
         if memo.nothing_to_do(workspace, address, state):
-            done = {item.label: "unchanged" for item in found}
-        elif found or _has_store(address):
+            done = dict.fromkeys([*(item.label for item in found), *(item.label for item in trained)], "unchanged")
+        elif found or trained or _has_store(address):
             memo.forget(workspace)
             store = open_store(address)
             with explaining(address):
                 work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb)
                 work.update(found, done, skipped)
+                work.add_trainings(trained, done)
                 ended = work.finish({profile, *(item.identity.profile for item in found)})
                 landmarks = work.landmarks()
-            if landmarks is not None and len(done) == len(found):
+            if landmarks is not None and len(done) == len(found) + len(trained):
                 memo.remember(workspace, address, state, landmarks)
     return SyncReport(
         uri=shown(address),
@@ -136,6 +140,11 @@ def sync(
         skipped={item.row: item.reason for item in skipped},
         ended=ended,
     )
+
+
+def _shown(item: TrainedOnly) -> str:
+    """All of a training that a sync would write."""
+    return canonical_json([item.label, item.row_key, item.profile, item.origin.tags])
 
 
 def _has_store(address: str) -> bool:
@@ -202,6 +211,19 @@ class _Work:
                 done[label], run_id = _write(self.store, plan, record, drawn, self.copy_mb)
                 self.written.append(run_id)
         _keep_order(done, [item.label for item in found])
+
+    def add_trainings(self, trained: Sequence[TrainedOnly], done: dict[str, Outcome]) -> None:
+        """Make the runs of experiments that ended with the training."""
+        for item in trained:
+            training = Training(
+                files=RunFiles(root=item.root, row=item.row),
+                profile=item.profile,
+                key=item.row_key,
+                tags=item.origin.tags,
+                changed=bool(item.origin.baseline),
+                time_ms=item.origin.time_ms,
+            )
+            done[item.label] = record_training(self.store, self.experiment(item.profile), training)
 
     def finish(self, profiles: set[str]) -> tuple[str, ...]:
         """Registry, sweeps, dead runs; returns the rows of the latter."""
@@ -281,12 +303,12 @@ def _retag(store: Store, plan: _Plan, item: Found) -> Outcome:
 
 
 def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
-    """Tags of the origin; one experiment alone adds itself to those that are known."""
-    if item.whole_origin:
-        return item.origin.tags
+    """Tags of the origin. Experiments add themselves to those that are known: each knows only of itself."""
     known = [name for name in there.get(names.EXPERIMENTS, "").split(",") if name]
-    origin = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments})))
-    return {key: value for key, value in origin.tags.items() if key != names.BASELINE or key not in there}
+    tags = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments}))).tags
+    if not item.whole_origin and names.BASELINE in there:
+        tags.pop(names.BASELINE, None)
+    return tags
 
 
 def _write(

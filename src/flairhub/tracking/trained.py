@@ -3,14 +3,15 @@
 In the workspace the sync makes runs once a row is evaluated. An experiment may end with the training, and nobody may
 ever sync its copy of the repository: so inside an experiment each training ends its own run. Such a run has
 parameters, curves and figures on valid. It counts as begun live: if the row is evaluated after all, the sync
-completes it.
+completes it. `flairhub track --all` makes such runs again from DVC's cache.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from flairhub.archives.locks import locked
 from flairhub.benchmark.receipt import row_files
@@ -50,14 +51,42 @@ def track_training(workspace: Workspace, uri: str | None, *, row: str, profile: 
         store = open_store(address)
         with explaining(address):
             experiment_id = store.experiment(names.experiment_name(profile))
-            runs = _runs(store, experiment_id, row, key)
-            whole = next((run for run in runs if names.EVAL_KEY in run.data.tags), None)
-            if whole is not None:
-                _add_experiment(store, whole, tags)
-                return
-            run = runs[0] if runs else _create(store, experiment_id, row, profile, key, tags)
-            _fill(store, run, files, tags)
+            known = Training(files=files, profile=profile, key=key, tags=tags)
+            record_training(store, experiment_id, known)
             group_sweeps(store, experiment_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A training without an evaluation."""
+
+    files: RunFiles
+    profile: str
+    key: str
+    """The row's key."""
+    tags: Mapping[str, str]
+    """Of its experiments."""
+    changed: bool = False
+    """Whether the experiment is known to have changed the training, so that it belongs to the sweep in any case."""
+    time_ms: int | None = None
+    """When it was committed; None: it ends now."""
+
+
+def record_training(
+    store: Store, experiment_id: str, training: Training
+) -> Literal["created", "completed", "unchanged"]:
+    """Make or complete the run of a training; if its row was evaluated since, the run only learns of the experiment."""
+    row = training.files.row
+    runs = _runs(store, experiment_id, row, training.key)
+    whole = [run for run in runs if names.EVAL_KEY in run.data.tags]
+    if whole:
+        done = [_add_experiment(store, run, training) for run in whole]
+        return "completed" if any(done) else "unchanged"
+    if runs and runs[0].info.status == "FINISHED":
+        return "completed" if _add_experiment(store, runs[0], training) else "unchanged"
+    run = runs[0] if runs else _create(store, experiment_id, training)
+    _fill(store, run, training)
+    return "completed" if runs else "created"
 
 
 def _runs(store: Store, experiment_id: str, row: str, key: str) -> list[Run]:
@@ -65,24 +94,34 @@ def _runs(store: Store, experiment_id: str, row: str, key: str) -> list[Run]:
     return list(store.client.search_runs([experiment_id], filter_string=wanted, max_results=100))
 
 
-def _add_experiment(store: Store, run: Run, tags: Mapping[str, str]) -> None:
-    """The training is known from another commit or experiment: it is this experiment's too."""
-    known = {name for name in run.data.tags.get(names.EXPERIMENTS, "").split(",") if name}
-    wanted = ",".join(sorted(known | {tags[names.EXPERIMENTS]}))
-    if run.data.tags.get(names.EXPERIMENTS) != wanted:
-        store.client.set_tag(run.info.run_id, names.EXPERIMENTS, wanted)
+def _add_experiment(store: Store, run: Run, training: Training) -> bool:
+    """The training is known from another commit or experiment: it is this experiment's too. Whether that was news."""
+    there = run.data.tags
+    wanted = dict(training.tags)
+    if not training.changed or names.BASELINE in there:
+        wanted.pop(names.BASELINE, None)
+    listed = {name for tags in (there, wanted) for name in tags.get(names.EXPERIMENTS, "").split(",") if name}
+    wanted[names.EXPERIMENTS] = ",".join(sorted(listed))
+    news = {tag: value for tag, value in wanted.items() if value and there.get(tag) != value}
+    for tag, value in news.items():
+        store.client.set_tag(run.info.run_id, tag, value)
+    return bool(news)
 
 
-def _create(store: Store, experiment_id: str, row: str, profile: str, key: str, tags: Mapping[str, str]) -> Run:
-    own = {names.ROW: row, names.ROW_KEY: key, names.WRITER: "live", names.PROFILE: profile, **tags}
-    return store.client.create_run(experiment_id, run_name=row, tags=own)
+def _create(store: Store, experiment_id: str, training: Training) -> Run:
+    row = training.files.row
+    own = {names.ROW: row, names.ROW_KEY: training.key, names.WRITER: "live", names.PROFILE: training.profile}
+    return store.client.create_run(
+        experiment_id, start_time=training.time_ms, run_name=row, tags=own | dict(training.tags)
+    )
 
 
-def _fill(store: Store, run: Run, files: RunFiles, tags: Mapping[str, str]) -> None:
+def _fill(store: Store, run: Run, training: Training) -> None:
     """Write what the run lacks and end it."""
     from mlflow.entities import Metric, Param, RunTag
 
-    stamp = int(time.time() * 1000)
+    files = training.files
+    stamp = training.time_ms if training.time_ms is not None else int(time.time() * 1000)
     history = list(history_points(files))
     last = max((point.step for point in history), default=0)
     final = [MetricPoint(name=name, step=last, value=value) for name, value in _figures(files)]
@@ -98,7 +137,9 @@ def _fill(store: Store, run: Run, files: RunFiles, tags: Mapping[str, str]) -> N
         if name not in run.data.params
     ]
     note = {names.NOTE: f"Trained, not evaluated: `dvc repro evaluate@{files.row}` adds the test split."}
-    writer.log_batches(store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in (note | dict(tags)).items()])
+    writer.log_batches(
+        store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in (note | dict(training.tags)).items()]
+    )
     store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
 
 
