@@ -100,14 +100,31 @@ class Project(Rows):
             stages[f"evaluate@{row}"] = {"cmd": "e", "outs": outs}
         (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
+    def lock_training(self, row: str) -> None:
+        """Note a training as DVC does after `train@ROW`: the evaluation in the lock file is that of other weights."""
+        path = self.root / "dvc.lock"
+        stages = yaml.safe_load(path.read_text())["stages"]
+        before = stages[f"train@{row}"]["outs"][0]["md5"]
+        self.lock(row)
+        after = yaml.safe_load(path.read_text())["stages"][f"train@{row}"]
+        inputs = {"recipe": read_json(self.receipt(row))["recipe"], "row": row}
+        files = {f"data/inputs/{row}.json": inputs, "data/code/train.json": {"sha256": "c" * 64}}
+        after["deps"] = [{"path": name, "md5": self.cached(json.dumps(text).encode())} for name, text in files.items()]
+        stages[f"train@{row}"] = after
+        stages[f"evaluate@{row}"]["deps"] = [{"path": f"models/{row}", "md5": before}]
+        path.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
     def commit(self, message: str) -> str:
         self.git("add", "dvc.lock")
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def experiment(self, name: str, baseline: str, *rows: str) -> str:
+    def experiment(self, name: str, baseline: str, *rows: str, trained: str = "") -> str:
         """Note the present outputs as a DVC experiment, and go back to the baseline's lock file."""
-        self.lock(*rows)
+        if trained:
+            self.lock_training(trained)
+        else:
+            self.lock(*rows)
         self.git("add", "dvc.lock")
         tree = self.git("write-tree")
         commit = self.git("commit-tree", tree, "-p", baseline, "-m", name)
@@ -303,6 +320,39 @@ def test_sync_inside_an_experiment_puts_its_run_under_the_parent(
     rebuilt = shown(project)
     assert sorted(rebuilt) == sorted(incremental)
     assert rebuilt[parent]["params"] == incremental[parent]["params"]
+
+
+def test_experiments_that_end_with_the_training_come_back(
+    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    project.lock("LC-A")
+    baseline = project.commit("baseline")
+    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+        project.train("LC-A", name, valid=valid, rate=rate)
+        figures = {"epoch": 2, "valid": {COSIA: {"oa": 70.0, "miou": valid}}}
+        write_json(project.root / "models" / "LC-A" / "valid.json", figures)
+        project.experiment(name, baseline, trained="LC-A")
+    project.train("LC-A", "1", valid=30.0, rate=1e-4)
+    report = run_sync(project, "LC-A")
+    assert report.created == ("LC-A", "LC-A of experiment red-fox", "LC-A of experiment gold-fish")
+    found = shown(project)
+    parent = f"LC-A sweep {baseline[:7]}"
+    assert sorted(found) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent]
+    assert found[parent]["params"]["best.experiment"] == "gold-fish"
+    fish = found["LC-A gold-fish"]
+    assert fish["tags"]["mlflow.parentRunId"] == parent
+    assert fish["params"]["train.learning_rate"] == "0.001"
+    assert fish["history"][f"valid/{COSIA}/miou"] == [(30, 45.0)]
+    assert fish["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+    assert not any(name.startswith("test/") for name in fish["history"])
+    assert "dvc.experiments" not in found["LC-A"]["tags"]  # the evaluation beside them is not theirs
+    project.database.touch()
+    again = run_sync(project, "LC-A")
+    assert (again.created, again.completed) == ((), ())
+    fresh(project, empty_database, monkeypatch)
+    run_sync(project, "LC-A")
+    assert shown(project) == found
 
 
 def test_experiment_that_changes_nothing_of_a_row_is_no_sweep(project: Project) -> None:
