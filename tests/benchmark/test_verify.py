@@ -512,6 +512,25 @@ def test_records_and_figures_need_no_torch(place: Place) -> None:
     subprocess.run([sys.executable, "-c", script], check=True, env={"PYTHONPATH": str(source)})
 
 
+def test_a_painted_map_is_found_by_inference(place: Place) -> None:
+    import rasterio
+
+    path = next((place.files.examples / COSIA).glob("*.tif"))
+    with rasterio.open(path, "r+") as raster:
+        classes = raster.read(1)
+        classes[:3, 0] = (classes[:3, 0] + 1) % 15
+        raster.write(classes, 1)
+    assert place.failures(1) == {}
+    found = place.failures(2, rois=0)
+    assert list(found) == ["inference"]
+    assert (
+        f"reports/rows/X/examples/{COSIA}/{path.name}: expected the map of inference, found 3 other pixels"
+        in (found["inference"])
+    )
+    path.unlink()
+    assert path.name in place.failures(2, rois=0)["inference"]
+
+
 def test_weights_that_load_but_do_not_fit_are_a_named_failure(place: Place) -> None:
     path = place.files.weights
     with safe_open(path, "pt") as handle:

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from flairhub.benchmark.environment import environment
+from flairhub.benchmark.verify_agreement import judge
 from flairhub.benchmark.verify_findings import Evidence, Finding, Outcome, differences, run_check, text_difference
-from flairhub.benchmark.verify_inference import Sampling, choose_regions, judge, other_environment
+from flairhub.benchmark.verify_inference import Sampling, choose_regions, other_environment
 from flairhub.errors import DataError
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 

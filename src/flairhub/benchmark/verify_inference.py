@@ -13,16 +13,16 @@ from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.environment import environment
+from flairhub.benchmark.verify_agreement import KeptMaps, judge
 from flairhub.benchmark.verify_figures import evaluation_params, scored_tasks
 from flairhub.benchmark.verify_files import read_document, read_tables
-from flairhub.benchmark.verify_findings import Mismatch, NotRunError, Outcome, differences
+from flairhub.benchmark.verify_findings import NotRunError, Outcome, differences
 from flairhub.benchmark.verify_subject import Subject, require_weights
 from flairhub.catalog.names import parse_patch_id
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.data.inputs import RowInputs
 from flairhub.errors import MissingFileError
-from flairhub.evaluation.confusion import ConfusionTable, Counts
 from flairhub.evaluation.devices import find_devices
 from flairhub.evaluation.robustness import build_robustness
 from flairhub.evaluation.scoring import Scorer, load_network, score_split
@@ -68,12 +68,14 @@ def repeat_inference(
     devices = find_devices(quiet)
     pin_threads(inputs.recipe.train.threads)
     network = load_network(part, weights).to(devices.device)
-    again = score_split(part, network, PatchReader(folder), quiet, evaluation)
+    maps = KeptMaps(subject, files)
+    again = score_split(part, network, PatchReader(folder), quiet, evaluation, on_prediction=maps.compare)
     stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
     changed = other_environment(
         subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
     )
-    return judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+    outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+    return outcome if changed else maps.added_to(outcome)
 
 
 def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings) -> Outcome:
@@ -162,79 +164,3 @@ def other_environment(noted: Mapping[str, Any], device_class: str, threads: int)
         if libraries.get("torch") != now
     ]
     return tuple(changes)
-
-
-def judge(
-    again: Mapping[str, ConfusionTable],
-    stored: Mapping[str, ConfusionTable],
-    file: str,
-    regions: Sequence[str],
-    changed: Sequence[str],
-    agreement: float,
-) -> Outcome:
-    """Compare the confusion of each patch.
-
-    Args:
-        again: task -> confusion of the patches inferred again.
-        stored: task -> confusion of all patches.
-        file: name of the stored file.
-        regions: regions inferred again.
-        changed: what is different here; nothing: every count must be equal.
-        agreement: share of pixels that must agree otherwise.
-    """
-    wrong: list[Mismatch] = []
-    shares = []
-    for task, table in again.items():
-        old, new = _of_patches(stored[task], table.patches), _of_patches(table, table.patches)
-        same = np.minimum(old, new).sum(axis=(1, 2))
-        pixels = np.maximum(old.sum(axis=(1, 2)), 1)
-        shares.append(float(same.sum() / pixels.sum()))
-        labels = (old.sum(axis=2) != new.sum(axis=2)).any(axis=1)
-        bad = labels | ((old != new).any(axis=(1, 2)) if not changed else np.zeros(len(old), bool))
-        wrong += [_patch(file, task, table.patches[i], same[i] / pixels[i], labels[i]) for i in np.flatnonzero(bad)]
-        if changed and shares[-1] < agreement:
-            wrong.append(
-                Mismatch(
-                    file=file,
-                    cell=task,
-                    expected=f"agreement of {agreement:.4%} of the pixels",
-                    found=f"{shares[-1]:.4%}",
-                )
-            )
-    count = len(next(iter(again.values())).patches)
-    named = ", ".join([*regions[:3], *["..."] * (len(regions) > 3)])
-    scope = f"inference on {count} patches of {len(regions)} regions ({named})"
-    if not changed:
-        return Outcome(detail=f"{scope} repeats their confusion exactly", mismatches=wrong)
-    return Outcome(
-        detail=f"{scope} agrees on {min(shares):.4%} of the pixels at most; at least {agreement:.4%} is asked for, "
-        f"not equality, because of {', '.join(changed)}",
-        mismatches=wrong,
-    )
-
-
-def _of_patches(table: ConfusionTable, patches: Sequence[str]) -> Counts:
-    """Confusion of some patches, `[n, K, K]`; zeros for one that the table does not have."""
-    wanted = {patch: i for i, patch in enumerate(patches)}
-    group = np.array([wanted.get(patch, len(patches)) for patch in table.patches], dtype=np.int64)
-    used = group[table.patch] < len(patches)
-    small = replace(
-        table,
-        patch=table.patch[used],
-        truth=table.truth[used],
-        prediction=table.prediction[used],
-        count=table.count[used],
-    )
-    dense: Counts = small.dense_by(group, len(patches))
-    return dense
-
-
-def _patch(file: str, task: str, patch: str, share: float, labels: bool) -> Mismatch:
-    if labels:
-        return Mismatch(file=file, cell=f"{task} {patch}", expected="the labels' counts", found="other labels")
-    return Mismatch(
-        file=file,
-        cell=f"{task} {patch}",
-        expected="the counts of inference",
-        found=f"{1 - share:.4%} of the pixels in other cells",
-    )
