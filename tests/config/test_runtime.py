@@ -40,6 +40,7 @@ def test_every_setting_can_come_from_the_environment(workspace):
         "FLAIRHUB_CHECKPOINT_SECONDS": "1.5",
         "FLAIRHUB_TRACKING_URI": "http://mlflow:5000",
         "FLAIRHUB_ARTIFACT_URI": "s3://bucket/runs",
+        "FLAIRHUB_TRACKING_WEIGHTS_MB": "2.5",
         "FLAIRHUB_SCHEDULER": "tcp://dask:8786",
     }
     assert len(values) == len(RuntimeSettings.model_fields)
@@ -54,6 +55,7 @@ def test_every_setting_can_come_from_the_environment(workspace):
         checkpoint_seconds=1.5,
         tracking_uri="http://mlflow:5000",
         artifact_uri="s3://bucket/runs",
+        tracking_weights_mb=2.5,
         scheduler="tcp://dask:8786",
     )
 
