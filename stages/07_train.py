@@ -9,12 +9,14 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.weights import weights_path
+from flairhub.benchmark.cached import cached_training, dvc_cache
 from flairhub.benchmark.keys import code_sha256, file_sha256, row_key, seed_keys
 from flairhub.benchmark.volatile import Costs
 from flairhub.config.recipe import TRAINED
@@ -24,6 +26,7 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError
 from flairhub.evaluation.devices import find_devices
 from flairhub.tracking.monitor import live_monitor
+from flairhub.tracking.sources import read_lock
 from flairhub.tracking.trained import track_training
 from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
 
@@ -47,6 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
         state=workspace.state,
         destination=Path("models") / arguments.row,
         summary=Path("reports/training") / arguments.row,
+        earlier=partial(_earlier, workspace, arguments.row),
         weights=_given(str(params["rows"][arguments.row].get("weights", TRAINED)), workspace),
     )
     profile = str(params.get("profile"))
@@ -65,6 +69,11 @@ def _end_run(workspace: Workspace, uri: str | None, row: str, profile: str, key:
         track_training(workspace, uri, row=row, profile=profile, key=key)
     except FlairhubError as error:
         print(f"train: MLflow was not updated: {error}", file=sys.stderr)
+
+
+def _earlier(workspace: Workspace, row: str, key: str) -> dict[str, Path]:
+    """Files of a finished training in DVC's cache."""
+    return cached_training(read_lock(workspace.root), row, key, dvc_cache(workspace.main))
 
 
 def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:

@@ -98,11 +98,11 @@ def validated(row: SmallRow, weights: Path) -> dict[str, float]:
 
 
 def test_two_processes_train_every_seed_and_validate_like_one(tmp_path: Path) -> None:
-    train = {"global_batch_size": 2, "epochs": 2, "validate_every": 1, "max_steps": None}
+    train = {"global_batch_size": 4, "epochs": 2, "validate_every": 1}
     row = trained(tmp_path, 2, train=train, row={"seeds": [2025, 7]})
     for files in (row.files, replace(row.files, model=row.files.model / "seed-7")):
         history = list(csv.DictReader((files.model / "history.csv").open()))
-        assert [(line["epoch"], line["step"]) for line in history] == [("0", "2"), ("1", "4")]
+        assert [(line["epoch"], line["step"]) for line in history] == [("0", "1"), ("1", "2")]
         valid = read_json(files.model / "valid.json")
         found = validated(row, files.weights)
         figures = valid["valid"][COSIA]
@@ -113,7 +113,7 @@ def test_two_processes_train_every_seed_and_validate_like_one(tmp_path: Path) ->
 
 
 def test_a_finished_training_is_not_repeated_by_two_processes(tmp_path: Path) -> None:
-    row = trained(tmp_path, 2, train={"global_batch_size": 2, "epochs": 1})
+    row = trained(tmp_path, 2, train={"global_batch_size": 4, "epochs": 1})
     before = {path.name: path.read_bytes() for path in row.files.model.iterdir()}
     row.files.weights.unlink()
     done = run_stage(row, "07_train", FLAIRHUB_DEVICES="2")

@@ -19,7 +19,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import build
 from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
-from flairhub.files import read_json, write_json
+from flairhub.files import canonical_json, read_json, sha256_text, write_json
 
 FORMAT = 1
 """Format number of the file; a reader refuses any other."""
@@ -104,13 +104,22 @@ def row_layers(recipe: Recipe) -> tuple[str, ...]:
 
 def write_inputs(path: Path, inputs: RowInputs) -> None:
     """Write a row's inputs as compact JSON; the same inputs always give the same bytes."""
+    write_json(path, _plain(inputs), indent=None)
+
+
+def inputs_sha256(inputs: RowInputs) -> str:
+    """SHA-256 of the file that `write_inputs` would write."""
+    return sha256_text(canonical_json(_plain(inputs)) + "\n")
+
+
+def _plain(inputs: RowInputs) -> dict[str, Any]:
     layers, series = inputs.layers, _series(inputs.recipe)
     everything = [entry for split in SPLITS for entry in inputs.splits[split]]
     calendars = sorted({entry.dates[name] for entry in everything for name in series})
     rejections = sorted({entry.rejected_dates.get(name, ()) for entry in everything for name in series})
     calendar_of = {dates: position for position, dates in enumerate(calendars)}
     rejection_of = {dates: position for position, dates in enumerate(rejections)}
-    value = {
+    return {
         "format": FORMAT,
         "row": inputs.row,
         "recipe": inputs.recipe.model_dump(mode="json"),
@@ -138,7 +147,6 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
             for split, entries in inputs.splits.items()
         },
     }
-    write_json(path, value, indent=None)
 
 
 def read_inputs(path: Path) -> RowInputs:

@@ -12,7 +12,7 @@ from pathlib import Path
 from flairhub.archives.reader import PatchReader
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.data.inputs import RowInputs, read_inputs
+from flairhub.data.inputs import RowInputs, inputs_sha256, read_inputs
 from flairhub.errors import MissingFileError
 from flairhub.evaluation.devices import Devices, find_devices
 from flairhub.files import write_json, write_text
@@ -33,6 +33,10 @@ STEPS = "steps.csv"
 """The loss over optimiser steps, of a trained row only."""
 
 
+def _nothing(_key: str) -> dict[str, Path]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlace:
     """Where a training reads and writes."""
@@ -47,6 +51,8 @@ class TrainingPlace:
     """`reports/training/ROW`."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
+    earlier: Callable[[str], dict[str, Path]] = _nothing
+    """Key of a training -> files of its finished result that are kept elsewhere; none: it has to be trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +99,11 @@ def train_row(
         watcher = monitor(seed, key) if monitor is not None and trains else None
         if devices.rank == 0:
             with state.locked():
-                if not state.final.is_dir():
+                if not state.final.is_dir() and not state.take(place.earlier(key)):
                     _train(one, identity, key, state, place, settings, devices, watcher)
                 _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
-        elif trains and not state.final.is_dir():  # it cannot appear before all have trained
+        elif trains and not state.final.is_dir() and not place.earlier(key):
+            # neither can appear before all processes have trained
             _fit(one, state, place, settings, devices, None)
     if devices.rank == 0:
         write_summary(place.destination, place.summary)
@@ -120,7 +127,9 @@ def _train(
     monitor: Monitor | None,
 ) -> None:
     started = note_start(state, time.time_ns() // 1_000_000)
-    contract = row_contract(inputs, key=key, data_sha256=identity.inputs_sha256, code_sha256=identity.code_sha256)
+    # of this seed's inputs alone: the row's other seeds are no part of its weights file
+    data = identity.inputs_sha256 if len(identity.keys) == 1 else inputs_sha256(inputs)
+    contract = row_contract(inputs, key=key, data_sha256=data, code_sha256=identity.code_sha256)
     parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
     if inputs.recipe.weights == TRAINED:
         if started["resumed"]:

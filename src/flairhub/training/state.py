@@ -96,6 +96,17 @@ class TrainingState:
         self.checkpoint.unlink(missing_ok=True)
         self.best.unlink(missing_ok=True)
 
+    def take(self, files: dict[str, Path]) -> bool:
+        """Finish with copies of files that are kept elsewhere; False where there are none."""
+        if not files:
+            return False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        copies = {name: self.folder / name for name in files}
+        for name, source in files.items():
+            shutil.copyfile(source, copies[name])
+        self.finish(copies)
+        return True
+
 
 def training_state(root: Path, key: str) -> TrainingState:
     """State of a training key under `<main>/.flairhub`."""
