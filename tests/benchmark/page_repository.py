@@ -90,8 +90,8 @@ def make_repository(
     results = []
     for row in params.rows:
         known = PUBLISHED_ROWS.get(row, PUBLISHED_ROWS["LC-A"])
-        table = confusions[known.row][known.task]
-        details = _write_row(root, row, params, table, known.params_m, evaluate)
+        tables = _tables(row, params.rows[row].tasks, confusions)
+        details = _write_row(root, row, params, tables, known.params_m, evaluate)
         tasks = task_results(details)
         results.append(
             RowResult(
@@ -108,7 +108,10 @@ def make_repository(
         )
     _write_index(root, next(iter(confusions["LC-A"].values())).patches)
     labels = _write_archives(root, encode, store)
-    made = {result.row: confusions[PUBLISHED_ROWS.get(result.row, PUBLISHED_ROWS["LC-A"]).row] for result in results}
+    made = {
+        row: {table.task: table for table in _tables(row, settings.tasks, confusions)}
+        for row, settings in params.rows.items()
+    }
     return PageRepository(
         root=root,
         params=params,
@@ -118,12 +121,21 @@ def make_repository(
     )
 
 
+def _tables(row: str, tasks: tuple[str, ...], confusions: dict[str, dict[str, ConfusionTable]]) -> list[ConfusionTable]:
+    """One per task, as LC-A and LPIS-A have them where the row is not published."""
+    other = {COSIA: "LC-A", LPIS: "LPIS-A"}
+    return [confusions[row if row in confusions else other[task]][task] for task in tasks]
+
+
 def _write_row(
-    root: Path, row: str, params: Params, table: ConfusionTable, params_m: float, evaluate: EvaluateParams
+    root: Path, row: str, params: Params, tables: list[ConfusionTable], params_m: float, evaluate: EvaluateParams
 ) -> dict[str, Any]:
-    files, kinds = row_files(row, root), taxonomy(table.task)
-    scored = ScoredTask(taxonomy=kinds, scored=kinds.scored, confusion=table)
-    details = build_details(row, [scored], table.patches, evaluate)
+    files = row_files(row, root)
+    scored = [
+        ScoredTask(taxonomy=taxonomy(table.task), scored=taxonomy(table.task).scored, confusion=table)
+        for table in tables
+    ]
+    details = build_details(row, scored, tables[0].patches, evaluate)
     write_json(files.details, details)
     recipe = row_recipe(params, row).model_dump(mode="json")
     hashes = {name: f"{place:02x}" * 32 for place, name in enumerate(HASHES)}
@@ -133,7 +145,7 @@ def _write_row(
             **hashes,
             "recipe": recipe,
             "parameters": round((params_m + 0.017) * 1e6),
-            "patches": {"train": 10, "valid": 5, "test": len(table.patches)},
+            "patches": {"train": 10, "valid": 5, "test": len(tables[0].patches)},
             "archives": {"D012-2020_AERIAL_RGBI": "0" * 64},
             "split_sha256": {"test": "a" * 64},
             "environment": {"device_class": "cpu", "python": "3.11", "libraries": {"torch": "2.0"}},
@@ -190,8 +202,8 @@ def _write_archives(root: Path, encode: Callable[..., bytes], store: Callable[..
 def _write_examples(root: Path, params: Params, labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every row predicts the label, turned by one class in its own number of lines."""
     found = {}
-    for number, (row, settings) in enumerate(params.rows.items(), start=1):
-        (task,) = settings.tasks
+    tasks = [(row, task) for row, settings in params.rows.items() for task in settings.tasks]
+    for number, (row, task) in enumerate(tasks, start=1):
         kinds = taxonomy(task)
         predicted = labels[task].copy()
         predicted[:number] = (predicted[:number] + 1) % kinds.num_classes

@@ -293,7 +293,7 @@ def test_text_is_escaped(make: Make) -> None:
     assert "<i>mine" not in text
     (table,) = page.all("table", id="table-cosia")
     assert _body(table)[0].all("th")[0].words() == NASTY
-    (row,) = page.all("details", id="row-number-0")
+    (row,) = page.all("details", id="nth-row-0")
     assert note in row.words()
     assert 'data-row="X&lt;b&gt;&amp;&#34;&#39;"' in text
     assert "X<b>" not in text
@@ -309,6 +309,24 @@ def test_example_patches_are_there_and_the_first_is_open(page: Element) -> None:
     for patch in patches:
         assert len(patch.all("figure", **{"class": "pair"})) == 24
         assert len(patch.all("div", **{"class": "strip"})[0].all("img")) == 3  # aerial twice, height
+
+
+def test_a_row_of_two_tasks_without_training_stands_in_both(make: Make) -> None:
+    tasks = ["AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"]
+    repository = make(sample_params(rows={"BOTH": {"tasks": tasks, "modalities": ["AERIAL_RGBI"]}}))
+    history = repository.root / "models" / "BOTH" / "history.csv"
+    history.write_text(history.read_text().splitlines()[0] + "\n")
+    page = read(repository.page())
+    for name in ("cosia", "lpis-1"):
+        (table,) = page.all("table", id=f"table-{name}")
+        assert [line.all("th")[0].words() for line in _body(table)] == ["BOTH"]
+    (training,) = page.all("section", id="training")
+    assert [each.words() for each in training.all("p", **{"class": "note"})] == [
+        "Not trained here: its weights were given."
+    ] * 2
+    assert len(page.all("details", id="row-BOTH")) == 1
+    (examples,) = page.all("section", id="examples")
+    assert len(examples.all("figure", **{"class": "pair"})) == 2 * len(PATCHES)
 
 
 def test_without_examples_nothing_is_asked_of_the_archives(make: Make) -> None:

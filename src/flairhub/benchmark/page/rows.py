@@ -16,7 +16,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 def row_id(row: str, place: int) -> str:
     """The row's id on the page: its name where that is allowed in one."""
-    return f"row-{row}" if _PLAIN.fullmatch(row) else f"row-number-{place}"
+    return f"row-{row}" if _PLAIN.fullmatch(row) else f"nth-row-{place}"
 
 
 def row_view(source: RowSource, place: int, deviations: Sequence[Deviation]) -> dict[str, Any]:
