@@ -13,6 +13,7 @@ from flairhub.files import read_json, write_json
 from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
+from flairhub.tracking.sources import RunFiles
 
 
 def record_of(rows: Any, row: str = "LC-A", **options: Any) -> RunRecord:
@@ -67,6 +68,22 @@ def test_history_of_several_seeds(empty_rows: Any) -> None:
     (model / "seed-2" / "history.csv").write_text("step,train_loss\n10,2.5\n")
     points = {(p.name, p.step): p.value for p in record_of(empty_rows).history}
     assert points == {("history/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
+
+
+def test_loss_over_steps_has_a_group_of_its_own(empty_rows: Any) -> None:
+    empty_rows.add("LC-A")
+    before = RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1)
+    model = empty_rows.root / "models" / "LC-A"
+    (model / "steps.csv").write_text("step,train.loss\n1,3.5\n2,nan\n3,2.25\n")
+    (model / "seed-2").mkdir()
+    (model / "seed-2" / "steps.csv").write_text("step,train.loss\n1,4.5\n")
+    points = {(p.name, p.step): p.value for p in record_of(empty_rows).history if p.name.startswith("step/")}
+    assert points == {
+        ("step/train.loss", 1): 3.5,
+        ("step/train.loss", 3): 2.25,
+        ("step/seed-2/train.loss", 1): 4.5,
+    }
+    assert RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1) != before
 
 
 def test_history_without_steps_is_refused(empty_rows: Any) -> None:

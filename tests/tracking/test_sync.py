@@ -17,10 +17,11 @@ from flairhub.files import read_json, write_json
 from flairhub.tracking import plots, writer
 from flairhub.tracking import sync as sync_module
 from flairhub.tracking.errors import TrackingError
+from flairhub.tracking.memo import memo_path
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
-from .conftest import HISTORY, recipe, snapshot
+from .conftest import HISTORY, models, recipe, snapshot
 
 PNG = b"\x89PNG"
 
@@ -123,6 +124,27 @@ def test_half_written_run_is_replaced(rows: Any, monkeypatch: pytest.MonkeyPatch
     assert report.completed == ("LC-A",)
     assert snapshot(client_of(rows))["LC-A"]["status"] == "FINISHED"
     assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
+
+
+def test_sync_with_nothing_to_do_does_not_ask_mlflow(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.add("LC-A")
+    rows.add("LC-B")
+    run_sync(rows, "LC-A", "LC-B")
+
+    def asked(uri: str) -> Any:
+        raise AssertionError("MLflow was asked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sync_module, "open_store", asked)
+        assert run_sync(rows, "LC-A", "LC-B").unchanged == ("LC-A", "LC-B")
+        for change in (rows.database.touch, lambda: rows.add("LC-A", receipt={"eval_key": "f" * 64})):
+            change()
+            with pytest.raises(AssertionError, match="MLflow was asked"):
+                run_sync(rows, "LC-A", "LC-B")
+            assert not memo_path(rows.workspace).is_file()
+    run_sync(rows, "LC-A", "LC-B")
+    client_of(rows).delete_run(client_of(rows).search_runs(["1"])[0].info.run_id)
+    assert len(run_sync(rows, "LC-A", "LC-B").created) == 1
 
 
 def test_changed_files_replace_the_run(rows: Any) -> None:
@@ -273,6 +295,7 @@ def test_two_processes_on_a_fresh_clone(empty_rows: Any) -> None:
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sorted(out.strip() for out, _ in outputs) == ["0 0 5", "5 0 0"]
     assert sorted(snapshot(client_of(empty_rows))) == names
+    assert_one_version_each(empty_rows, names)
 
 
 @pytest.mark.slow
@@ -293,6 +316,15 @@ def test_kill_at_any_moment_then_sync(empty_rows: Any) -> None:
     shown = snapshot(client_of(empty_rows))
     assert sorted(shown) == names
     assert {entry["status"] for entry in shown.values()} == {"FINISHED"}
+    assert_one_version_each(empty_rows, names)
+
+
+def assert_one_version_each(rows: Any, names: list[str]) -> None:
+    registry = models(client_of(rows))
+    assert sorted(registry) == [f"flairhub.sample.{name}" for name in names]
+    for model in registry.values():
+        (weights,) = model["versions"]
+        assert model["aliases"] == {"best": weights}
 
 
 @pytest.mark.slow
