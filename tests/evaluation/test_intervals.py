@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from flairhub.config.profiles import profile_names, profile_text
+from flairhub.config.reader import read_params
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.intervals import Interval, bootstrap, intervals_from_json, intervals_to_json
 from flairhub.evaluation.metrics import score
 from flairhub.evaluation.resampling import cluster_sums, resample_weights, resampled_scores
+
+ROOT = Path(__file__).parents[2]
 
 
 def _clusters(number: int = 40, num_classes: int = 5, seed: int = 0) -> np.ndarray:
@@ -20,9 +25,10 @@ def _clusters(number: int = 40, num_classes: int = 5, seed: int = 0) -> np.ndarr
     return counts
 
 
-def test_intervals_agree_with_scipy_on_the_same_clusters(evaluate_params: Callable[..., EvaluateParams]) -> None:
+def test_intervals_equal_scipy_on_the_same_clusters(evaluate_params: Callable[..., EvaluateParams]) -> None:
+    """scipy.stats.bootstrap, percentile method, from a generator of the same seed: it draws the same clusters."""
     clusters, scored = _clusters(), [0, 1, 2, 4]
-    params = evaluate_params(resamples=4000)
+    params = evaluate_params(resamples=2000)
     ours = bootstrap(clusters, scored, "roi", params)
 
     def metric(name: str):
@@ -35,16 +41,13 @@ def test_intervals_agree_with_scipy_on_the_same_clusters(evaluate_params: Callab
         theirs = stats.bootstrap(
             (np.arange(len(clusters)),),
             metric(name),
-            n_resamples=4000,
+            n_resamples=2000,
             batch=500,
             method="percentile",
-            rng=np.random.default_rng(3),
+            rng=np.random.default_rng(params.seed),
         )
         interval, expected = getattr(ours, name), theirs.confidence_interval
-        # Monte-Carlo error of a 2.5 % quantile of a normal law: 2.7 standard errors / sqrt(resamples); 4 of them
-        slack = 4 * np.sqrt(2) * 2.7 * theirs.standard_error / np.sqrt(4000)
-        assert interval.low == pytest.approx(expected.low, abs=slack)
-        assert interval.high == pytest.approx(expected.high, abs=slack)
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
         assert float(getattr(score(clusters.sum(axis=0), scored), name)) in interval
 
 
@@ -108,6 +111,16 @@ def test_no_interval_comes_with_a_reason(
     assert result.reason == match
     assert (result.oa, result.miou, result.miou_absent_left_out, result.iou) == (None, None, None, (None, None))
     assert result.clusters == number
+
+
+@pytest.mark.parametrize("profile", profile_names(ROOT / "profiles"))
+def test_every_profile_gives_no_interval_below_ten_clusters(profile: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(profile_text(ROOT / "profiles", profile))
+    params = read_params(path).evaluate
+    assert bootstrap(_clusters(9), [0, 1], "roi", params).oa is None
+    few = params.model_copy(update={"resamples": 20})
+    assert bootstrap(_clusters(10), [0, 1], "roi", few).oa is not None
 
 
 def test_same_seed_same_interval(evaluate_params: Callable[..., EvaluateParams]) -> None:

@@ -54,8 +54,10 @@ def test_a_row_of_one_input_has_none_to_lose_in_turn_and_refuses_to_lose_it_by_n
         variants_of(recipe("AERIAL_RGBI", "DEM_ELEV"), wanted((("DEM_ELEV", "AERIAL_RGBI"),)))
 
 
-def test_an_unknown_input_is_refused_where_parameters_are_read() -> None:
+def test_an_unknown_input_or_a_seed_given_twice_is_refused_where_parameters_are_read() -> None:
     with pytest.raises(ConfigurationError, match=r"evaluate\.robustness\.mask: unknown name 'DEM'.*DEM_ELEV"):
         make_recipe("LC-A", evaluate={"robustness": {"mask": [["DEM"]]}})
+    with pytest.raises(ConfigurationError, match=r"rows\.X\.seeds: expected distinct seeds, but got \(7, 7\)"):
+        make_recipe("X", rows={"X": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["DEM_ELEV"], "seeds": [7, 7]}})
     with pytest.raises(ConfigurationError, match="at least 1 item"):
         make_recipe("LC-A", evaluate={"robustness": {"mask": [[]]}})

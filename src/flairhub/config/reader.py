@@ -36,6 +36,8 @@ def parse_params(values: dict[str, Any], where: str) -> Params:
     for row, settings in params.rows.items():
         _check_names(settings.modalities, INPUTS, f"{where}: rows.{row}.modalities")
         _check_names(settings.tasks, LABELS, f"{where}: rows.{row}.tasks")
+        if len(set(settings.seeds or ())) < len(settings.seeds or ()):
+            raise ConfigurationError(f"{where}: rows.{row}.seeds: expected distinct seeds, but got {settings.seeds}.")
     for task, label in params.labels.items():
         taxonomy(task, label.level)
     return params
