@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 from _stage import run
+from flairhub.benchmark.cached import dvc_cache
 from flairhub.benchmark.lockfile import noted_keys
 from flairhub.benchmark.page.build import write_page
 from flairhub.benchmark.report import write_report
+from flairhub.benchmark.spent import spent_keys
 from flairhub.config.params import Params
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import RuntimeSettings, read_settings
@@ -33,7 +35,8 @@ def main(_: argparse.Namespace) -> None:
     settings = read_settings(workspace)
     write_page(params, table, REPORTS / "index.html", root=Path(), workspace=workspace, settings=settings)
     update_tracking(params, workspace, settings)
-    drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows))
+    spent = spent_keys(workspace.state / "train", dvc_cache(workspace.main))
+    drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows) | spent)
 
 
 def update_tracking(params: Params, workspace: Workspace, settings: RuntimeSettings) -> None:
