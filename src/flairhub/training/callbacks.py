@@ -106,6 +106,14 @@ class Epochs(Callback):
         """Take the progress from a checkpoint."""
         self.progress.restore(state_dict)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop a training that was over when it was interrupted: only its result was not collected."""
+        del pl_module
+        trainer.should_stop = self._over(trainer) or self.progress.out_of_patience(self.params)
+
+    def _over(self, trainer: Trainer) -> bool:
+        return trainer.global_step >= self.total_steps
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -117,6 +125,7 @@ class Epochs(Callback):
             value = self.progress.end_step(trainer.global_step)
             if value is not None:
                 self._monitor.log(trainer.global_step, {"train.loss": value})
+        trainer.should_stop = trainer.should_stop or self._over(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the epoch."""
@@ -124,8 +133,7 @@ class Epochs(Callback):
         epoch, step = trainer.current_epoch, trainer.global_step
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         entry = self.progress.end_epoch(epoch, step, rate)
-        last = step >= self.total_steps
-        if last or (epoch + 1) % self.params.validate_every == 0:
+        if self._over(trainer) or (epoch + 1) % self.params.validate_every == 0:
             result = self._validate()
             if self.progress.validated(epoch, result.score, result.metrics, self.params):
                 self._save_best()
@@ -136,7 +144,8 @@ class Epochs(Callback):
 class Checkpoints(Callback):
     """Saves what is needed to resume: at the end of every epoch and, inside long ones, every few minutes.
 
-    Must be the last callback. Never saves at the last batch of an epoch: the epoch's end follows at once.
+    Must be the last callback. Never saves at the last batch of an epoch or of the training: the epoch's end follows
+    at once.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
@@ -150,7 +159,8 @@ class Checkpoints(Callback):
         """Save after an optimiser step when enough time has passed."""
         del pl_module, outputs, batch
         whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if whole_step and not trainer.is_last_batch and self._due(trainer):
+        last = trainer.is_last_batch or trainer.should_stop
+        if whole_step and not last and self._due(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -92,7 +92,7 @@ def fit(
         monitor=monitor or NoMonitor(),
     )
     callbacks = [Steps(train, total_steps, progress), epochs, Checkpoints(checkpoint, settings.checkpoint_seconds)]
-    trainer_of.append(_trainer(inputs, settings, devices, total_steps, callbacks))
+    trainer_of.append(_trainer(inputs, settings, devices, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None
     trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
     network.cpu()
@@ -134,9 +134,7 @@ def _loader(
     return loader, total if train.max_steps is None else min(total, train.max_steps)
 
 
-def _trainer(
-    inputs: RowInputs, settings: RuntimeSettings, devices: Devices, total_steps: int, callbacks: list[Callback]
-) -> Trainer:
+def _trainer(inputs: RowInputs, settings: RuntimeSettings, devices: Devices, callbacks: list[Callback]) -> Trainer:
     train = inputs.recipe.train
     # Lightning's notices (devices, tips, its own use of a deprecated torch call) say nothing a user can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -149,8 +147,9 @@ def _trainer(
         num_nodes=devices.num_nodes,
         # Auxiliary decoders of weight 0 exist in the published networks and get no gradient.
         strategy="ddp_find_unused_parameters_true" if several else "auto",
+        # The last step is the callbacks' business: with `max_steps` Lightning takes every checkpoint for one inside
+        # an epoch, and one of an epoch's end then goes on with a single batch instead of a whole epoch.
         max_epochs=train.epochs,
-        max_steps=total_steps,
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.gradient_clip or None,
         precision=train.precision,
