@@ -156,7 +156,7 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's tables, made once: the migrations take seconds."""
-    from flairhub.tracking.store import prepare_database
+    from flairhub.tracking.sqlite_file import prepare_database
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     prepare_database(path)

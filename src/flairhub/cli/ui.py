@@ -20,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
     from flairhub.tracking.addresses import experiments_in, runs_address, server_address
-    from flairhub.tracking.store import sqlite_path, tracking_uri
+    from flairhub.tracking.sqlite_file import sqlite_path
+    from flairhub.tracking.store import tracking_uri
     from flairhub.tracking.ui import ui_command
 
     workspace = find_workspace()

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from flairhub.errors import FlairhubError
 from flairhub.tracking import names
-from flairhub.tracking.store import Store, configure_environment, open_store, shown
+from flairhub.tracking.environment import configure_environment
+from flairhub.tracking.store import Store, open_store, shown
 from flairhub.tracking.system import SystemSampler
 
 if TYPE_CHECKING:

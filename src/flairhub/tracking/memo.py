@@ -15,7 +15,7 @@ from flairhub.config.workspace import Workspace
 from flairhub.files import canonical_json, read_json, sha256_text, write_json
 from flairhub.tracking.history import Found
 from flairhub.tracking.sources import RunFiles, lock_tags
-from flairhub.tracking.store import sqlite_path
+from flairhub.tracking.sqlite_file import sqlite_path
 
 FORMAT = 1
 

@@ -1,28 +1,21 @@
-"""Opening the MLflow store: addresses, the first creation of the SQLite file, experiments.
+"""Opening the MLflow store: addresses, experiments, errors in the user's terms.
 
 By default runs lie in `mlruns/mlflow.db` of the main workspace, their files beside it in `mlruns/artifacts/`.
-Two traps of a fresh SQLite file are handled here: two processes that create its tables at once (one dies in
-a migration), and a process that is killed while it creates them (half a schema, which nothing repairs).
-Artifact addresses inside the file are absolute: where the folder was moved, they are moved along.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flairhub.archives.locks import locked
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace
-from flairhub.files import replacing
 from flairhub.tracking import names
 from flairhub.tracking.databases import (
     Address,
@@ -33,31 +26,15 @@ from flairhub.tracking.databases import (
     require_artifacts,
     with_driver,
 )
+from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.errors import TrackingError
+from flairhub.tracking.sqlite_file import SQLITE, artifact_location, prepare_database, sqlite_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
-
-_SQLITE = "sqlite:///"
-_log = logging.getLogger(__name__)
-
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "PGCONNECT_TIMEOUT": "10",
-}
-"""MLflow (the last one: PostgreSQL's driver) reads these when it is imported or at every request. Telemetry is always
-off; the rest is a default that the user's own environment overrides (MLflow's own time-outs add up to a quarter of an
-hour; its runner of background jobs takes 240 MB in the UI)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,42 +112,18 @@ def _store_uri(workspace: Workspace, settings_uri: str | None, artifacts: str | 
     return uri
 
 
-def sqlite_path(uri: str) -> Path | None:
-    """The file of an SQLite address; None for any other address."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
-
-
 def _sqlite_uri(path: Path) -> str:
     if set("%?#") & set(str(path)):
         raise TrackingError(
             f"Expected the SQLite file of MLflow in a folder without %, ? and # in its name, but got {path}; set "
             f"{ADDRESS_VARIABLE} or `tracking_uri` of local.yaml to sqlite:///PATH with another path."
         )
-    return f"{_SQLITE}{path}"
-
-
-def artifact_location(database: Path, experiment: str) -> str:
-    """Address of an experiment's artifacts: a folder beside the SQLite file."""
-    return (artifact_root(database) / names.slug(experiment)).as_uri()
-
-
-def artifact_root(database: Path) -> Path:
-    """Folder of all artifacts of an SQLite store."""
-    return database.parent / "artifacts"
+    return f"{SQLITE}{path}"
 
 
 def shown(uri: str) -> str:
     """The address without user name and password."""
     return re.sub(r"//[^/@]*@", "//", uri)
-
-
-def configure_environment() -> None:
-    """Set MLflow's switches; to be called before its first import."""
-    for key, value in _ENVIRONMENT.items():
-        if key == "MLFLOW_DISABLE_TELEMETRY":
-            os.environ[key] = value
-        else:
-            os.environ.setdefault(key, value)
 
 
 def open_store(uri: str) -> Store:
@@ -208,78 +161,6 @@ def _prepare_server(uri: str, artifacts: str | None) -> None:
             f"Expected the driver of {shown(uri)} to be installed, but {error.name} is not; run "
             "`pip install 'flairhub[server]'`."
         ) from None
-
-
-def prepare_database(path: Path) -> None:
-    """Create the SQLite file with MLflow's tables, or check it and correct its artifact addresses.
-
-    The tables are made in a temporary file that then takes the name, under a lock beside it: a file of that name
-    is always complete.
-
-    Raises:
-        TrackingError: there is a file, but it is not a complete MLflow database.
-    """
-    configure_environment()
-    with locked(path.with_name(f"{path.name}.lock")):
-        if not path.is_file() or path.stat().st_size == 0:
-            _create_database(path)
-        try:
-            _move_artifacts_along(path)
-        except sqlite3.DatabaseError as error:
-            raise TrackingError(
-                f"{path}: expected a complete MLflow database, but got: {error}. Move the file away and run "
-                "`flairhub track`: the runs are made again from the pipeline's files."
-            ) from None
-
-
-def _create_database(path: Path) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    for leftover in path.parent.glob(f".{path.stem}.*"):
-        leftover.unlink()  # of a process that was killed here: nobody else is, under the lock
-    store: Any = SqlAlchemyStore
-    with replacing(path) as temporary, _unsynced():
-        # Its connections must be closed before the file takes its name.
-        store(f"{_SQLITE}{temporary}", artifact_location(path, "default")).engine.dispose()
-
-
-@contextmanager
-def _unsynced() -> Iterator[None]:
-    """Let SQLite write without waiting for the disk: nobody knows the temporary file yet."""
-    from sqlalchemy import Engine, event
-
-    def relax(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-
-
-def _move_artifacts_along(path: Path) -> None:
-    """Point our experiments and their runs to the artifacts beside the file, wherever it lies now."""
-    with closing(sqlite3.connect(path, timeout=30)) as database, database:
-        found = database.execute(
-            "SELECT experiment_id, name, artifact_location FROM experiments WHERE name LIKE 'flairhub/%'"
-        ).fetchall()
-        for identifier, name, old in found:
-            new = artifact_location(path, name)
-            if old == new or not old.startswith(("file:", "/")):
-                continue
-            _log.warning("%s was moved: artifacts of %s now lie in %s", path, name, new)
-            database.execute(
-                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-                "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
-                (new, len(old) + 1, identifier, len(old) + 1, f"{old}/"),
-            )
-            database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, identifier))
-            for column in ("source", "storage_location"):
-                database.execute(
-                    f"UPDATE model_versions SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",  # noqa: S608 - own words
-                    (new, len(old) + 1, len(old) + 1, f"{old}/"),
-                )
 
 
 @contextmanager

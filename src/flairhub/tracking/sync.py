@@ -34,7 +34,8 @@ from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunIdentity, RunRecord, Skipped
 from flairhub.tracking.registry import register
 from flairhub.tracking.sources import RunFiles, file_md5, lock_tags, read_lock
-from flairhub.tracking.store import Store, explaining, open_store, shown, sqlite_path, tracking_uri
+from flairhub.tracking.sqlite_file import sqlite_path
+from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
 from flairhub.tracking.trained import Training, record_training
 

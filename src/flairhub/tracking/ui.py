@@ -8,16 +8,10 @@ from typing import Protocol
 
 from flairhub.config.workspace import Workspace
 from flairhub.tracking.databases import is_database
+from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.errors import TrackingError
-from flairhub.tracking.store import (
-    artifact_root,
-    configure_environment,
-    open_store,
-    prepare_database,
-    shown,
-    sqlite_path,
-    tracking_uri,
-)
+from flairhub.tracking.sqlite_file import artifact_root, prepare_database, sqlite_path
+from flairhub.tracking.store import open_store, shown, tracking_uri
 
 
 class TrackingSettings(Protocol):
