@@ -91,6 +91,7 @@ NOT_IN_GIT = {
     "IGNF/FLAIR-HUB": "a repository elsewhere",
     "GLOBAL_ALL_MTD_SPLIT.gpkg": "in the archives",
     "dvc_plots/index.html": "written by `dvc plots diff`",
+    "predictions/ROW": "made by the evaluate stage if `evaluate.write_predictions`",
     "details.json": "in reports/rows/ROW",
 }
 """Names in backticks that are no tracked file -> what they are."""
