@@ -206,13 +206,13 @@ def test_results_of_earlier_commits_come_back(
 def test_run_from_the_cache_shows_what_the_workspace_showed(
     project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everything but what only the workspace knows: times, costs, host."""
+    """In another clone everything but what only that workspace knew: times, costs, host."""
     project.train("LC-A", "1", valid=30.0)
     project.lock("LC-A")
     commit = project.commit("first")
     run_sync(project, "LC-A")
     with_files = shown(project)["LC-A"]
-    for name in ("models", "reports", "runs", "data"):
+    for name in ("models", "reports", "runs", "data", ".flairhub"):
         shutil.rmtree(project.root / name)
     fresh(project, empty_database, monkeypatch)
     assert run_sync(project).created == (f"LC-A of {commit[:7]}",)
@@ -320,6 +320,31 @@ def test_sync_inside_an_experiment_puts_its_run_under_the_parent(
     rebuilt = shown(project)
     assert sorted(rebuilt) == sorted(incremental)
     assert rebuilt[parent]["params"] == incremental[parent]["params"]
+
+
+def test_times_and_costs_of_an_experiment_survive_the_store(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+) -> None:
+    """Its copy of the repository is gone by then."""
+    project.train("LC-A", "1", valid=30.0)
+    project.lock("LC-A")
+    baseline = project.commit("baseline")
+    project.train("LC-A", "2", valid=40.0, rate=1e-3)
+    project.lock("LC-A")
+    copy = tmp_path / "copy"
+    shutil.copytree(project.root, copy, ignore=shutil.ignore_patterns("mlruns", ".flairhub", ".git", ".dvc"))
+    project.experiment("gold-fish", baseline, "LC-A")
+    with monkeypatch.context() as patch:
+        patch.setenv("DVC_EXP_NAME", "gold-fish")
+        patch.setenv("DVC_EXP_BASELINE_REV", baseline)
+        sync(Workspace(root=copy, main=project.root), ["LC-A"], profile="sample")
+    shutil.rmtree(copy)
+    before = shown(project)["LC-A gold-fish"]
+    assert before["times"] == (1_700_000_000_000, 1_700_000_060_000)
+    fresh(project, empty_database, monkeypatch)
+    project.train("LC-A", "1", valid=30.0)
+    run_sync(project, "LC-A")
+    assert shown(project)["LC-A gold-fish"] == before
 
 
 def test_experiments_that_end_with_the_training_come_back(

@@ -62,10 +62,11 @@ def test_live_run_is_completed_by_the_sync(rows: Rows) -> None:
     assert report.completed == ("LC-A",)
     after = runs_of(rows)["LC-A"]
     assert after["status"] == "FINISHED"
+    assert not {"flairhub.workspace", "flairhub.trainings"} & after["tags"].keys()  # no process is behind it any more
     assert after["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert after["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]
     assert after["history"]["step/train.loss"] == [(10, 2.6)]
-    assert after["tags"]["flairhub.writer"] == "live"
+    assert after["tags"]["flairhub.writer"] == "sync"
     client = open_store(tracking_uri(rows.workspace)).client
     found = client.get_experiment_by_name("flairhub/sample")
     assert [item.info.run_id for item in client.search_runs([found.experiment_id])] == [run.run_id]

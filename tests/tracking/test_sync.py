@@ -143,8 +143,9 @@ def test_sync_with_nothing_to_do_does_not_ask_mlflow(rows: Any, monkeypatch: pyt
                 run_sync(rows, "LC-A", "LC-B")
             assert not memo_path(rows.workspace).is_file()
     run_sync(rows, "LC-A", "LC-B")
-    client_of(rows).delete_run(client_of(rows).search_runs(["1"])[0].info.run_id)
-    assert len(run_sync(rows, "LC-A", "LC-B").created) == 1
+    (second,) = client_of(rows).search_runs(["1"], "attributes.run_name = 'LC-B'")
+    client_of(rows).delete_run(second.info.run_id)
+    assert run_sync(rows, "LC-A", "LC-B").created == ("LC-B",)
 
 
 def test_changed_files_replace_the_run(rows: Any) -> None:

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 
 from flairhub.benchmark.keys import row_key, seed_keys
 from flairhub.benchmark.receipt import row_files
+from flairhub.config.workspace import Workspace
 from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
 from flairhub.tracking.results import EVALUATE, TRAIN, Result, baseline_marks, distinct_results
 from flairhub.tracking.revisions import Repository
-from flairhub.tracking.sources import file_md5
+from flairhub.tracking.sources import RunFiles, file_md5, kept_volatile
 
 _LISTING = "its list of files"
 _NEEDED = {
@@ -73,12 +74,12 @@ def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
 
 
 def past_results(
-    main: Path, folder: Path, *, profile: str, cache: Cache, present: Sequence[Found] = ()
+    workspace: Workspace, folder: Path, *, profile: str, cache: Cache, present: Sequence[Found] = ()
 ) -> tuple[list[Found], list[TrainedOnly], list[Skipped]]:
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
-        main: main workspace.
+        workspace: its main folder has git, dvc.lock and the kept volatile facts.
         folder: where the results are laid out; must outlive the reading of their records.
         profile: for receipts that name none.
         cache: DVC's cache.
@@ -87,6 +88,7 @@ def past_results(
     Returns:
         Evaluated results, trainings alone, and those that are not in the cache.
     """
+    main = workspace.main
     repository = Repository(main)
     revisions = repository.revisions()
     results = distinct_results(revisions, repository.locks([revision.commit for revision in revisions]))
@@ -105,6 +107,7 @@ def past_results(
         elif isinstance(item, TrainedOnly):
             trained.append(item)
         else:
+            _add_volatile(workspace, item)
             found.append(replace(item, origin=origin))
     return found, trained, skipped
 
@@ -155,6 +158,15 @@ def _lay_out(result: Result, origin: Origin, root: Path, profile: str, cache: Ca
     if isinstance(identity, Skipped):
         return Skipped(label, "the lock file does not name metrics.json, details.json and receipt.json")
     return Found(label=label, root=root, identity=identity, lock=result.stages, origin=origin)
+
+
+def _add_volatile(workspace: Workspace, item: Found) -> None:
+    """Times, costs and host of a result of the past, if a sync has seen them."""
+    kept = kept_volatile(workspace, item.identity.row_key, item.identity.eval_key)
+    path = RunFiles(root=item.root, row=item.identity.row).volatile
+    if item.root != workspace.root and kept.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(kept)
 
 
 def _trained(result: Result, origin: Origin, root: Path, label: str, profile: str) -> TrainedOnly | Skipped:

@@ -20,7 +20,7 @@ EVAL_KEY = "flairhub.eval_key"
 PROFILE = "flairhub.profile"
 WEIGHTS = "flairhub.weights_sha256"
 WRITER = "flairhub.writer"
-"""Who made the run: `sync`, or `live` for a run that began during the training."""
+"""Who wrote the run: `sync`, or `live` for one that began during the training and has no evaluation yet."""
 FINGERPRINT = "flairhub.fingerprint"
 """Hash of the files the run shows; another value means that the run is out of date."""
 

@@ -8,12 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from flairhub.benchmark.keys import file_sha256
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.benchmark.volatile import volatile_path
-from flairhub.files import canonical_json, read_json
+from flairhub.config.workspace import Workspace
+from flairhub.files import canonical_json, read_json, replacing
 from flairhub.tracking.errors import TrackingError
 
 REQUIRED = ("row", "row_key", "eval_key", "inputs_sha256", "code_sha256", "weights_sha256", "confusion_sha256")
@@ -83,6 +85,23 @@ class RunFiles:
         parts = [str(version), *(file_sha256(path) if path.is_file() else "" for path in paths)]
         parts += [f"{task}/{path.name} {file_sha256(path)}" for task, path in self.examples]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def kept_volatile(workspace: Workspace, row_key: str, eval_key: str) -> Path:
+    """Where the volatile facts of a result are kept once a sync has seen them.
+
+    `runs/ROW/volatile.json` holds those of the present result only, and is gone with an experiment's copy.
+    """
+    return workspace.state / "tracking" / "volatile" / f"{row_key[:32]}-{eval_key[:32]}.json"
+
+
+def keep_volatile(workspace: Workspace, row: str, row_key: str, eval_key: str) -> None:
+    """Keep the volatile facts of the workspace's result of a row."""
+    source = RunFiles(root=workspace.root, row=row).volatile
+    kept = kept_volatile(workspace, row_key, eval_key)
+    if source.is_file() and not (kept.is_file() and kept.read_bytes() == source.read_bytes()):
+        with replacing(kept) as temporary:
+            copyfile(source, temporary)
 
 
 def read_receipt(path: Path, row: str) -> dict[str, Any]:

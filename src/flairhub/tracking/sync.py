@@ -33,7 +33,7 @@ from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunIdentity, RunRecord, Skipped
 from flairhub.tracking.registry import register
-from flairhub.tracking.sources import RunFiles, file_md5, lock_tags, read_lock
+from flairhub.tracking.sources import RunFiles, file_md5, keep_volatile, lock_tags, read_lock
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
@@ -115,7 +115,7 @@ def sync(
         trained: list[TrainedOnly] = []
         if history:
             past, trained, absent = past_results(
-                workspace.main, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
+                workspace, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
             )
             found, skipped = merged(found, past), [*skipped, *absent]
         state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items()), *map(_shown, trained)])
@@ -194,6 +194,8 @@ class _Work:
         """Make the run of every result."""
         work: list[tuple[_Plan, RunRecord, str]] = []
         for item in found:
+            if item.root == self.workspace.root:
+                keep_volatile(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
             plan = _plan(self.store, item.identity, self.experiment(item.identity.profile))
             if plan.finished and plan.run is not None:
                 done[item.label] = _retag(self.store, plan, item)

@@ -140,6 +140,7 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     writer.log_batches(
         store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in (note | dict(training.tags)).items()]
     )
+    writer.forget_process(store, run)
     store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
 
 

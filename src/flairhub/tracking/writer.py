@@ -76,9 +76,16 @@ def fill_run(
     points = _lacking(store, begun, record)
     metrics = [Metric(names.shortened(p.name, names.MAX_KEY), p.value, stamp, p.step) for p in points]
     log_batches(store, run_id, metrics, params, tags)
-    if begun is not None and names.FAILURE in begun.data.tags:
-        store.client.delete_tag(run_id, names.FAILURE)
+    if begun is not None:
+        forget_process(store, begun)
     store.client.set_terminated(run_id, "FINISHED", end_time=stamp)
+
+
+def forget_process(store: Store, run: Run) -> None:
+    """Remove what was said of the process behind a live run: it has ended, and its result is there."""
+    for tag in (names.FAILURE, names.WORKSPACE, names.TRAININGS):
+        if tag in run.data.tags:
+            store.client.delete_tag(run.info.run_id, tag)
 
 
 def log_batches(
@@ -162,7 +169,7 @@ def _shown_params(record: RunRecord) -> dict[str, str]:
 
 def _all_tags(record: RunRecord) -> list[tuple[str, str]]:
     """Tags in the order of writing: the fingerprint last."""
-    tags = record.tags | record.late_tags
+    tags = {names.WRITER: "sync"} | record.tags | record.late_tags
     fingerprint = tags.pop(names.FINGERPRINT)
     return [*tags.items(), (names.FINGERPRINT, fingerprint)]
 
