@@ -30,6 +30,15 @@ def test_a_second_process_is_refused_or_waits(tmp_path):
     other.join()
 
 
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    state = training_state(tmp_path, "k" * 64)
+    state.folder.mkdir(parents=True)
+    state.checkpoint.write_text("whole")
+    (state.folder / ".last.a1b2.ckpt").write_text("ha")
+    with state.locked():
+        assert sorted(path.name for path in state.folder.iterdir()) == ["last.ckpt", "lock"]
+
+
 def test_a_finished_training_appears_at_once_and_drops_its_checkpoint(tmp_path):
     state = training_state(tmp_path, "a" * 64)
     state.folder.mkdir(parents=True)

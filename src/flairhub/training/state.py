@@ -82,6 +82,8 @@ class TrainingState:
             handle.truncate(0)
             handle.write(str(os.getpid()))
             handle.flush()
+            for path in self.folder.glob(".*"):  # half written by a process that was killed
+                path.unlink()
             yield
 
     def finish(self, files: dict[str, Path]) -> None:
