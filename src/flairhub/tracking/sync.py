@@ -12,11 +12,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -29,11 +29,12 @@ from flairhub.tracking.cache import open_cache
 from flairhub.tracking.history import Found, TrainedOnly, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags
+from flairhub.tracking.plans import Outcome, Plan, find_plan, retag, write_record
 from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
-from flairhub.tracking.records import Origin, RunIdentity, RunRecord, Skipped
+from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
-from flairhub.tracking.sources import RunFiles, file_md5, keep_volatile, lock_tags, read_lock
+from flairhub.tracking.sources import RunFiles, file_md5, keep_volatile, read_lock
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
@@ -41,8 +42,6 @@ from flairhub.tracking.trained import Training, record_training
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-Outcome = Literal["created", "completed", "unchanged"]
 
 POOL_FROM = 6
 """From this many runs on figures are drawn in processes of their own."""
@@ -63,21 +62,6 @@ class SyncReport:
     """Row -> reason, where the files do not make a run yet, or are not in DVC's cache."""
     ended: tuple[str, ...] = ()
     """Rows of runs whose process had died without a result."""
-
-
-@dataclass(slots=True)
-class _Plan:
-    """One row's work: the run that is there, and what it lacks."""
-
-    identity: RunIdentity
-    experiment_id: str
-    run: Run | None = None
-    surplus: list[Run] = field(default_factory=list)
-    """Half-written or superseded runs of the same key, to be deleted."""
-    live: bool = False
-    """Whether `run` was begun by the live logger and only needs completing."""
-    finished: bool = False
-    """Whether `run` shows exactly the present files."""
 
 
 def sync(
@@ -192,13 +176,13 @@ class _Work:
 
     def update(self, found: Sequence[Found], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
         """Make the run of every result."""
-        work: list[tuple[_Plan, RunRecord, str]] = []
+        work: list[tuple[Plan, RunRecord, str]] = []
         for item in found:
             if item.root == self.workspace.root:
                 keep_volatile(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
-            plan = _plan(self.store, item.identity, self.experiment(item.identity.profile))
+            plan = find_plan(self.store, item.identity, self.experiment(item.identity.profile))
             if plan.finished and plan.run is not None:
-                done[item.label] = _retag(self.store, plan, item)
+                done[item.label] = retag(self.store, plan, item)
                 self.whole.append(plan.run)
                 continue
             record = read_record(
@@ -211,7 +195,7 @@ class _Work:
         with _drawn([record for _, record, _ in work]) as figures:
             steps = tqdm(zip(work, figures, strict=True), total=len(work), desc="track", disable=None)
             for (plan, record, label), drawn in steps:
-                done[label], run_id = _write(self.store, plan, record, drawn, self.copy_mb)
+                done[label], run_id = write_record(self.store, plan, record, drawn, self.copy_mb)
                 self.written.append(run_id)
         _keep_order(done, [item.label for item in found])
 
@@ -255,79 +239,6 @@ class _Work:
         mine, its = (root / "data" / "manifest.json" for root in (self.workspace.root, item.root))
         same = mine.is_file() and its.is_file() and mine.read_bytes() == its.read_bytes()
         return self.archives if same else None
-
-
-def _plan(store: Store, identity: RunIdentity, experiment_id: str) -> _Plan:
-    """Find the run of a row, and what stands in its way."""
-    plan = _Plan(identity=identity, experiment_id=experiment_id)
-    for run in _runs_of(store, identity, experiment_id):
-        tags = run.data.tags
-        if names.EVAL_KEY in tags and tags[names.EVAL_KEY] != identity.eval_key:
-            continue  # another evaluation of the same training: a run of its own
-        whole = run.info.status == "FINISHED" and tags.get(names.FINGERPRINT) == identity.fingerprint
-        if whole and not plan.finished and not writer.artifacts_lost(run):
-            if plan.run is not None:
-                plan.surplus.append(plan.run)
-            plan.run, plan.finished, plan.live = run, True, False
-        elif plan.run is None and tags.get(names.WRITER) == "live" and names.FINGERPRINT not in tags:
-            plan.run, plan.live = run, True
-        else:
-            plan.surplus.append(run)
-    return plan
-
-
-def _runs_of(store: Store, identity: RunIdentity, experiment_id: str) -> Iterator[Run]:
-    """Active runs of a row's key, newest first."""
-    wanted = f"tags.`{names.ROW_KEY}` = '{identity.row_key}' and tags.`{names.ROW}` = '{identity.row}'"
-    token = None
-    while True:
-        page = store.client.search_runs([experiment_id], filter_string=wanted, max_results=100, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _retag(store: Store, plan: _Plan, item: Found) -> Outcome:
-    """A whole run: only duplicates go, and what is known of its origin and DVC's hashes is brought up to date."""
-    from mlflow.entities import RunTag
-
-    for run in plan.surplus:
-        store.client.delete_run(run.info.run_id)
-    if plan.run is None:
-        return "unchanged"
-    there = plan.run.data.tags
-    late = lock_tags(item.lock, RunFiles(root=item.root, row=item.identity.row)) | _origin_tags(item, there)
-    changed = {key: value for key, value in late.items() if there.get(key) != value}
-    if changed:
-        store.client.log_batch(plan.run.info.run_id, tags=[RunTag(key, value) for key, value in changed.items()])
-        there.update(changed)
-    return "completed" if changed or plan.surplus else "unchanged"
-
-
-def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
-    """Tags of the origin. Experiments add themselves to those that are known: each knows only of itself."""
-    known = [name for name in there.get(names.EXPERIMENTS, "").split(",") if name]
-    tags = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments}))).tags
-    if not item.whole_origin and names.BASELINE in there:
-        tags.pop(names.BASELINE, None)
-    return tags
-
-
-def _write(
-    store: Store, plan: _Plan, record: RunRecord, figures: dict[str, bytes], copy_mb: float
-) -> tuple[Outcome, str]:
-    """Complete the live run, or write a new one; then delete what it replaces. Returns the run's identifier too."""
-    surplus = list(plan.surplus)
-    run = plan.run
-    if run is not None and writer.contradicts(store, run, record):
-        surplus.append(run)
-        run = None
-    run_id = writer.create_run(store, plan.experiment_id, record) if run is None else run.info.run_id
-    writer.fill_run(store, run_id, record, figures, begun=run, copy_mb=copy_mb)
-    for old in surplus:
-        store.client.delete_run(old.info.run_id)
-    return "completed" if run is not None or surplus else "created", run_id
 
 
 @contextmanager

@@ -1,0 +1,106 @@
+"""One result's run in the store: finding it, completing or replacing it, keeping its late tags up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from flairhub.tracking import names, writer
+from flairhub.tracking.history import Found
+from flairhub.tracking.records import RunIdentity, RunRecord
+from flairhub.tracking.sources import RunFiles, lock_tags
+from flairhub.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+Outcome = Literal["created", "completed", "unchanged"]
+
+
+@dataclass(slots=True)
+class Plan:
+    """One row's work: the run that is there, and what it lacks."""
+
+    identity: RunIdentity
+    experiment_id: str
+    run: Run | None = None
+    surplus: list[Run] = field(default_factory=list)
+    """Half-written or superseded runs of the same key, to be deleted."""
+    live: bool = False
+    """Whether `run` was begun by the live logger and only needs completing."""
+    finished: bool = False
+    """Whether `run` shows exactly the present files."""
+
+
+def find_plan(store: Store, identity: RunIdentity, experiment_id: str) -> Plan:
+    """Find the run of a row, and what stands in its way."""
+    plan = Plan(identity=identity, experiment_id=experiment_id)
+    for run in _runs_of(store, identity, experiment_id):
+        tags = run.data.tags
+        if names.EVAL_KEY in tags and tags[names.EVAL_KEY] != identity.eval_key:
+            continue  # another evaluation of the same training: a run of its own
+        whole = run.info.status == "FINISHED" and tags.get(names.FINGERPRINT) == identity.fingerprint
+        if whole and not plan.finished and not writer.artifacts_lost(run):
+            if plan.run is not None:
+                plan.surplus.append(plan.run)
+            plan.run, plan.finished, plan.live = run, True, False
+        elif plan.run is None and tags.get(names.WRITER) == "live" and names.FINGERPRINT not in tags:
+            plan.run, plan.live = run, True
+        else:
+            plan.surplus.append(run)
+    return plan
+
+
+def _runs_of(store: Store, identity: RunIdentity, experiment_id: str) -> Iterator[Run]:
+    """Active runs of a row's key, newest first."""
+    wanted = f"tags.`{names.ROW_KEY}` = '{identity.row_key}' and tags.`{names.ROW}` = '{identity.row}'"
+    token = None
+    while True:
+        page = store.client.search_runs([experiment_id], filter_string=wanted, max_results=100, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def retag(store: Store, plan: Plan, item: Found) -> Outcome:
+    """A whole run: only duplicates go, and what is known of its origin and DVC's hashes is brought up to date."""
+    from mlflow.entities import RunTag
+
+    for run in plan.surplus:
+        store.client.delete_run(run.info.run_id)
+    if plan.run is None:
+        return "unchanged"
+    there = plan.run.data.tags
+    late = lock_tags(item.lock, RunFiles(root=item.root, row=item.identity.row)) | _origin_tags(item, there)
+    changed = {key: value for key, value in late.items() if there.get(key) != value}
+    if changed:
+        store.client.log_batch(plan.run.info.run_id, tags=[RunTag(key, value) for key, value in changed.items()])
+        there.update(changed)
+    return "completed" if changed or plan.surplus else "unchanged"
+
+
+def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
+    """Tags of the origin. Experiments add themselves to those that are known: each knows only of itself."""
+    known = [name for name in there.get(names.EXPERIMENTS, "").split(",") if name]
+    tags = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments}))).tags
+    if not item.whole_origin and names.BASELINE in there:
+        tags.pop(names.BASELINE, None)
+    return tags
+
+
+def write_record(
+    store: Store, plan: Plan, record: RunRecord, figures: dict[str, bytes], copy_mb: float
+) -> tuple[Outcome, str]:
+    """Complete the live run, or write a new one; then delete what it replaces. Returns the run's identifier too."""
+    surplus = list(plan.surplus)
+    run = plan.run
+    if run is not None and writer.contradicts(store, run, record):
+        surplus.append(run)
+        run = None
+    run_id = writer.create_run(store, plan.experiment_id, record) if run is None else run.info.run_id
+    writer.fill_run(store, run_id, record, figures, begun=run, copy_mb=copy_mb)
+    for old in surplus:
+        store.client.delete_run(old.info.run_id)
+    return "completed" if run is not None or surplus else "created", run_id
