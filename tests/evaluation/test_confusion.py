@@ -16,7 +16,6 @@ from flairhub.evaluation.confusion import (
     _count_torch,
     assert_complete,
     count_batch,
-    merged_table,
 )
 
 IDS = ["D012-2019_AF-S1-2_1-1", "D012-2019_AF-S1-2_1-2", "D012-2019_AF-S1-2_1-3"]
@@ -136,23 +135,3 @@ def test_assert_complete_names_the_difference() -> None:
         assert_complete(["a", "b", "a"], ["a", "b"])
     with pytest.raises(DataError, match=r"7 missing \(p0, p1, p2, p3, p4, \.\.\.\)"):
         assert_complete([], [f"p{i}" for i in range(7)])
-
-
-def test_tables_of_several_processes_make_the_table_of_one() -> None:
-    truth, prediction = _maps(19)
-    whole, *parts = (ConfusionBuilder("x", 19) for _ in range(4))
-    whole.add(IDS, truth, prediction)
-    for part, order in zip(parts, ([2], [0, 1]), strict=False):  # the third has no regions
-        part.add([IDS[i] for i in order], truth[order], prediction[order])
-    merged, expected = merged_table([part.table() for part in parts]), whole.table()
-    assert merged.patches == expected.patches
-    for column in ("patch", "truth", "prediction", "count"):
-        np.testing.assert_array_equal(getattr(merged, column), getattr(expected, column))
-
-
-def test_a_patch_of_two_processes_is_refused() -> None:
-    truth, prediction = _maps(19)
-    builder = ConfusionBuilder("x", 19)
-    builder.add(IDS, truth, prediction)
-    with pytest.raises(DataError, match=rf"3 came twice \({IDS[0]}"):
-        merged_table([builder.table(), builder.table()])

@@ -15,9 +15,10 @@ from flairhub.data.inputs import RowInputs
 from flairhub.data.loaders import evaluation_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import FlairhubError
-from flairhub.evaluation.confusion import ConfusionTable, merged_table
+from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.devices import find_devices, loader_options
 from flairhub.evaluation.inference import OnPrediction, confusion_of
+from flairhub.evaluation.merging import merged_table
 from flairhub.evaluation.network import network_spec, row_taxonomies
 from flairhub.evaluation.processes import Processes, this_process
 from flairhub.evaluation.variants import Variant
