@@ -61,6 +61,9 @@ RUN = {
     ("Verify it", "flairhub verify LC-A --level 2"),
     ("Verify it", "flairhub verify LC-G --level 3"),
     ("Compare in MLflow", "flairhub track"),
+    ("Legends and model cards", "flairhub legend cosia --format qml -o cosia.qml"),
+    ("Legends and model cards", "flairhub legend lpis --level 2 --format csv --language fr"),
+    ("Legends and model cards", "flairhub card LC-A"),
 }
 """(section, line) run by `test_the_commands_work_in_their_order`."""
 
@@ -93,6 +96,7 @@ NOT_IN_GIT = {
     "dvc_plots/index.html": "written by `dvc plots diff`",
     "predictions/ROW": "made by the evaluate stage if `evaluate.write_predictions`",
     "details.json": "in reports/rows/ROW",
+    "cards/ROW": "made by `flairhub card`",
 }
 """Names in backticks that are no tracked file -> what they are."""
 
