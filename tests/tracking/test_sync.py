@@ -157,6 +157,21 @@ def test_changed_files_replace_the_run(rows: Any) -> None:
     assert snapshot(client_of(rows))["LC-A"]["history"][f"test/{COSIA}/miou"] == [(30, 2.0)]
 
 
+def test_run_keeps_its_curves_while_its_row_is_trained_anew(rows: Any) -> None:
+    """DVC removes the outputs of `train@ROW` before it runs; the evaluation's are still there."""
+    rows.add("LC-A")
+    run_sync(rows, "LC-A")
+    before = snapshot(client_of(rows))
+    shutil.rmtree(rows.root / "models" / "LC-A")
+    report = run_sync(rows, "LC-A")
+    assert "it is being trained, or was not pulled; its run stays" in report.skipped["LC-A"]
+    assert (report.created, report.completed, report.unchanged) == ((), (), ())
+    assert snapshot(client_of(rows)) == before
+    rows.add("LC-A")
+    assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
+    assert count(rows) == 1
+
+
 def test_another_evaluation_of_the_same_training_is_another_run(rows: Any) -> None:
     rows.add("LC-A")
     run_sync(rows, "LC-A")

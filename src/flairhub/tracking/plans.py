@@ -32,6 +32,21 @@ class Plan:
     finished: bool = False
     """Whether `run` shows exactly the present files."""
 
+    @property
+    def richer(self) -> Run | None:
+        """A whole run of the same evaluation that is to be replaced, because the files have changed since."""
+        return next(
+            (
+                run
+                for run in self.surplus
+                if run.info.status == "FINISHED"
+                and run.data.tags.get(names.EVAL_KEY) == self.identity.eval_key
+                and names.FINGERPRINT in run.data.tags
+                and not writer.artifacts_lost(run)
+            ),
+            None,
+        )
+
 
 def find_plan(store: Store, identity: RunIdentity, experiment_id: str) -> Plan:
     """Find the run of a row, and what stands in its way."""

@@ -185,6 +185,14 @@ class _Work:
                 done[item.label] = retag(self.store, plan, item)
                 self.whole.append(plan.run)
                 continue
+            if plan.richer is not None and not RunFiles(root=item.root, row=item.identity.row).valid.is_file():
+                # DVC removes a stage's outputs before it runs.
+                reason = (
+                    f"models/{item.identity.row} is not there: it is being trained, or was not pulled; its run stays"
+                )
+                skipped.append(Skipped(item.label, reason))
+                self.whole.append(plan.richer)
+                continue
             record = read_record(
                 item.root, item.identity, lock=item.lock, origin=item.origin, archives=self._labels_of(item)
             )
