@@ -72,7 +72,7 @@ SWEEP = [
     "dvc repro",
     "git add dvc.lock",
     'git commit -m "Results of the sample profile"',
-    "dvc exp run --queue -n rate -S train.learning_rate=0.0006,0.002,0.006,0.02 train@LC-A",
+    "dvc exp run --queue -n rate -S train.learning_rate=0.0006,0.002,0.012,0.02 train@LC-A",
     "dvc exp run --run-all -j 2",
     "dvc exp show --only-changed",
     "flairhub sweep LC-A --picture runs/sweep.png",
@@ -276,7 +276,7 @@ def test_the_sweep_works(tmp_path):
     scores = [float(score) for _, score, _ in ranked]
     assert scores == sorted(scores, reverse=True)
     assert (clone.folder / "runs/sweep.png").stat().st_size > 5000
-    assert re.search(r"train\.learning_rate\s+0\.0006\s+0\.006", said["dvc params diff rate-1 rate-3"])
+    assert re.search(r"train\.learning_rate\s+0\.0006\s+0\.012", said["dvc params diff rate-1 rate-3"])
     assert "valid.miou" in said["dvc metrics diff rate-1 rate-3"]
     page = (clone.folder / "dvc_plots/index.html").read_text()
     assert "reports/training/LC-A/loss.csv" in page

@@ -169,6 +169,7 @@ def test_the_best_is_applied_and_evaluated_and_its_run_completed(swept):
     assert shares
     assert all(share == pytest.approx(100, abs=0.01) for share in shares.values())
     assert "DVC_METRIC" not in json.dumps(plot["content"])
+    clone.run("git", "tag", "-a", "LC-A@v1.0.0", "-m", "best of the sweep")
     weights = Path("model.safetensors")
     clone.run("dvc", "artifacts", "get", ".", "LC-A", "-o", str(weights))
     assert (clone.folder / weights).read_bytes() == (clone.folder / "models/LC-A/model.safetensors").read_bytes()
