@@ -398,7 +398,10 @@ BROKEN: dict[str, bytes | Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
+OFTEN = ("empty", "truncated", "NaN", "another object")
+
+
+@pytest.mark.parametrize("how", [pytest.param(h, marks=() if h in OFTEN else pytest.mark.slow) for h in BROKEN])
 @pytest.mark.parametrize("name", [*NAMES.values(), "models/X/model.safetensors", "data/manifest.json"])
 def test_a_damaged_file_is_a_named_failure_and_no_traceback(place: Place, name: str, how: str) -> None:
     path = place.root / name
