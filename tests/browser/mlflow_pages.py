@@ -90,17 +90,9 @@ def settle(page: Any) -> None:
 
 
 def open_runs(page: Any, address: str, count: int) -> None:
-    """Open the runs of an experiment and wait for all of them; MLflow's assistant is closed if it opened itself."""
+    """Open the runs of an experiment and wait for all of them."""
     page.goto(address)
     page.get_by_text(f"{count} matching runs").wait_for()
-    close_assistant(page)
-
-
-def close_assistant(page: Any) -> None:
-    heading = page.get_by_text("MLflow Assistant", exact=True)
-    if heading.count():
-        page.get_by_role("button", name="Close", exact=True).first.click()
-        heading.wait_for(state="hidden")
 
 
 def run_names(page: Any) -> list[str]:
