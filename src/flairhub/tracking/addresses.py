@@ -31,7 +31,8 @@ def experiments_in(database: Path) -> dict[str, str]:
         return {}
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
         found = connection.execute(
-            "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' AND name LIKE ? ORDER BY name",
+            "SELECT name, experiment_id FROM experiments "
+            "WHERE lifecycle_stage = 'active' AND name LIKE ? ORDER BY name",
             (f"{EXPERIMENTS}%",),
         ).fetchall()
     return {str(name): str(identifier) for name, identifier in found}
