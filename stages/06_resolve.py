@@ -1,5 +1,6 @@
 """resolve: everything that each row reads, and nothing else, into data/inputs/ROW.json.
 
+How a row is evaluated is in data/evaluations/ROW.json, apart from what it trains on.
 Weights that a row is given are found here, or fetched; name and checksum of the file enter the row's inputs.
 Statistics are merged over the patches that the row trains on: over the whole training split they are those of
 data/stats. How many patches a row uses and leaves out is in data/inputs/summary.json.
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.manifest import read_manifest
+from flairhub.benchmark.evaluation_plan import evaluation_plan, write_plan
 from flairhub.benchmark.given import given_weights
 from flairhub.benchmark.resolve import load_facts, resolve_row
 from flairhub.config.reader import read_params
@@ -26,7 +28,7 @@ from flairhub.facts.stats import Statistics
 from flairhub.files import write_json
 
 INDEX, VALID, SPLITS = Path("data/index"), Path("data/audit/valid.parquet"), Path("data/splits")
-DESTINATION = Path("data/inputs")
+DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")
 
 
 def main(_: argparse.Namespace) -> None:
@@ -48,6 +50,7 @@ def main(_: argparse.Namespace) -> None:
         given = given_weights(row, settings.weights, workspace, progress=progress)
         inputs, resolution = resolve_row(params, row, facts, computed, given)
         write_inputs(DESTINATION / f"{row}.json", inputs)
+        write_plan(EVALUATIONS / f"{row}.json", evaluation_plan(params, row))
         summary[row] = asdict(resolution)
     write_json(DESTINATION / "summary.json", summary)
     left_out = {row: sum(found["left_out"].values()) for row, found in summary.items()}

@@ -10,9 +10,9 @@ from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.benchmark.evaluate import evaluate_row
+from flairhub.benchmark.evaluation_plan import read_plan
 from flairhub.benchmark.receipt import row_files
 from flairhub.benchmark.volatile import Costs
-from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
@@ -23,13 +23,13 @@ from flairhub.tracking.sync import sync
 def main(arguments: argparse.Namespace) -> None:
     costs = Costs()
     workspace = find_workspace()
-    params = read_params(Path("params.yaml"))
+    files = row_files(arguments.row)
+    plan = read_plan(files.plan)
     settings = read_settings(workspace)
     source = read_manifest(Path("data/manifest.json")).source
     metrics = evaluate_row(
-        arguments.row,
-        params,
-        row_files(arguments.row),
+        plan,
+        files,
         archive_folder(source, workspace, settings),
         settings,
     )
@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")
     if experiment_tags():  # which may end here; elsewhere `benchmark` brings MLflow up to date
         try:
-            sync(workspace, [arguments.row], profile=params.profile, uri=settings.tracking_uri)
+            sync(workspace, [arguments.row], profile=plan.profile, uri=settings.tracking_uri)
         except FlairhubError as error:
             print(f"evaluate: MLflow was not updated: {error}", file=sys.stderr)
 

@@ -13,6 +13,7 @@ import torch
 from tests.data_room.conftest import PATCHES, ROOT, Row, make_recipe, make_row
 
 from flairhub.archives.manifest import Manifest, write_manifest
+from flairhub.benchmark.evaluation_plan import evaluation_plan, write_plan
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.config.params import Params
 from flairhub.config.reader import parse_params, read_yaml
@@ -81,6 +82,7 @@ def write_repository(small: SmallRow) -> Path:
     params = small.params.model_dump(mode="json")
     params["rows"] = {"X": params["rows"]["X"]}
     write_json(folder / "params.yaml", params)  # JSON is YAML
+    write_plan(small.files.plan, evaluation_plan(small.params, "X"))
     write_manifest(folder / "data" / "manifest.json", Manifest({"kind": "local"}, ()))
     return folder
 

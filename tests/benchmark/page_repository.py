@@ -13,9 +13,10 @@ import pandas as pd
 
 from flairhub.archives.manifest import ArchiveEntry, Manifest, write_manifest
 from flairhub.benchmark.comparisons import compare_table
+from flairhub.benchmark.evaluation_plan import unknown_choices
 from flairhub.benchmark.page.build import render_page
 from flairhub.benchmark.page.sources import PageSources, read_sources
-from flairhub.benchmark.receipt import row_files, unknown_choices
+from flairhub.benchmark.receipt import row_files
 from flairhub.benchmark.results import HASHES, RowResult, published_figures, task_results
 from flairhub.benchmark.table import Table, build_table
 from flairhub.catalog.modalities import LABELS

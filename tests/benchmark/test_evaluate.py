@@ -13,6 +13,7 @@ from tests.small_rows import SETTINGS, SmallRow, small_row
 
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.evaluate import evaluate_row, load_network, score_split
+from flairhub.benchmark.evaluation_plan import evaluation_plan
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.confusion_file import read_confusion
@@ -23,7 +24,7 @@ torch.set_num_threads(1)
 
 
 def evaluated(row: SmallRow) -> SmallRow:
-    evaluate_row("X", row.params, row.files, row.archives, SETTINGS)
+    evaluate_row(evaluation_plan(row.params, "X"), row.files, row.archives, SETTINGS)
     return row
 
 

@@ -9,6 +9,7 @@ from tests.small_rows import SETTINGS, SmallRow, small_row, write_repository
 
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.evaluate import evaluate_row
+from flairhub.benchmark.evaluation_plan import evaluation_plan
 from flairhub.benchmark.score import score_predictions
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.cli.main import main
@@ -29,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
         row={"tasks": [COSIA, LPIS]},
         evaluate={"write_predictions": True, "examples": 0, "min_clusters": 2},
     )
-    evaluate_row("X", row.params, row.files, row.archives, SETTINGS)
+    evaluate_row(evaluation_plan(row.params, "X"), row.files, row.archives, SETTINGS)
     return row
 
 

@@ -22,6 +22,7 @@ from tests.small_rows import SETTINGS, small_row
 
 from flairhub.archives.manifest import Manifest, write_manifest
 from flairhub.benchmark.evaluate import evaluate_row
+from flairhub.benchmark.evaluation_plan import evaluation_plan
 from flairhub.benchmark.keys import file_sha256
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.benchmark.report import write_report
@@ -76,7 +77,7 @@ def make(root: Path, **overrides: Any) -> Place:
     write_manifest(root / "data" / "manifest.json", Manifest(source={"kind": "sample", "key": "k1"}, archives=()))
     (place.files.model / "history.csv").write_text(HISTORY)
     write_summary(place.files.model, root / "reports" / "training" / "X")
-    evaluate_row("X", place.params, place.files, place.archives, SETTINGS)
+    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
     place.write_again()
     return place
 
@@ -244,7 +245,7 @@ def test_a_forged_confusion_with_all_its_figures_is_found_by_inference(place: Pl
     forged = read_confusion(place.files.confusion)
     honest = evaluate.score_passes
     monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: forged})
-    evaluate_row("X", place.params, place.files, place.archives, SETTINGS)
+    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
     monkeypatch.undo()
     place.write_again()
     assert place.failures(1) == {}
@@ -282,7 +283,7 @@ def test_other_weights_under_a_forged_receipt_are_found_by_inference(place: Plac
     flip(place.files.weights, size=100.0)
     honest = evaluate.score_passes
     monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: old})
-    evaluate_row("X", place.params, place.files, place.archives, SETTINGS)
+    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
     monkeypatch.undo()
     place.write_again()
     assert place.failures(1) == {}

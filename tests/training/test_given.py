@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tests.data_room.conftest import PATCHES, make_recipe, make_row
 
 from flairhub.benchmark.evaluate import evaluate_row
+from flairhub.benchmark.evaluation_plan import evaluation_plan
 from flairhub.benchmark.receipt import row_files
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import merged
@@ -96,7 +97,9 @@ class World:
     def evaluate(self):
         values = merged(read_yaml(Path(__file__).parents[2] / "profiles" / "sample.yaml"), OVERRIDES)
         params = parse_params(values, "test")
-        return evaluate_row("LC-B", params, row_files("LC-B", self.root), self.root / "archives", SETTINGS)
+        return evaluate_row(
+            evaluation_plan(params, "LC-B"), row_files("LC-B", self.root), self.root / "archives", SETTINGS
+        )
 
 
 def unwatched(seed, key):

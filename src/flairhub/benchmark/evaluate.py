@@ -10,9 +10,8 @@ from typing import Any
 
 from flairhub.archives.reader import PatchReader
 from flairhub.benchmark.environment import environment
+from flairhub.benchmark.evaluation_plan import EvaluationPlan
 from flairhub.benchmark.receipt import RowFiles, build_receipt
-from flairhub.config.params import Params
-from flairhub.config.resolve import row_evaluation
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.training import EvaluateParams
 from flairhub.data.inputs import RowInputs, read_inputs
@@ -41,13 +40,12 @@ ROW = ""
 
 
 def evaluate_row(
-    row: str, params: Params, files: RowFiles, folder: Path, settings: RuntimeSettings
+    plan: EvaluationPlan, files: RowFiles, folder: Path, settings: RuntimeSettings
 ) -> dict[str, Any] | None:
     """Score a row on its test patches and write its report.
 
     Args:
-        row: identifier of the row.
-        params: all parameters.
+        plan: the row, and how it is evaluated.
         files: the row's files.
         folder: folder of the archives.
         settings: devices and progress bar. With several devices this very script runs once per device.
@@ -60,7 +58,7 @@ def evaluate_row(
         DataError: a patch breaks its contract, or not every test patch was scored exactly once.
     """
     inputs = read_inputs(files.inputs)
-    evaluation = row_evaluation(params, row)
+    evaluation = plan.evaluation
     variants = variants_of(inputs.recipe, evaluation.robustness)
     devices = find_devices(settings)
     pin_threads(inputs.recipe.train.threads)
@@ -73,17 +71,16 @@ def evaluate_row(
         return None
     metrics = _write_figures(inputs, files, evaluation, tables)
     tested = {variant.name: tables[variant.name] for variant in variants.tests}
-    robustness = build_robustness(row, _scored_tasks(inputs, tables[ROW]), variants, tested, evaluation)
+    robustness = build_robustness(plan.row, _scored_tasks(inputs, tables[ROW]), variants, tested, evaluation)
     write_json(files.robustness, robustness)
     write_json(
         files.receipt,
         build_receipt(
             inputs,
-            params,
+            plan,
             files,
             parameters=count_parameters(network_spec(inputs)),
             environment=environment(devices.device_class, inputs.recipe.train.threads),
-            evaluation=evaluation.model_dump(mode="json"),
         ),
     )
     return metrics

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flairhub.benchmark.evaluation_plan import EvaluationPlan
 from flairhub.benchmark.keys import code_sha256, eval_key, file_sha256, row_key, seed_keys
-from flairhub.config.params import Params, Provenance
 from flairhub.data.inputs import RowInputs
 from flairhub.evaluation.predictions import predictions_sha256
 from flairhub.files import canonical_json, sha256_text
@@ -21,6 +21,8 @@ class RowFiles:
     """Files of a row, relative to the repository."""
 
     inputs: Path
+    plan: Path
+    """How it is evaluated."""
     model: Path
     report: Path
     predictions: Path
@@ -77,6 +79,7 @@ def row_files(row: str, root: Path = Path()) -> RowFiles:
     """Where a row's files lie under the repository."""
     return RowFiles(
         inputs=root / "data" / "inputs" / f"{row}.json",
+        plan=root / "data" / "evaluations" / f"{row}.json",
         model=root / "models" / row,
         report=root / "reports" / "rows" / row,
         predictions=root / "predictions" / row,
@@ -87,33 +90,31 @@ def row_files(row: str, root: Path = Path()) -> RowFiles:
 
 def build_receipt(
     inputs: RowInputs,
-    params: Params,
+    plan: EvaluationPlan,
     files: RowFiles,
     *,
     parameters: int,
     environment: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The receipt of an evaluated row.
 
     Args:
         inputs: what the row reads.
-        params: all parameters; only profile and provenance are read.
+        plan: how it was evaluated.
         files: the row's files; all but the receipt exist.
         parameters: parameters of the network by the published counting rule.
         environment: see `environment.environment`.
-        evaluation: resolved parameters of the evaluation, as plain data.
     """
     keys = seed_keys(files.inputs, files.train_code)
     key = row_key(keys)
     weights = file_sha256(files.weights)
-    recipe = inputs.recipe.model_dump(mode="json")
+    evaluation = plan.evaluation.model_dump(mode="json")
     return {
         "format": FORMAT,
         "row": inputs.row,
-        "profile": params.profile,
+        "profile": plan.profile,
         "row_key": key,
-        "eval_key": eval_key(key, weights, files.evaluate_code, dict(evaluation)),
+        "eval_key": eval_key(key, weights, files.evaluate_code, evaluation),
         "seeds": {str(seed): value for seed, value in keys.items()},
         "inputs_sha256": file_sha256(files.inputs),
         "code_sha256": code_sha256(files.train_code),
@@ -139,36 +140,13 @@ def build_receipt(
         ),
         "parameters": parameters,
         "patches": {split: len(entries) for split, entries in inputs.splits.items()},
-        "recipe": recipe,
-        "evaluation": dict(evaluation),
+        "recipe": inputs.recipe.model_dump(mode="json"),
+        "evaluation": evaluation,
         "environment": dict(environment),
-        "unknown_choices": unknown_choices(params.provenance, recipe),
+        "unknown_choices": dict(plan.unknown_choices),
     }
 
 
 def _seed_sums(files: RowFiles) -> dict[str, str]:
     named = {"weights": files.weights, "confusion": files.confusion, "details": files.details}
     return {f"{name}_sha256": file_sha256(path) for name, path in named.items()}
-
-
-def unknown_choices(provenance: Mapping[str, Provenance], recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Choices of the recipe that no source confirms: dotted parameter -> what is not known.
-
-    A choice about a modality that the row does not use is left out.
-    """
-    return {
-        name: f"{choice.status}: {choice.note or choice.source}"
-        for name, choice in sorted(provenance.items())
-        if choice.status != "confirmed" and _concerns(name, recipe)
-    }
-
-
-def _concerns(name: str, recipe: Mapping[str, Any]) -> bool:
-    node: Any = recipe
-    for part in name.split("."):
-        if not isinstance(node, Mapping):
-            return node is not None
-        if part not in node:
-            return name.split(".", 1)[0] not in recipe  # data stages concern every row
-        node = node[part]
-    return node is not None

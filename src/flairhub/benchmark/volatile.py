@@ -97,7 +97,8 @@ def _peak_memory() -> dict[str, int]:
 
     Workers share pages with this process, so that the two do not add up.
     """
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
+    # Not ru_maxrss, into which the process that started this one enters.
+    own = _resident_mb("self") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
     ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     return {"peak_memory_mb": own, "peak_memory_children_mb": max([ended, *_running_children_mb()])}
 
@@ -106,11 +107,14 @@ def _running_children_mb() -> list[int]:
     """Largest resident memory so far of children that still run: the system's sum knows only those that ended."""
     import psutil
 
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            lines = Path(f"/proc/{child.pid}/status").read_text().splitlines()
-        except OSError:
-            continue
-        found += [int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:")]
-    return found
+    found = (_resident_mb(str(child.pid)) for child in psutil.Process().children(recursive=True))
+    return [size for size in found if size is not None]
+
+
+def _resident_mb(process: str) -> int | None:
+    """Largest resident memory of a process so far; None where the system does not say."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:")), None)

@@ -174,7 +174,7 @@ def _trained(result: Result, origin: Origin, root: Path, label: str, profile: st
     if not (files.inputs.is_file() and files.train_code.is_file()):
         return Skipped(label, "the lock file does not name the row's inputs and the fingerprint of the code")
     key = row_key(seed_keys(files.inputs, files.train_code))
-    params = (result.stages.get(f"{EVALUATE}{result.row}") or {}).get("params", {}).get("params.yaml", {})
+    params = (result.stages.get("resolve") or {}).get("params", {}).get("params.yaml", {})
     return TrainedOnly(
         label=label,
         root=root,
