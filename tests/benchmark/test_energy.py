@@ -112,15 +112,15 @@ class Library:
         self.readings += 1
         return 0
 
-    def _nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802
+    def _nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802 - NVML's name
         count._obj.value = self.devices
         return 0
 
-    def _nvmlDeviceGetHandleByIndex_v2(self, index: ctypes.c_uint, device: Any) -> int:  # noqa: N802
+    def _nvmlDeviceGetHandleByIndex_v2(self, index: ctypes.c_uint, device: Any) -> int:  # noqa: N802 - NVML's name
         device._obj.value = index.value + 1
         return 0
 
-    def _nvmlDeviceGetTotalEnergyConsumption(self, device: ctypes.c_void_p, energy: Any) -> int:  # noqa: N802
+    def _nvmlDeviceGetTotalEnergyConsumption(self, device: ctypes.c_void_p, energy: Any) -> int:  # noqa: N802 - NVML's name
         energy._obj.value = 10_000 + self.readings * (1500 if device.value == 1 else 500)
         return 0
 

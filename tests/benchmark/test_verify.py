@@ -258,7 +258,7 @@ def flip(path: Path, *, size: float = 1.0) -> None:
     content = bytearray(path.read_bytes())
     start = 8 + int.from_bytes(content[:8], "little")
     with safe_open(path, "np") as handle:
-        name = next(n for n in handle.keys() if n.startswith("main_decoders") and n.endswith("head.0.bias"))  # noqa: SIM118
+        name = next(n for n in handle.keys() if n.startswith("main_decoders") and n.endswith("head.0.bias"))  # noqa: SIM118 - no dict: it has keys() alone
     offsets = json.loads(content[8:start])[name]["data_offsets"]
     place = start + offsets[0]
     value = np.frombuffer(content[place : place + 4], np.float32)[0]

@@ -37,7 +37,7 @@ def find_chromium() -> str | None:
 def reason_to_skip() -> str | None:
     """Why no browser can be driven here; None where one can."""
     try:
-        import playwright.sync_api  # noqa: F401
+        import playwright.sync_api  # noqa: F401 - only whether it is there
     except ImportError:
         return "playwright is not installed: pip install -e '.[dev]'"
     if find_chromium() is None:

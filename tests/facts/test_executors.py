@@ -23,7 +23,7 @@ def test_several_workers_are_processes():
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
-    distributed = pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
 
     def unreachable(address, timeout):
         raise OSError(f"Timed out trying to connect to {address} after {timeout}")
@@ -38,7 +38,7 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
 
 @pytest.mark.slow
 def test_a_dask_cluster_runs_the_tasks():
-    distributed = pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         open_executor(RuntimeSettings(scheduler=cluster.scheduler_address)) as executor,

@@ -28,7 +28,7 @@ OTHER_YEAR, TEST = "D004-2018_AA-S1-1_9-9", "D012-2019_AF-S1-27_5-10"
 def table_of(train: Any, valid: Any, test: Any, **lists: Any) -> SplitTable:
     patches = {name: tuple(sorted(given)) for name, given in zip(SPLITS, (train, valid, test), strict=True)}
     empty = dict.fromkeys(("not_in_data", "not_accepted", "unassigned", "repeated"), ())
-    return SplitTable(patches=patches, **(empty | lists))  # type: ignore[arg-type]
+    return SplitTable(patches=patches, **(empty | lists))  # type: ignore[arg-type]  # lists by name
 
 
 def index_of(facts: Any, table: SplitTable) -> Path:
@@ -78,9 +78,9 @@ def test_the_gate_agrees_with_brute_force(patches: list[str], data: Any) -> None
         meets = any(key(a) == key(b) for a, b in product(groups["test"], groups["train"] + groups["valid"]))
         if meets:
             with pytest.raises(DataError, match="to share no"):
-                require_disjoint(table, unit)  # type: ignore[arg-type]
+                require_disjoint(table, unit)  # type: ignore[arg-type]  # a str where a Literal is meant
         else:
-            require_disjoint(table, unit)  # type: ignore[arg-type]
+            require_disjoint(table, unit)  # type: ignore[arg-type]  # a str where a Literal is meant
 
 
 def test_the_report_counts_units_and_borders(facts: Any) -> None:

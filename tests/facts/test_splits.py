@@ -204,7 +204,7 @@ def test_draws_keep_their_unit_together(method: str) -> None:
     patches = [f"D{d:03d}-{y}_UU-S1-{r}_1-{k}" for d in range(8) for y in (2018, 2021) for r in (1, 2) for k in (1, 2)]
     table = split(params(method=method, unit="roi"), TOY, valid_table(patches), TOY)
     assert sum(len(table.patches[name]) for name in SPLITS) == len(patches)
-    sides = [set(unit_of(pd.Series(table.patches[name]), method)) for name in SPLITS]  # type: ignore[arg-type]
+    sides = [set(unit_of(pd.Series(table.patches[name]), method)) for name in SPLITS]  # type: ignore[arg-type]  # a str where a Literal is meant
     assert sum(map(len, sides)) == len(set.union(*sides))
 
 

@@ -283,4 +283,4 @@ def test_published_numbers_of_the_reference_configuration() -> None:
 
 def test_an_unknown_source_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'reference' or 'paper', but got 'card'"):
-        published_statistics("SPOT_RGBI", "card")  # type: ignore[arg-type]
+        published_statistics("SPOT_RGBI", "card")  # type: ignore[arg-type]  # what is refused

@@ -191,8 +191,8 @@ def test_results_of_earlier_commits_come_back(
     }
     both = f"{third},{second}"
     assert found == {("LC-A", 30.0): first, ("LC-A", 40.0): both, ("LC-B", 10.0): both}
-    registry = models(client)
-    assert len(registry["flairhub.sample.LC-A"]["versions"]) == 2
+    registered = models(client)
+    assert len(registered["flairhub.sample.LC-A"]["versions"]) == 2
     again = run_sync(project, "LC-A", "LC-B")
     assert (again.created, again.completed) == ((), ())
     project.database.touch()
@@ -200,7 +200,7 @@ def test_results_of_earlier_commits_come_back(
     assert (again.created, again.completed, len(again.unchanged)) == ((), (), 3)
     fresh(project, empty_database, monkeypatch)
     run_sync(project, "LC-A", "LC-B")
-    assert models(client_of(project)) == registry
+    assert models(client_of(project)) == registered
 
 
 def test_run_from_the_cache_shows_what_the_workspace_showed(

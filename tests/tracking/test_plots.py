@@ -34,7 +34,7 @@ def entry(empty_rows: Any) -> dict[str, Any]:
 
 def test_all_figures_of_a_run_are_repeatable_and_small(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
-    record = read_record(empty_rows.root, read_identity(empty_rows.root, "LC-A", "sample"), lock={})  # type: ignore[arg-type]
+    record = read_record(empty_rows.root, read_identity(empty_rows.root, "LC-A", "sample"), lock={})  # type: ignore[arg-type]  # not skipped
     assert isinstance(record, RunRecord)
     figures = plots.draw_all(record)
     assert set(figures) == {f"confusion_{COSIA}.png", f"iou_{COSIA}.png", "training.png"}

@@ -336,9 +336,9 @@ def test_kill_at_any_moment_then_sync(empty_rows: Any) -> None:
 
 
 def assert_one_version_each(rows: Any, names: list[str]) -> None:
-    registry = models(client_of(rows))
-    assert sorted(registry) == [f"flairhub.sample.{name}" for name in names]
-    for model in registry.values():
+    registered = models(client_of(rows))
+    assert sorted(registered) == [f"flairhub.sample.{name}" for name in names]
+    for model in registered.values():
         (weights,) = model["versions"]
         assert model["aliases"] == {"best": weights}
 

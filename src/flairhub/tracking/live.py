@@ -269,7 +269,7 @@ class LiveRun:
             try:
                 if fresh:
                     store.client.log_batch(run_id, metrics=[Metric(p.name, p.value, p.stamp, p.step) for p in fresh])
-            except BaseException:
+            except BaseException:  # whatever it was, the points wait again; raised again below
                 self._points.extendleft(reversed(batch[: self.capacity - len(self._points)]))
                 raise
 

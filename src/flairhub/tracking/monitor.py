@@ -68,7 +68,7 @@ def live_monitor(
 
     try:
         yield begin
-    except BaseException as error:
+    except BaseException as error:  # also an interrupt ends the run; raised again below
         for run in runs[-1:]:  # the earlier ones have ended well
             run.close(_FAILURE_TIMEOUT_S if isinstance(error, Exception) else 5.0, error=error)
         raise

@@ -207,4 +207,4 @@ def _markup(svg: str) -> Markup:
     """Drawn by this package; its text went through an XML writer."""
     from markupsafe import Markup
 
-    return Markup(svg)  # noqa: S704
+    return Markup(svg)  # noqa: S704 - drawn here, its texts escaped by matplotlib
