@@ -16,7 +16,8 @@ from _stage import run
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.manifest import read_manifest
 from flairhub.archives.weights import weights_path
-from flairhub.benchmark.cached import cached_training, dvc_cache
+from flairhub.benchmark.cached import cached_training
+from flairhub.benchmark.dvc_files import dvc_cache, read_lock
 from flairhub.benchmark.keys import code_sha256, file_sha256, row_key, seed_keys
 from flairhub.benchmark.volatile import Costs
 from flairhub.config.recipe import TRAINED
@@ -26,7 +27,6 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError
 from flairhub.evaluation.devices import find_devices
 from flairhub.tracking.monitor import live_monitor
-from flairhub.tracking.sources import read_lock
 from flairhub.tracking.trained import track_training
 from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
 

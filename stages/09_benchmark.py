@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from _stage import run
-from flairhub.benchmark.cached import dvc_cache
+from flairhub.benchmark.dvc_files import dvc_cache, read_lock
 from flairhub.benchmark.lockfile import noted_keys
 from flairhub.benchmark.page.build import write_page
 from flairhub.benchmark.report import write_report
@@ -21,7 +21,6 @@ from flairhub.config.reader import read_params
 from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
-from flairhub.tracking.sources import read_lock
 from flairhub.tracking.sync import sync
 from flairhub.training.state import drop_finished
 

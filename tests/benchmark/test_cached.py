@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from flairhub.benchmark.cached import cached_training, dvc_cache
+from flairhub.benchmark.cached import cached_training
+from flairhub.benchmark.dvc_files import dvc_cache
 
 
 def stored(cache: Path, content: bytes, suffix: str = "") -> str:

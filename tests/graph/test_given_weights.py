@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import zlib
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save
+from tests.drawn_weights import drawn
 from tests.graph.conftest import TINY, new_clone, ran
 
 from flairhub.archives.reader import PatchReader
@@ -32,20 +30,6 @@ NAME = "FLAIR-HUB_LC-G_utae"
 ADDRESS = f"/IGNF/{NAME}/resolve/main/{NAME}.safetensors"
 COSIA = "AERIAL_LABEL-COSIA"
 SMALL = "resnet10t-unet"
-
-
-def drawn(key, tensor):
-    """A tensor that is a function of its name and shape."""
-    if not tensor.is_floating_point():
-        return torch.zeros_like(tensor)
-    values = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(tuple(tensor.shape))
-    if key.endswith("running_var"):
-        values = 1 + np.abs(values)
-    elif tensor.ndim > 1:
-        values *= math.sqrt(2 / math.prod(tensor.shape[1:]))
-    else:
-        values = float(key.endswith("weight")) + 0.2 * values
-    return torch.from_numpy(values.astype(np.float32)).reshape(tensor.shape)
 
 
 def published_like(spec):

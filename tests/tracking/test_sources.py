@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from flairhub.benchmark.keys import weights_key
 from flairhub.tracking.errors import TrackingError
-from flairhub.tracking.sources import RunFiles, lock_tags, read_lock, read_receipt, weights_key
+from flairhub.tracking.sources import RunFiles, lock_tags, read_receipt
 
 
 @pytest.mark.parametrize("key", ["row_key", "eval_key", "weights_sha256"])
@@ -86,12 +87,3 @@ def test_lock_tags_hold_the_hashes_of_both_stages(empty_rows: Any) -> None:
 def test_lock_of_an_earlier_evaluation_gives_no_tags(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     assert lock_tags(lock_of(empty_rows, md5="0" * 32), RunFiles(root=empty_rows.root, row="LC-A")) == {}
-
-
-def test_lock_with_conflict_marks_is_refused(tmp_path: Path) -> None:
-    assert read_lock(tmp_path) == {}
-    (tmp_path / "dvc.lock").write_text("stages:\n  a: {cmd: x}\n")
-    assert read_lock(tmp_path) == {"a": {"cmd": "x"}}
-    (tmp_path / "dvc.lock").write_text("<<<<<<< HEAD\nstages:\n  a: {\n=======\n")
-    with pytest.raises(TrackingError, match=r"dvc\.lock: expected YAML"):
-        read_lock(tmp_path)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import os
-import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tests.data_room.conftest import PATCHES, make_recipe, make_row
+from tests.drawn_weights import drawn
 
 from flairhub.benchmark.evaluate import evaluate_row
 from flairhub.benchmark.evaluation_plan import evaluation_plan
@@ -41,20 +40,6 @@ OVERRIDES = {
     "evaluate": {"resamples": 0, "batch_size": 1},
 }
 MOMENTS = {"NIR": (120.0, 70.0), "R": (125.0, 72.0), "G": (130.0, 74.0), "DSM": (124.0, 71.0), "HEIGHT": (1.0, 99.0)}
-
-
-def drawn(key, tensor):
-    """A tensor that is a function of its name and shape, of a size that keeps activations alive."""
-    if not tensor.is_floating_point():
-        return torch.zeros_like(tensor)
-    values = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(tuple(tensor.shape))
-    if key.endswith("running_var"):
-        values = 1 + np.abs(values)
-    elif tensor.ndim > 1:
-        values *= math.sqrt(2 / math.prod(tensor.shape[1:]))
-    else:
-        values = float(key.endswith("weight")) + 0.2 * values
-    return torch.from_numpy(values.astype(np.float32)).reshape(tensor.shape)
 
 
 def state_of(inputs, auxiliary):

@@ -7,6 +7,7 @@ run and the receipt. The key of an evaluation adds the weights, and the evaluati
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,29 @@ def row_key(keys: dict[int, str]) -> str:
 def eval_key(training_key: str, weights_sha256: str, code: Path, parameters: dict[str, Any]) -> str:
     """Key of an evaluation: its training's key, the weights, and the code and parameters of evaluation."""
     return _combined(training_key, weights_sha256, code_sha256(code), canonical_json(parameters))
+
+
+def weights_key(weights: Path) -> str | None:
+    """The key in the metadata of a safetensors file: of the training that made it.
+
+    Read without its tensors and without torch, whose readers ask for the suffix that a file in a cache lacks.
+
+    Returns:
+        None where there is no such file, or it is damaged or says nothing.
+    """
+    if not weights.is_file():
+        return None
+    with weights.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        if length > weights.stat().st_size:
+            return None
+        try:
+            header = json.loads(handle.read(length))
+        except ValueError:
+            return None
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    found = metadata.get("row_key") if isinstance(metadata, dict) else None
+    return str(found) if found else None
 
 
 def code_sha256(path: Path) -> str:

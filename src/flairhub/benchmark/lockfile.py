@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flairhub.benchmark.dvc_files import file_md5
 from flairhub.benchmark.keys import seed_keys
 from flairhub.benchmark.receipt import row_files
 
@@ -28,12 +28,7 @@ def noted_keys(stages: Mapping[str, Any], rows: Iterable[str], root: Path = Path
         if entry is None or not (files.inputs.is_file() and files.train_code.is_file()):
             continue
         noted = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
-        wanted = {path.relative_to(root).as_posix(): _md5(path) for path in (files.inputs, files.train_code)}
+        wanted = {path.relative_to(root).as_posix(): file_md5(path) for path in (files.inputs, files.train_code)}
         if all(noted.get(name) == digest for name, digest in wanted.items()):
             keys.update(key[:32] for key in seed_keys(files.inputs, files.train_code).values())
     return keys
-
-
-def _md5(path: Path) -> str:
-    """DVC's checksum of a file."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

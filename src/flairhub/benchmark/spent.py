@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
+
+from flairhub.benchmark.dvc_files import cached_file, file_md5
 
 
 def spent_keys(states: Path, cache: Path) -> set[str]:
@@ -24,9 +25,4 @@ def spent_keys(states: Path, cache: Path) -> set[str]:
 
 def _cached(final: Path, cache: Path) -> bool:
     files = [path for path in final.iterdir() if path.is_file()]
-    return bool(files) and all((cache / "files" / "md5" / md5[:2] / md5[2:]).is_file() for md5 in map(_md5, files))
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return bool(files) and all(cached_file(cache, file_md5(path)).is_file() for path in files)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flairhub.benchmark.dvc_files import file_md5
 from flairhub.data.inputs import RowInputs, read_inputs
 from flairhub.errors import DataError, FlairhubError, MissingFileError
 from flairhub.evaluation.confusion import ConfusionTable
@@ -124,10 +125,10 @@ def dvc_md5(path: Path) -> str:
     Source: `dvc_data.hashfile.tree`, format of DVC 3.
     """
     if not path.is_dir():
-        return _md5(path)
+        return file_md5(path)
     entries = sorted(
         (
-            {"md5": _md5(file), "relpath": file.relative_to(path).as_posix()}
+            {"md5": file_md5(file), "relpath": file.relative_to(path).as_posix()}
             for file in path.rglob("*")
             if file.is_file()
         ),
@@ -136,33 +137,7 @@ def dvc_md5(path: Path) -> str:
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _md5(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def locked_outputs(lock: Mapping[str, Any], stage: str) -> dict[str, str]:
+def locked_outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
     """Output -> checksum of a stage in dvc.lock; none where it does not have the stage."""
-    entry = lock.get("stages", {}).get(stage) or {}
+    entry = stages.get(stage) or {}
     return {str(out["path"]): str(out["md5"]) for out in entry.get("outs", ())}
-
-
-def read_lock(root: Path) -> dict[str, Any]:
-    """The content of dvc.lock; empty where there is none.
-
-    Raises:
-        DataError: it is not YAML.
-    """
-    import yaml
-
-    path = root / "dvc.lock"
-    if not path.is_file():
-        return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader, the faster one
-    except (yaml.YAMLError, ValueError) as error:
-        raise DataError(f"{path}: expected YAML, but got: {str(error).splitlines()[0]}.") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: expected YAML with stages, but got {type(value).__name__}.")
-    return value

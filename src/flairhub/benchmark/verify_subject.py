@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flairhub.benchmark.dvc_files import read_lock
 from flairhub.benchmark.receipt import RowFiles
 from flairhub.benchmark.verify_files import (
     read_cells,
     read_code,
     read_document,
-    read_lock,
     read_row_inputs,
     read_tables,
 )

@@ -12,10 +12,10 @@ import platform
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from flairhub.benchmark.keys import weights_key
 from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
 from flairhub.tracking import names
-from flairhub.tracking.sources import weights_key
 from flairhub.tracking.store import Store
 from flairhub.training.state import TrainingState, training_state
 
@@ -41,7 +41,7 @@ def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[s
     wanted = f"attributes.status = 'RUNNING' and tags.`{names.WORKSPACE}` = '{workspace_mark(workspace)}'"
     ended: list[str] = []
     others = False
-    for run in store.client.search_runs(list(experiment_ids), filter_string=wanted, max_results=1000):
+    for run in list(store.runs(experiment_ids, wanted)):
         if names.FINGERPRINT in run.data.tags:
             continue
         if _lives(run, workspace):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -51,7 +50,7 @@ class Plan:
 def find_plan(store: Store, identity: RunIdentity, experiment_id: str) -> Plan:
     """Find the run of a row, and what stands in its way."""
     plan = Plan(identity=identity, experiment_id=experiment_id)
-    for run in _runs_of(store, identity, experiment_id):
+    for run in store.runs_of_key(experiment_id, identity.row, identity.row_key):
         tags = run.data.tags
         if names.EVAL_KEY in tags and tags[names.EVAL_KEY] != identity.eval_key:
             continue  # another evaluation of the same training: a run of its own
@@ -65,18 +64,6 @@ def find_plan(store: Store, identity: RunIdentity, experiment_id: str) -> Plan:
         else:
             plan.surplus.append(run)
     return plan
-
-
-def _runs_of(store: Store, identity: RunIdentity, experiment_id: str) -> Iterator[Run]:
-    """Active runs of a row's key, newest first."""
-    wanted = f"tags.`{names.ROW_KEY}` = '{identity.row_key}' and tags.`{names.ROW}` = '{identity.row}'"
-    token = None
-    while True:
-        page = store.client.search_runs([experiment_id], filter_string=wanted, max_results=100, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def retag(store: Store, plan: Plan, item: Found) -> Outcome:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flairhub.benchmark.keys import file_sha256
+from flairhub.benchmark.keys import file_sha256, weights_key
 from flairhub.catalog.rows import PUBLISHED_ROWS, short_modalities
 from flairhub.evaluation.lean import lean_figures
 from flairhub.files import canonical_json
@@ -31,7 +31,6 @@ from flairhub.tracking.sources import (
     read_history,
     read_object,
     read_receipt,
-    weights_key,
 )
 
 VERSION = 2
@@ -85,7 +84,7 @@ def read_record(
     Args:
         root: folder of params.yaml.
         identity: from `read_identity`.
-        lock: stages of dvc.lock, from `sources.read_lock`.
+        lock: stages of dvc.lock, from `dvc_files.read_lock`.
         origin: where else the result was found.
         archives: folder of the archives of the manifest in `root`, for labels; None where they are not here.
 

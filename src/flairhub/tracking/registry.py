@@ -8,11 +8,11 @@ setting `tracking_weights_mb`. `best` is chosen by the validation split alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flairhub.tracking import names
-from flairhub.tracking.store import Store
+from flairhub.tracking.store import Store, pages
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -139,7 +139,7 @@ def _registered(store: Store, models: Mapping[str, Any]) -> dict[str, dict[str, 
     return {
         found.name: dict(found.aliases)
         for prefix in _prefixes(models)
-        for found in _pages(store.client.search_registered_models, prefix)
+        for found in pages(store.client.search_registered_models, filter_string=f"name LIKE '{prefix}.%'")
         if found.name in models
     }
 
@@ -147,7 +147,7 @@ def _registered(store: Store, models: Mapping[str, Any]) -> dict[str, dict[str, 
 def _versions(store: Store, models: Mapping[str, Any]) -> dict[str, list[ModelVersion]]:
     found: dict[str, list[ModelVersion]] = defaultdict(list)
     for prefix in _prefixes(models):
-        for version in _pages(store.client.search_model_versions, prefix):
+        for version in pages(store.client.search_model_versions, filter_string=f"name LIKE '{prefix}.%'"):
             if version.name in models:
                 found[version.name].append(version)
     return found
@@ -155,16 +155,6 @@ def _versions(store: Store, models: Mapping[str, Any]) -> dict[str, list[ModelVe
 
 def _prefixes(models: Iterable[str]) -> list[str]:
     return sorted({model.rpartition(".")[0] for model in models})
-
-
-def _pages(search: Any, prefix: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = search(filter_string=f"name LIKE '{prefix}.%'", max_results=200, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _model_note(row: str, profile: str) -> str:

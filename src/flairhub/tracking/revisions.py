@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flairhub.tracking.sources import parse_lock
+from flairhub.benchmark.dvc_files import parse_lock
 
 LOCK = "dvc.lock"
 _EXPERIMENTS = "refs/exps/"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from flairhub.benchmark.dvc_files import file_md5
 from flairhub.benchmark.keys import file_sha256
 from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.benchmark.volatile import volatile_path
@@ -151,58 +151,11 @@ def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
     return value
 
 
-def weights_key(path: Path) -> str | None:
-    """The `row_key` in the metadata of a safetensors file, read without its tensors; None if there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        if length > path.stat().st_size:
-            return None
-        header = json.loads(handle.read(length))
-    found = header.get("__metadata__", {}).get("row_key")
-    return str(found) if found else None
-
-
-def read_lock(root: Path) -> dict[str, Any]:
-    """The stages of dvc.lock by name; none where there is no lock file.
-
-    Raises:
-        TrackingError: it is not YAML, for instance because of conflict marks.
-    """
-    path = root / "dvc.lock"
-    if not path.is_file():
-        return {}
-    stages = parse_lock(path.read_text(encoding="utf-8"))
-    if stages is None:
-        raise TrackingError(f"{path}: expected YAML, but got something else. Remove it and run `dvc repro`.")
-    return stages
-
-
-def parse_lock(text: str) -> dict[str, Any] | None:
-    """The stages in the text of a lock file; none where it has none, None where it is no YAML."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        value = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the faster one
-    except yaml.YAMLError:
-        return None
-    stages = value.get("stages") if isinstance(value, dict) else None
-    return stages if isinstance(stages, dict) else {}
-
-
 def receipt_md5(stages: Mapping[str, Any], row: str) -> str | None:
     """DVC's checksum of the row's receipt in a lock file; it stands for the row's whole result. None: no result."""
     wanted = row_files(row).receipt.as_posix()
     outs = (stages.get(f"evaluate@{row}") or {}).get("outs", ())
     return next((str(out["md5"]) for out in outs if out["path"] == wanted and "md5" in out), None)
-
-
-def file_md5(path: Path) -> str:
-    """MD5 of a file's bytes, as DVC names it."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "md5").hexdigest()
 
 
 def lock_tags(stages: Mapping[str, Any], files: RunFiles) -> dict[str, str]:

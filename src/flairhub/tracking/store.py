@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flairhub.config.runtime import read_settings
@@ -32,6 +32,7 @@ from flairhub.tracking.sqlite_file import SQLITE, artifact_location, prepare_dat
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.exceptions import MlflowException
 
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -50,6 +51,14 @@ class Store:
     def database(self) -> Path | None:
         """The SQLite file; None for a server."""
         return sqlite_path(self.uri)
+
+    def runs(self, experiments: Iterable[str], wanted: str) -> Iterator[Run]:
+        """Active runs of experiments (identifiers) that a filter of MLflow wants, newest first."""
+        return pages(self.client.search_runs, experiment_ids=list(experiments), filter_string=wanted)
+
+    def runs_of_key(self, experiment: str, row: str, key: str) -> Iterator[Run]:
+        """Active runs of a row's training, newest first."""
+        return self.runs([experiment], f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'")
 
     def experiment(self, name: str) -> str:
         """Identifier of an experiment, which is created (or restored, if it was deleted) where needed."""
@@ -77,6 +86,17 @@ class Store:
         if self.artifacts is not None:
             return f"{self.artifacts}/{names.slug(experiment)}"
         return None if self.database is None else artifact_location(self.database, experiment)
+
+
+def pages(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+    """All results of a search of MLflow's client, which gives them page by page."""
+    token = None
+    while True:
+        page = search(**arguments, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> Address:

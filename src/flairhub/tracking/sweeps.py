@@ -10,9 +10,9 @@ import csv
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flairhub.files import canonical_json
 from flairhub.tracking import names
@@ -79,7 +79,7 @@ def group_sweeps(store: Store, experiment_id: str) -> None:
     """Bring the parents of one MLflow experiment up to date, and put their members under them."""
     parents: dict[tuple[str, str], list[Run]] = defaultdict(list)
     members: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in _pages(store, experiment_id, f"tags.`{names.BASELINE}` LIKE '%'"):
+    for run in store.runs([experiment_id], f"tags.`{names.BASELINE}` LIKE '%'"):
         tags = run.data.tags
         place = (tags.get(names.ROW, ""), tags[names.BASELINE])
         (parents if tags.get(names.KIND) == SWEEP else members)[place].append(run)
@@ -97,7 +97,7 @@ def group_sweeps(store: Store, experiment_id: str) -> None:
 def _sweep(store: Store, experiment_id: str, place: tuple[str, str], runs: Sequence[Run]) -> Sweep:
     row, baseline = place
     wanted = f"tags.`{names.ROW}` = '{row}' and tags.`{names.REVISIONS}` LIKE '%{baseline}%'"
-    starts = [run for run in _pages(store, experiment_id, wanted) if names.EVAL_KEY in run.data.tags]
+    starts = [run for run in store.runs([experiment_id], wanted) if names.EVAL_KEY in run.data.tags]
     return Sweep(
         row=row,
         profile=runs[0].data.tags.get(names.PROFILE, ""),
@@ -192,13 +192,3 @@ def _csv(lines: Sequence[dict[str, str]]) -> str:
     table.writeheader()
     table.writerows(lines)
     return buffer.getvalue()
-
-
-def _pages(store: Store, experiment_id: str, wanted: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = store.client.search_runs([experiment_id], filter_string=wanted, max_results=500, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return

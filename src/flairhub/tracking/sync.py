@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from flairhub.archives.locks import locked
+from flairhub.benchmark.dvc_files import file_md5, read_lock
 from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
 from flairhub.files import canonical_json
@@ -34,7 +35,7 @@ from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
-from flairhub.tracking.sources import RunFiles, file_md5, keep_volatile, read_lock
+from flairhub.tracking.sources import RunFiles, keep_volatile
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps

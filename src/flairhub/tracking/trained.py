@@ -77,7 +77,7 @@ def record_training(
 ) -> Literal["created", "completed", "unchanged"]:
     """Make or complete the run of a training; if its row was evaluated since, the run only learns of the experiment."""
     row = training.files.row
-    runs = _runs(store, experiment_id, row, training.key)
+    runs = list(store.runs_of_key(experiment_id, row, training.key))
     whole = [run for run in runs if names.EVAL_KEY in run.data.tags]
     if whole:
         done = [_add_experiment(store, run, training) for run in whole]
@@ -87,11 +87,6 @@ def record_training(
     run = runs[0] if runs else _create(store, experiment_id, training)
     _fill(store, run, training)
     return "completed" if runs else "created"
-
-
-def _runs(store: Store, experiment_id: str, row: str, key: str) -> list[Run]:
-    wanted = f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'"
-    return list(store.client.search_runs([experiment_id], filter_string=wanted, max_results=100))
 
 
 def _add_experiment(store: Store, run: Run, training: Training) -> bool:
