@@ -12,12 +12,13 @@ import torch
 from tests.small_rows import SETTINGS, SmallRow, small_row
 
 from flairhub.archives.reader import PatchReader
-from flairhub.benchmark.evaluate import evaluate_row, load_network, score_split
+from flairhub.benchmark.evaluate import evaluate_row
 from flairhub.benchmark.evaluation_plan import evaluation_plan
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.evaluation.predictions import predictions_sha256, read_prediction
+from flairhub.evaluation.scoring import load_network, score_split
 from flairhub.files import read_json
 
 torch.set_num_threads(1)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flairhub.catalog.taxonomies import COSIA, LPIS, LPIS_PARENTS_2, LPIS_PARENTS_3, taxonomy
+from flairhub.catalog.class_tables import LPIS_PARENTS_2, LPIS_PARENTS_3
+from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.sample.covers import COVERS
 from flairhub.sample.crops import CROPS, RIPE, ROTATION, ploughed
 from flairhub.sample.fields import Grid, block_mean, smooth_field

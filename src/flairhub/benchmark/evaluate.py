@@ -25,14 +25,12 @@ from flairhub.evaluation.plot_tables import write_plot_tables
 from flairhub.evaluation.predictions import prediction_path
 from flairhub.evaluation.processes import Processes, working_together
 from flairhub.evaluation.robustness import build_robustness
-from flairhub.evaluation.scoring import Pass, Tables, load_network, score_passes, score_split
+from flairhub.evaluation.scoring import Pass, Tables, score_passes
 from flairhub.evaluation.spread import seed_spread
 from flairhub.evaluation.variants import Variants, variants_of
 from flairhub.files import write_json
 from flairhub.models.parameters import count_parameters
 from flairhub.models.threads import pin_threads
-
-__all__ = ["evaluate_row", "load_network", "score_split"]
 
 SEEDS_FORMAT = 1
 ROW = ""

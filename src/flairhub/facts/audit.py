@@ -16,7 +16,8 @@ import pandas as pd
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.pipeline import AuditCheck, AuditParams
-from flairhub.facts.audit_checks import Check, Grain, not_selected, select_checks
+from flairhub.facts.audit_check import Check, Grain
+from flairhub.facts.audit_checks import not_selected, select_checks
 from flairhub.facts.audit_dates import DATE_FACTS, date_table
 from flairhub.facts.audit_findings import Findings
 from flairhub.facts.audit_judge import Judge, Verdict

@@ -13,15 +13,12 @@ not apply to that row. The grain is the table, and also what the policy `drop` l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from flairhub.catalog.modalities import MODALITIES, SERIES_INPUTS
 from flairhub.config.base import nearest
-from flairhub.config.pipeline import AuditCheck, AuditParams, Policy, Severity
+from flairhub.config.pipeline import AuditCheck, AuditParams
 from flairhub.errors import ConfigurationError
-
-Grain = Literal["layer", "date", "patch", "band", "split"]
+from flairhub.facts.audit_check import Check
 
 SENTINEL1 = tuple(name for name in SERIES_INPUTS if name.startswith("SENTINEL1"))
 """Radar series, whose two bands are polarisations."""
@@ -31,51 +28,6 @@ MASKS = tuple(name for name, modality in MODALITIES.items() if modality.kind == 
 
 FOOTPRINT_TOLERANCE_PX = 0.5
 """Largest distance between the edges of a file and those of its patch, in pixels of that file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One check. Its column has to lie in [low, high]; null values are not judged."""
-
-    name: str
-    grain: Grain
-    sentence: str
-    """What holds if the check passes; shown in the report."""
-    column: str
-    """Column of the grain's check table; its value is what the report calls `found`."""
-    low: float | None = None
-    high: float | None = None
-    open_low: bool = False
-    """Whether `low` itself is already wrong."""
-    open_high: bool = False
-    low_parameter: str | None = None
-    """Field of `AuditParams` that gives `low`."""
-    high_parameter: str | None = None
-    """Field of `AuditParams` that gives `high`."""
-    kind: Literal["range", "null", "unique"] = "range"
-    """`null`: every value has to be null; `unique`: (patch_id, modality) occurs once."""
-    modalities: tuple[str, ...] | None = None
-    """For the grain `date`: modalities that are judged; None: every series."""
-    severity: Severity
-    """Recommended severity."""
-    policy: Policy
-    """Recommended policy."""
-
-    @property
-    def recommended(self) -> AuditCheck:
-        """What params.yaml is advised to say."""
-        return AuditCheck(severity=self.severity, policy=self.policy)
-
-    def bounds(self, params: AuditParams) -> tuple[float | None, float | None]:
-        """Lower and upper bound under these parameters."""
-        low = self.low if self.low_parameter is None else float(getattr(params, self.low_parameter))
-        high = self.high if self.high_parameter is None else float(getattr(params, self.high_parameter))
-        return low, high
-
-    def judges(self, modality: str) -> bool:
-        """Whether the dates of this modality are judged."""
-        return modality in (SERIES_INPUTS if self.modalities is None else self.modalities)
-
 
 _LAYER = (
     Check(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from flairhub.facts.audit_checks import Check
+from flairhub.facts.audit_check import Check
 from flairhub.facts.audit_judge import Verdict
 from flairhub.facts.audit_tables import domain_years
 

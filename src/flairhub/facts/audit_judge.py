@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flairhub.config.pipeline import AuditParams
 from flairhub.errors import DataError, MissingFileError
-from flairhub.facts.audit_checks import Check
+from flairhub.facts.audit_check import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
