@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from flairhub.benchmark.keys import eval_key, row_key, seed_keys
+from flairhub.benchmark.keys import eval_key, row_key, seed_keys, weights_key
 from flairhub.files import write_json
 
 
@@ -57,3 +59,18 @@ def test_weights_and_evaluation_change_the_key_of_an_evaluation(files):
         eval_key("j", "w", code, {"a": 1}),
     }
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{not json", b"[]", b'{"__metadata__": "x"}', b'{"__metadata__": {}}', b'{"__metadata__": {"row_key": ""}}'],
+)
+def test_weights_that_say_no_key_have_none(tmp_path, header):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert weights_key(path) is None
+
+
+def test_weights_say_the_key_that_was_written_whatever_the_file_is_called(tmp_path):
+    save_file({"a": torch.zeros(3)}, tmp_path / "named_by_checksum", metadata={"row_key": "abc"})
+    assert weights_key(tmp_path / "named_by_checksum") == "abc"
