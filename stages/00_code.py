@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.benchmark.fingerprint import stage_fingerprint
 from flairhub.files import write_json
+from flairhub.lineage.fingerprint import stage_fingerprint
 
 DESTINATION = Path("data/code")
 

@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.archives.manifest import write_manifest
-from flairhub.archives.pull import pull
-from flairhub.benchmark.fingerprint import module_fingerprint
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
+from flairhub.lineage.fingerprint import module_fingerprint
+from flairhub.records.manifest import write_manifest
+from flairhub.sources.pull import pull
 
 
 def main(_: argparse.Namespace) -> None:

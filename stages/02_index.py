@@ -10,14 +10,14 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
-from flairhub.archives.manifest import read_manifest
-from flairhub.archives.pull import checksums_of
-from flairhub.benchmark.keys import code_sha256
+from flairhub.compute.executors import open_executor
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.facts.executors import open_executor
 from flairhub.facts.index import build_index
+from flairhub.lineage.keys import code_sha256
+from flairhub.records.manifest import read_manifest
+from flairhub.sources.pull import checksums_of
 
 
 def main(_: argparse.Namespace) -> None:

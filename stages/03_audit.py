@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from _stage import run
+from flairhub.audit.audit import audit, write_audit
 from flairhub.config.reader import read_params
-from flairhub.facts.audit import audit, write_audit
 
 
 def main(_: argparse.Namespace) -> None:

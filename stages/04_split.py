@@ -10,7 +10,7 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.config.reader import read_params
-from flairhub.facts.split_stage import make_splits
+from flairhub.splits.make import make_splits
 
 
 def main(_: argparse.Namespace) -> None:

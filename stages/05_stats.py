@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from _stage import run
+from flairhub.audit.valid import read_valid
 from flairhub.config.reader import read_params
-from flairhub.facts.audit_valid import read_valid
-from flairhub.facts.splits import read_split_table
 from flairhub.facts.stats import Statistics, write_statistics
+from flairhub.splits.table import read_split_table
 
 
 def main(_: argparse.Namespace) -> None:

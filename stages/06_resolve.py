@@ -15,17 +15,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
-from flairhub.archives.manifest import read_manifest
-from flairhub.benchmark.evaluation_plan import evaluation_plan, write_plan
-from flairhub.benchmark.given import given_weights
-from flairhub.benchmark.resolve import load_facts, resolve_row
+from flairhub.audit.valid import read_valid
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.data.inputs import BandStatistics, write_inputs
-from flairhub.facts.audit_valid import read_valid
 from flairhub.facts.stats import Statistics
 from flairhub.files import write_json
+from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.manifest import read_manifest
+from flairhub.records.plan import evaluation_plan, write_plan
+from flairhub.rows.resolve import load_facts, resolve_row
+from flairhub.weights.given import given_weights
 
 INDEX, VALID, SPLITS = Path("data/index"), Path("data/audit/valid.parquet"), Path("data/splits")
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")

@@ -14,21 +14,20 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
-from flairhub.archives.manifest import read_manifest
-from flairhub.archives.weights import weights_path
-from flairhub.benchmark.cached import cached_training
-from flairhub.benchmark.dvc_files import dvc_cache, read_lock
-from flairhub.benchmark.keys import code_sha256, file_sha256, row_key, seed_keys
-from flairhub.benchmark.volatile import Costs
+from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError
-from flairhub.evaluation.devices import find_devices
+from flairhub.lineage.costs import Costs
+from flairhub.lineage.dvc import cached_training, dvc_cache, read_lock
+from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
+from flairhub.records.manifest import read_manifest
+from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.trained import track_training
-from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
+from flairhub.weights.locate import weights_path
 
 CODE = Path("data/code/train.json")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
-from flairhub.archives.manifest import read_manifest
-from flairhub.benchmark.evaluate import evaluate_row
-from flairhub.benchmark.evaluation_plan import read_plan
-from flairhub.benchmark.receipt import row_files
-from flairhub.benchmark.volatile import Costs
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.lineage.costs import Costs
+from flairhub.records.layout import row_files
+from flairhub.records.manifest import read_manifest
+from flairhub.records.plan import read_plan
+from flairhub.rows.evaluate import evaluate_row
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.sync import sync
 

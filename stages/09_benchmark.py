@@ -11,16 +11,15 @@ import sys
 from pathlib import Path
 
 from _stage import run
-from flairhub.benchmark.dvc_files import dvc_cache, read_lock
-from flairhub.benchmark.lockfile import noted_keys
-from flairhub.benchmark.page.build import write_page
-from flairhub.benchmark.report import write_report
-from flairhub.benchmark.spent import spent_keys
 from flairhub.config.params import Params
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.lineage.dvc import dvc_cache, read_lock
+from flairhub.lineage.states import noted_keys, spent_keys
+from flairhub.report.build import write_report
+from flairhub.report.page.build import write_page
 from flairhub.tracking.sync import sync
 from flairhub.training.state import drop_finished
 

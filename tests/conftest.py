@@ -13,6 +13,15 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+pytest_plugins = (
+    "tests.confusions",
+    "tests.drawn_rows",
+    "tests.fact_tables",
+    "tests.loopback",
+    "tests.networks",
+    "tests.results",
+)
+
 
 @pytest.fixture(scope="session")
 def treesat() -> Path:

@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests.data_room.conftest import PATCHES, ROOT, Row, make_recipe, make_row
+from tests.drawn_rows import PATCHES, ROOT, Row, make_recipe, make_row
 
-from flairhub.archives.manifest import Manifest, write_manifest
-from flairhub.benchmark.evaluation_plan import evaluation_plan, write_plan
-from flairhub.benchmark.receipt import RowFiles, row_files
 from flairhub.config.params import Params
 from flairhub.config.reader import parse_params, read_yaml
 from flairhub.config.resolve import merged
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.data.inputs import write_inputs
-from flairhub.evaluation.network import network_spec
 from flairhub.files import write_json
-from flairhub.models.checkpoints import save_weights
-from flairhub.models.network import build_network
-from flairhub.training.contracts import row_contract
-from flairhub.training.row import with_seed
+from flairhub.models.build import build_network, network_spec
+from flairhub.records.inputs import write_inputs
+from flairhub.records.layout import RowFiles, row_files
+from flairhub.records.manifest import Manifest, write_manifest
+from flairhub.records.plan import evaluation_plan, write_plan
+from flairhub.rows.train import with_seed
+from flairhub.weights.checkpoints import save_weights
+from flairhub.weights.of_row import row_contract
 
 SETTINGS = RuntimeSettings(workers=0, accelerator="cpu", devices=1, progress=False)
 SIZES = dict.fromkeys(("AERIAL_RGBI", "DEM_ELEV", "SPOT_RGBI", "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"), (32, 32))

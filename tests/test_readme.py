@@ -13,12 +13,13 @@ import re
 import shlex
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
 from tests.graph.conftest import TINY, Clone, new_clone, ran
 
-from flairhub.benchmark.graph_file import read_graph
 from flairhub.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +136,7 @@ def test_every_command_is_run_or_explained():
 
 
 def test_the_blocks_are_all_of_a_known_kind():
-    assert set(re.findall(r"^```(\w+)$", README, flags=re.MULTILINE)) == {"console", "yaml"}
+    assert set(re.findall(r"^```(\w+)$", README, flags=re.MULTILINE)) == {"console", "mermaid", "yaml"}
     assert README.count("```") % 2 == 0
 
 
@@ -174,7 +175,7 @@ def test_links_and_pictures_exist():
 
 def test_files_named_exist():
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
-    outputs = [path for stage in (*GRAPH.stages, *GRAPH.feeders) for path in stage.writes]
+    outputs = [path for stage in STAGES for path in stage.writes]
     paths = {span.rstrip("/") for span in spans if re.fullmatch(r"\.?[\w.-]+(/[\w.{},-]+)*/?", span)}
     paths = {
         path for path in paths if "/" in path or re.search(r"^\.\w|\.(ya?ml|json|lock|md|gpkg|cff|toml|csv)$", path)
@@ -190,14 +191,64 @@ def test_files_named_exist():
     assert NOT_IN_GIT.keys() <= paths
 
 
-GRAPH = read_graph(ROOT / "dvc.yaml")
+@dataclass(frozen=True)
+class Stage:
+    """A stage of dvc.yaml, whatever rows it is repeated for."""
+
+    name: str
+    reads: frozenset[str]
+    writes: frozenset[str]
+
+
+def stages() -> list[Stage]:
+    """The stages in the order of dvc.yaml; a stage per row once, with ROW in its paths."""
+    found = []
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+        repeated = "matrix" in stage
+        paths = {
+            key: [
+                (next(iter(path)) if isinstance(path, dict) else path).replace("${item.id}", "ROW")
+                for path in stage.get(key, ())
+            ]
+            for key in ("deps", "outs", "metrics", "plots")
+        }
+        found.append(
+            Stage(
+                f"{name}@ROW" if repeated else name,
+                frozenset(paths["deps"]),
+                frozenset(paths["outs"] + paths["metrics"] + paths["plots"]),
+            )
+        )
+    return found
+
+
+STAGES = stages()
+
+
+def test_the_figure_of_the_graph_has_the_boxes_and_arrows_of_dvc_yaml():
+    """Every arrow is a dependency of dvc.yaml and every dependency is reached by arrows."""
+    (figure,) = re.findall(r"^```mermaid\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    boxes = dict(re.findall(r'(\w+)\["([^"]+)"\]', figure))
+    assert sorted(boxes.values()) == sorted(stage.name for stage in STAGES)
+    chains = [re.findall(r"\w+", re.sub(r'\["[^"]+"\]', "", line)) for line in figure.splitlines() if "-->" in line]
+    drawn = {(boxes[a], boxes[b]) for chain in chains for a, b in itertools.pairwise(chain)}
+    needed = {
+        (first.name, second.name)
+        for first in STAGES
+        for second in STAGES
+        if first != second and any(related(read, wrote) for read in second.reads for wrote in first.writes)
+    }
+    assert drawn <= needed
+    reached = set(drawn)
+    while more := {(a, d) for a, b in reached for c, d in reached if b == c} - reached:
+        reached |= more
+    assert needed <= reached
 
 
 def test_the_table_of_stages_is_that_of_the_graph():
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| .+ \|$", README, flags=re.MULTILINE)
-    stages = [*GRAPH.feeders, *GRAPH.stages]
-    assert [name for name, _ in rows] == [stage.name for stage in stages]
-    for (name, written), stage in zip(rows, stages, strict=True):
+    assert [name for name, _ in rows] == [stage.name for stage in STAGES]
+    for (name, written), stage in zip(rows, STAGES, strict=True):
         for path in expanded(written):
             assert any(related(path, output) for output in stage.writes), name
 

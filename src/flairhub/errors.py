@@ -5,6 +5,8 @@ thing, what was expected of it, what was found, and the fix. `cli/` and `stages/
 traceback and exit non-zero; anything else is a bug and keeps its traceback.
 """
 
+from __future__ import annotations
+
 
 class FlairhubError(Exception):
     """An error whose message is written for the user."""
@@ -24,3 +26,7 @@ class MissingFileError(FlairhubError, FileNotFoundError):
 
 class IntegrityError(FlairhubError, ValueError):
     """Bytes differ from the checksum that was recorded for them."""
+
+
+class TrackingError(FlairhubError, RuntimeError):
+    """MLflow cannot be reached or used, or a file that a run is made of breaks its contract."""

@@ -13,8 +13,8 @@ from tests.tracking.conftest import Rows
 
 import flairhub.tracking.sync as module
 from flairhub.catalog.rows import PUBLISHED_ROWS
-from flairhub.tracking.addresses import experiments_in, runs_address
 from flairhub.tracking.records import RunRecord
+from flairhub.tracking.ui import experiments_in, runs_address
 
 TOLERATED = (
     # MLflow 3 asks who is logged in; without its authentication plugin that route does not exist.

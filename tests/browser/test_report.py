@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.benchmark.conftest import PARAMS, _table
-from tests.benchmark.page_repository import PageRepository, make_repository, sample_params
 from tests.browser.driver import Proxy, Visit
+from tests.page_repository import PageRepository, make_repository, sample_params
+from tests.results import PARAMS, _table
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flairhub.benchmark import verify as library
-from flairhub.benchmark.verify_findings import TABLE, Finding, Mismatch
 from flairhub.cli.main import main
+from flairhub.verify import verify as library
+from flairhub.verify.findings import TABLE, Finding, Mismatch
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flairhub.evaluation.letters import letter_groups
+from flairhub.evaluation.paired import letter_groups
 
 NAMES = "pqrstuv"
 PAIRS = list(combinations(NAMES, 2))

@@ -13,9 +13,10 @@ from flairhub.config.model import ClassWeights, LabelParams
 from flairhub.errors import ConfigurationError
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.metrics import score, support_weighted_iou
-from flairhub.evaluation.protocols import PROTOCOLS, Protocol, scored_classes
+from flairhub.evaluation.protocols import PROTOCOLS, Protocol
+from flairhub.records.classes import scored_classes
 
-_OWN = Path(__file__).parents[1] / "data" / "parity"
+_OWN = Path(__file__).parents[1] / "assets" / "parity"
 PARITY = Path(os.environ.get("FLAIRHUB_PARITY_DIR", _OWN)) / "metrics"
 REPORTED = json.loads((PARITY / "metrics.json").read_text())
 CASES = sorted(name for name in REPORTED if "|" in name)

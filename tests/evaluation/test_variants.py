@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.data_room.conftest import make_recipe
+from tests.drawn_rows import make_recipe
 
 from flairhub.config.recipe import Recipe
 from flairhub.config.training import RobustnessParams

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from flairhub.archives.manifest import ArchiveEntry, Manifest
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.facts.historical import places_by_domain
+from flairhub.records.manifest import ArchiveEntry, Manifest
 
 
 def manifest(*names: str) -> Manifest:

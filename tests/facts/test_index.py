@@ -12,10 +12,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from flairhub.archives.local import local_manifest
-from flairhub.archives.manifest import Manifest
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.selection import Selection
 from flairhub.archives.store import Checksums
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
@@ -25,6 +22,9 @@ from flairhub.facts import index as module
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
 from flairhub.files import read_json
+from flairhub.records.manifest import Manifest
+from flairhub.sources.local import local_manifest
+from flairhub.sources.selection import Selection
 
 FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PATCHES = ("D012-2019_AF-S1-27_1-1", "D012-2019_AF-S1-27_1-2", "D012-2019_UU-S1-3_10-2")

@@ -15,14 +15,13 @@ from tests.graph.conftest import TINY, new_clone, ran
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.released import released_for_row
-from flairhub.data.inputs import read_inputs
 from flairhub.data.loaders import LoaderOptions, evaluation_loader
 from flairhub.data.preprocess import Preprocessor
-from flairhub.evaluation.network import network_spec
-from flairhub.models.checkpoints import read_contract
-from flairhub.models.network import build_network
-from flairhub.models.published import released_spec
+from flairhub.models.build import build_network, network_spec
 from flairhub.models.spec import InputSpec, NetworkSpec
+from flairhub.records.inputs import read_inputs
+from flairhub.weights.checkpoints import read_contract
+from flairhub.weights.published import released_spec
 
 pytestmark = pytest.mark.graph
 

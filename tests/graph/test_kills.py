@@ -31,7 +31,7 @@ SEED = 2025
 PATIENCE = 180.0
 """Longest wait for a process, seconds."""
 
-CALLBACKS, INFERENCE = "flairhub.training.callbacks", "flairhub.evaluation.inference"
+CALLBACKS, INFERENCE = "flairhub.training.callbacks", "flairhub.inference.predict"
 
 
 @dataclass(frozen=True, kw_only=True)

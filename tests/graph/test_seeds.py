@@ -8,7 +8,7 @@ import json
 import pytest
 from tests.graph.conftest import new_clone
 
-from flairhub.benchmark.keys import seed_keys
+from flairhub.lineage.keys import seed_keys
 
 pytestmark = pytest.mark.graph
 

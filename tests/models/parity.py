@@ -19,7 +19,7 @@ from flairhub.models.network import NetworkOutput, SegmentationNetwork
 from flairhub.models.spec import InputSpec, NetworkSpec
 from flairhub.models.utae import valid_from_zero_frames
 
-FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "data" / "parity"))
+FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "assets" / "parity"))
 CHANNELS = {
     "AERIAL_RGBI": 3,
     "AERIAL-RLT_PAN": 1,

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from flairhub.errors import ConfigurationError
+from flairhub.models.build import build_network
 from flairhub.models.dropout import ModalityDropout, draw_dropped
-from flairhub.models.network import build_network
 
 COSIA = "AERIAL_LABEL-COSIA"
 DRAWS = 40_000

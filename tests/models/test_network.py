@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from flairhub.errors import ConfigurationError, DataError
+from flairhub.models.build import build_network
 from flairhub.models.fusion import pad_stages, published_widths
-from flairhub.models.network import build_network
 from flairhub.models.spec import InputSpec, NetworkSpec
 
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from flairhub.config.model import UtaeModel
-from flairhub.models.network import build_network
+from flairhub.models.build import build_network
 from flairhub.models.utae import UTAE, valid_from_zero_frames
 
 from . import parity

@@ -9,7 +9,7 @@ from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.models import pretrained
 from flairhub.models.adapt import adapt_first_convolution
 from flairhub.models.backbone import create_encoder
-from flairhub.models.network import build_network
+from flairhub.models.build import build_network
 
 MODES = {"copy_first": 0, "copy_second": 1, "copy_third": 2}
 

@@ -11,14 +11,14 @@ import torch
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.errors import ConfigurationError
-from flairhub.models.checkpoints import load_tensors
-from flairhub.models.network import build_network
+from flairhub.models.build import build_network
 from flairhub.models.parameters import count_parameters, meta_network, published_counts, total_parameters
-from flairhub.models.published import auxiliary_of, published_spec
-from flairhub.models.tensors import network_tensors
+from flairhub.models.published import published_spec
+from flairhub.models.tensors import auxiliary_of, network_tensors
 from flairhub.models.upernet import UPerNetDecoder
+from flairhub.weights.checkpoints import load_tensors
 
-LISTS = Path(__file__).parents[1] / "data" / "manifests" / "published_keys.json.xz"
+LISTS = Path(__file__).parents[1] / "assets" / "manifests" / "published_keys.json.xz"
 
 
 @pytest.fixture(scope="module")

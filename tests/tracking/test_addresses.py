@@ -3,8 +3,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from flairhub.tracking.addresses import experiments_in, runs_address, server_address
 from flairhub.tracking.store import open_store
+from flairhub.tracking.ui import experiments_in, runs_address, server_address
 
 from .conftest import Rows
 

@@ -9,9 +9,9 @@ import pytest
 
 from flairhub.catalog.names import member_of, parse_patch_id
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
-from flairhub.evaluation.predictions import Georeference, write_prediction
 from flairhub.files import read_json
-from flairhub.tracking.example_maps import draw_examples
+from flairhub.maps.geotiff import Georeference, write_prediction
+from flairhub.tracking.plots import draw_examples
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import ExampleMap, RunIdentity, RunRecord
 from flairhub.tracking.sources import RunFiles

@@ -16,9 +16,9 @@ import yaml
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.files import read_json, write_json
-from flairhub.tracking.errors import TrackingError
-from flairhub.tracking.revisions import Repository
+from flairhub.lineage.git import Repository
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flairhub.benchmark.keys import row_key
+from flairhub.lineage.keys import row_key
 from flairhub.tracking.live import LiveRun
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.names import experiment_name

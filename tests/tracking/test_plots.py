@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.evaluation.details import class_scores
 from flairhub.files import read_json
+from flairhub.pictures.row import GREY, confusion_matrix, iou_bars
 from flairhub.tracking import plots
-from flairhub.tracking.figures import class_scores
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import RunRecord
 
@@ -50,7 +51,7 @@ def test_bars_have_the_official_colours_and_the_length_of_the_iou(entry: dict[st
     colours = taxonomy(COSIA).colours
     entry["protocols"]["published"]["per_class"]["iou"] = [80.0, 40.0] + [None] * 13
     entry["intervals"] = {}
-    image = pixels(plots.iou_bars("LC-A", COSIA, entry))
+    image = pixels(iou_bars("LC-A", COSIA, entry))
     long, short = (share_of(image, colours[index]) for index in (0, 1))
     assert short > 0
     assert long / short == pytest.approx(2, rel=0.1)
@@ -58,26 +59,26 @@ def test_bars_have_the_official_colours_and_the_length_of_the_iou(entry: dict[st
 
 
 def test_unknown_nomenclature_is_grey(entry: dict[str, Any]) -> None:
-    image = pixels(plots.iou_bars("X", "OTHER", entry))
-    assert share_of(image, plots.GREY) > 0.05
+    image = pixels(iou_bars("X", "OTHER", entry))
+    assert share_of(image, GREY) > 0.05
 
 
 def test_confusion_rows_are_normalised(entry: dict[str, Any]) -> None:
     """Scaling the truth of a class changes nothing; moving its predictions does."""
     confusion = np.array(entry["confusion"])
-    first = plots.confusion_matrix("LC-A", entry)
+    first = confusion_matrix("LC-A", entry)
     scaled = confusion.copy()
     scaled[2] *= 10
-    assert plots.confusion_matrix("LC-A", entry | {"confusion": scaled.tolist()}) == first
+    assert confusion_matrix("LC-A", entry | {"confusion": scaled.tolist()}) == first
     moved = confusion.copy()
     moved[2] = np.roll(moved[2], 1)
-    assert plots.confusion_matrix("LC-A", entry | {"confusion": moved.tolist()}) != first
+    assert confusion_matrix("LC-A", entry | {"confusion": moved.tolist()}) != first
 
 
 def test_confusion_of_a_class_without_pixels(entry: dict[str, Any]) -> None:
     confusion = np.array(entry["confusion"])
     confusion[:] = 0
-    assert plots.confusion_matrix("LC-A", entry | {"confusion": confusion.tolist()})
+    assert confusion_matrix("LC-A", entry | {"confusion": confusion.tolist()})
 
 
 def test_class_scores_take_lists_per_class_and_per_scored_class(entry: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA
+from flairhub.errors import TrackingError
 from flairhub.files import read_json, write_json
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
 from flairhub.tracking.sources import RunFiles

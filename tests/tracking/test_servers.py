@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.tracking.databases import Address, artifact_address
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import sync
 from flairhub.tracking.ui import ui_command

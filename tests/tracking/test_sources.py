@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flairhub.benchmark.keys import weights_key
-from flairhub.tracking.errors import TrackingError
+from flairhub.errors import TrackingError
+from flairhub.lineage.keys import weights_key
 from flairhub.tracking.sources import RunFiles, lock_tags, read_receipt
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.tracking.environment import configure_environment
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.sqlite_file import prepare_database
 from flairhub.tracking.store import open_store, shown, tracking_uri
 from flairhub.tracking.sync import sync

@@ -13,10 +13,10 @@ import pytest
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.files import read_json, write_json
 from flairhub.tracking import plots, writer
 from flairhub.tracking import sync as sync_module
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.memo import memo_path
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flairhub.tracking.errors import TrackingError
+from flairhub.errors import TrackingError
 from flairhub.tracking.store import open_store
 from flairhub.tracking.sync import sync
 from flairhub.tracking.ui import ui_command

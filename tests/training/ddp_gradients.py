@@ -15,11 +15,10 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from flairhub.archives.reader import PatchReader
-from flairhub.data.inputs import read_inputs
 from flairhub.data.loaders import LoaderOptions, training_loader
 from flairhub.data.preprocess import Preprocessor
-from flairhub.evaluation.network import network_spec
-from flairhub.models.network import build_network
+from flairhub.models.build import build_network, network_spec
+from flairhub.records.inputs import read_inputs
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 

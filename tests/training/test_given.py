@@ -13,23 +13,22 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.data_room.conftest import PATCHES, make_recipe, make_row
+from tests.drawn_rows import PATCHES, make_recipe, make_row
 from tests.drawn_weights import drawn
 
-from flairhub.benchmark.evaluate import evaluate_row
-from flairhub.benchmark.evaluation_plan import evaluation_plan
-from flairhub.benchmark.receipt import row_files
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import merged
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.yaml_file import read_yaml
-from flairhub.data.inputs import BandStatistics, write_inputs
 from flairhub.errors import IntegrityError, MissingFileError
-from flairhub.evaluation.network import network_spec
 from flairhub.files import read_json, write_json
-from flairhub.models.checkpoints import read_contract
-from flairhub.models.network import build_network
-from flairhub.training.row import TrainingIdentity, TrainingPlace, train_row
+from flairhub.models.build import build_network, network_spec
+from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.layout import row_files
+from flairhub.records.plan import evaluation_plan
+from flairhub.rows.evaluate import evaluate_row
+from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
+from flairhub.weights.checkpoints import read_contract
 
 COSIA = "AERIAL_LABEL-COSIA"
 SIZE = (32, 32)

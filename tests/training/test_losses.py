@@ -15,7 +15,7 @@ from flairhub.errors import ConfigurationError, DataError
 from flairhub.models.network import NetworkOutput
 from flairhub.training.losses import Losses, check_labels, class_weights, cross_entropy
 
-FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "data" / "parity")) / "loss"
+FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "assets" / "parity")) / "loss"
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 CLASSES = {COSIA: 19, LPIS: 23}
 UNSCORED = {COSIA: {15: 0.0, 16: 0.0, 17: 0.0, 18: 0.0}, LPIS: {}}

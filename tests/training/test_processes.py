@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 import torch
-from tests.data_room.conftest import PATCHES, ROOT
+from tests.drawn_rows import PATCHES, ROOT
 from tests.small_rows import SETTINGS, SmallRow, run_stage, small_row
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA
-from flairhub.data.inputs import BandStatistics, write_inputs
+from flairhub.compute.devices import Devices
 from flairhub.data.preprocess import Preprocessor
-from flairhub.evaluation.devices import Devices
-from flairhub.evaluation.scoring import load_network
 from flairhub.files import read_json
+from flairhub.inference.scoring import load_network
 from flairhub.models.tensors import read_tensors
+from flairhub.records.inputs import BandStatistics, write_inputs
 from flairhub.training.validation import Validation
 
 pytestmark = pytest.mark.slow

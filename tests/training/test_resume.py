@@ -11,8 +11,8 @@ import torch
 from tests.small_rows import SETTINGS, small_row
 
 from flairhub.archives.reader import PatchReader
-from flairhub.data.inputs import RowInputs
-from flairhub.evaluation.devices import find_devices
+from flairhub.compute.devices import find_devices
+from flairhub.records.inputs import RowInputs
 from flairhub.training.runner import Trained, fit, history_csv
 
 torch.set_num_threads(1)

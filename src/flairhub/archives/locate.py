@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.local import find_root
+from flairhub.archives.folder import find_root
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, DataError

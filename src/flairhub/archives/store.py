@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from tqdm import tqdm
 
-from flairhub.archives.locks import BusyError, locked
-from flairhub.archives.manifest import ArchiveEntry, ArchiveKind
 from flairhub.errors import DataError, IntegrityError, MissingFileError
+from flairhub.locks import BusyError, locked
+from flairhub.records.manifest import ArchiveEntry, ArchiveKind
 
 __all__ = ["BusyError", "Checksums", "archive_entry", "locked", "sha256_of", "verify"]
 

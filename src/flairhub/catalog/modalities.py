@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+HEIGHT = "HEIGHT"
+"""Name of the band derived from DEM_ELEV: DSM - DTM, metres."""
+
+
 ModalityKind = Literal["mono", "series", "mask", "label"]
+
 
 FOOTPRINT_M = 102.4
 """Side of a published patch on the ground, metres; the same for every modality."""
@@ -47,6 +52,7 @@ class Modality:
 
 
 S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
 
 _ALL = (
     Modality(
@@ -150,23 +156,30 @@ _ALL = (
     ),
 )
 
+
 MODALITIES: dict[str, Modality] = {m.name: m for m in _ALL}
 """Every layer by name: inputs in the fusion order of the published model, then the mask, then labels."""
+
 
 INPUTS: tuple[str, ...] = tuple(m.name for m in _ALL if m.kind in {"mono", "series"})
 """Names of the seven network inputs, in encoder order."""
 
+
 MONO_INPUTS: tuple[str, ...] = tuple(m.name for m in _ALL if m.kind == "mono")
 """Mono-date inputs in the order that decides which one sets the fusion resolution."""
+
 
 SERIES_INPUTS: tuple[str, ...] = tuple(m.name for m in _ALL if m.kind == "series")
 """Time-series inputs."""
 
+
 LABELS: tuple[str, ...] = tuple(m.name for m in _ALL if m.kind == "label")
 """Label layers, which are also the names of the tasks."""
 
+
 METADATA_ARCHIVE = "GLOBAL_ALL_MTD"
 """Folder (and zip, without suffix) that holds the GeoPackages of dates and splits."""
+
 
 SPLIT_FILE = "GLOBAL_ALL_MTD_SPLIT.gpkg"
 """GeoPackage with the official split columns."""

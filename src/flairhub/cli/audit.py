@@ -24,8 +24,8 @@ def run(_: argparse.Namespace) -> int:
     """Print the checks."""
     from tabulate import tabulate
 
+    from flairhub.audit.checks import CHECKS
     from flairhub.config.reader import read_params
-    from flairhub.facts.audit_checks import CHECKS
     from flairhub.files import read_json
 
     wanted = read_params(Path("params.yaml")).audit.checks

@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the card."""
-    from flairhub.benchmark.card import write_card
+    from flairhub.report.card.build import write_card
 
     folder = write_card(arguments.row, seed=arguments.seed, out=arguments.out)
     print(f"{folder}: README.md and model.safetensors; `hf upload USER/NAME {folder}` shares them")

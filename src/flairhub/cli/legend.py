@@ -32,9 +32,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the legend."""
-    from flairhub.catalog.legend import build_legend
-    from flairhub.catalog.legend_formats import render_legend
     from flairhub.files import write_text
+    from flairhub.maps.legend import build_legend
+    from flairhub.maps.legend_formats import render_legend
 
     legend = build_legend(arguments.task, level=arguments.level, language=arguments.language)
     text = render_legend(legend, arguments.format, band=arguments.band)

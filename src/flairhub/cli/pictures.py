@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-PARAMS, GRAPH, MANIFEST = Path("params.yaml"), Path("dvc.yaml"), Path("data/manifest.json")
+PARAMS, MANIFEST = Path("params.yaml"), Path("data/manifest.json")
 INDEX, SPLITS = Path("data/index"), Path("data/splits")
 TABLE = Path("reports/figures/intervals.png")
 
@@ -15,9 +15,9 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "pictures",
-        help="draw a patch in every modality, and the graph",
-        description="Write patch.png (one patch in every modality it has), graph.png (the graph of dvc.yaml) and, "
-        "where the benchmark stage has run, table.png.",
+        help="draw a patch in every modality",
+        description="Write patch.png (one patch in every modality it has) and, where the benchmark stage has "
+        "run, table.png.",
     )
     parser.add_argument("--patch", metavar="ID", help="patch to draw; default: the one with the most classes")
     parser.add_argument("--out", type=Path, default=Path("assets"), metavar="FOLDER", help="default: assets")
@@ -26,13 +26,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the pictures."""
-    from flairhub.benchmark.graph_picture import draw_graph
     from flairhub.files import replacing
 
     out: Path = arguments.out
-    written = [out / "graph.png", out / "patch.png"]
-    draw_graph(GRAPH, written[0])
-    _draw_patch(arguments.patch, written[1])
+    written = [out / "patch.png"]
+    _draw_patch(arguments.patch, written[0])
     if TABLE.is_file():
         written.append(out / "table.png")
         with replacing(written[-1]) as temporary:
@@ -44,15 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _draw_patch(patch: str | None, path: Path) -> None:
     from flairhub.archives.locate import archive_folder
-    from flairhub.archives.manifest import read_manifest
     from flairhub.archives.reader import PatchReader
-    from flairhub.benchmark.patch_layers import choose_patch, series_dates
-    from flairhub.benchmark.patch_picture import draw_patch
     from flairhub.config.reader import read_params
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
-    from flairhub.facts.splits import SPLITS as NAMES
-    from flairhub.facts.splits import read_split_table
+    from flairhub.pictures.patch_layers import choose_patch, series_dates
+    from flairhub.pictures.patch_picture import draw_patch
+    from flairhub.records.manifest import read_manifest
+    from flairhub.splits.table import SPLITS as NAMES
+    from flairhub.splits.table import read_split_table
 
     cloud = read_params(PARAMS).preprocessing.filter_sentinel2
     if patch is None:

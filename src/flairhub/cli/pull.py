@@ -25,11 +25,11 @@ def add(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Compare the store with the manifest."""
-    from flairhub.archives.local import check
     from flairhub.archives.locate import archive_folder
-    from flairhub.archives.manifest import read_manifest
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
+    from flairhub.records.manifest import read_manifest
+    from flairhub.sources.local import check
 
     workspace = find_workspace()
     manifest = read_manifest(MANIFEST)

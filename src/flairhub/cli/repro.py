@@ -52,9 +52,9 @@ def _dvc(*arguments: str) -> int:
 
 def _jobs(threads: int) -> int:
     """As many trainings as the cores of this process carry; one on a GPU, which one training fills."""
+    from flairhub.compute.devices import find_devices
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
-    from flairhub.evaluation.devices import find_devices
 
     if find_devices(read_settings(find_workspace())).accelerator != "cpu":
         return 1

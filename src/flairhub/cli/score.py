@@ -24,16 +24,16 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score and print."""
     from flairhub.archives.locate import archive_folder
-    from flairhub.archives.manifest import read_manifest
     from flairhub.archives.reader import PatchReader
-    from flairhub.benchmark.receipt import row_files
-    from flairhub.benchmark.score import score_predictions
     from flairhub.config.reader import read_params
     from flairhub.config.resolve import row_evaluation
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
-    from flairhub.data.inputs import read_inputs
     from flairhub.files import write_json
+    from flairhub.records.inputs import read_inputs
+    from flairhub.records.layout import row_files
+    from flairhub.records.manifest import read_manifest
+    from flairhub.rows.score import score_predictions
 
     workspace, files = find_workspace(), row_files(arguments.row)
     settings = read_settings(workspace)

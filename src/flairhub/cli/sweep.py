@@ -27,8 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the ranking, and draw it."""
     from tabulate import tabulate
 
-    from flairhub.benchmark.sweep import draw_sweep, is_number, read_experiments, varied
     from flairhub.errors import ConfigurationError
+    from flairhub.lineage.experiments import is_number, read_experiments, varied
+    from flairhub.pictures.sweep import draw_sweep
 
     row: str = arguments.row
     experiments = read_experiments(_shown_by_dvc(), row)

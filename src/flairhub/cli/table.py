@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.errors import MissingFileError
+from flairhub.report.table import Table
 
 CSV = Path("reports/benchmark.csv")
 
@@ -19,10 +20,15 @@ def add(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the table that the benchmark stage wrote."""
-    from flairhub.benchmark.table import render_terminal
-
     if not CSV.is_file():
         raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
     print(render_terminal(CSV))
     print("\nreports/benchmark.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
     return 0
+
+
+def render_terminal(source: Table | Path) -> str:
+    """The table, or a written `benchmark.csv`, for a terminal of 120 columns; see `table_text.render_terminal`."""
+    from flairhub.report import text as table_text
+
+    return table_text.render_terminal(source)

@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _archives(workspace: Workspace, settings: RuntimeSettings) -> Path | None:
     """Where the labels of the present data lie; None where they are not on this machine."""
     from flairhub.archives.locate import archive_folder
-    from flairhub.archives.manifest import read_manifest
     from flairhub.errors import FlairhubError
+    from flairhub.records.manifest import read_manifest
 
     try:
         return archive_folder(read_manifest(workspace.root / "data" / "manifest.json").source, workspace, settings)

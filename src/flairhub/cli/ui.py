@@ -19,10 +19,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted: this process becomes MLflow's, so that whatever ends it ends the server."""
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
-    from flairhub.tracking.addresses import experiments_in, runs_address, server_address
     from flairhub.tracking.sqlite_file import sqlite_path
     from flairhub.tracking.store import tracking_uri
-    from flairhub.tracking.ui import ui_command
+    from flairhub.tracking.ui import experiments_in, runs_address, server_address, ui_command
 
     workspace = find_workspace()
     settings = read_settings(workspace)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flairhub.benchmark.verify_findings import Finding
+    from flairhub.verify.findings import Finding
 
 UNCHECKED = 3
 """Exit status: nothing is wrong, but something that was asked for could not be run."""
@@ -61,10 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify, print a line per row and check, and sum up."""
     # As the stages do: threads that wait must not hold the core. Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from flairhub.benchmark.verify import VerifyOptions, verify
     from flairhub.config.reader import read_params
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
+    from flairhub.verify.verify import VerifyOptions, verify
 
     names = ("level", "rois", "seed", "agreement", "tolerance", "scratch")
     options = VerifyOptions(**{name: getattr(arguments, name) for name in names})
@@ -95,7 +95,7 @@ def _shown(findings: Iterable[Finding], rows: int, *, progress: bool) -> Iterato
 
 
 def _lines(finding: Finding) -> Iterator[str]:
-    from flairhub.benchmark.verify_findings import LEVELS
+    from flairhub.verify.findings import LEVELS
 
     level = f"{finding.level} {LEVELS[finding.level]}"
     yield f"{finding.row:8} {level:12} {finding.check:12} {_WORDS[finding.status]:7} {finding.detail}"
@@ -104,7 +104,7 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def _summary(findings: list[Finding], rows: int, level: int) -> Iterator[str]:
-    from flairhub.benchmark.verify_findings import LEVELS
+    from flairhub.verify.findings import LEVELS
 
     counts = Counter(finding.status for finding in findings)
     yield (

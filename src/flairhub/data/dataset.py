@@ -17,8 +17,8 @@ from flairhub.catalog.taxonomies import taxonomy
 from flairhub.data.augmentation import Augmentation, turned
 from flairhub.data.batch import Sample
 from flairhub.data.dates import encode_dates
-from flairhub.data.inputs import PatchEntry, RowInputs, SplitName
 from flairhub.errors import DataError
+from flairhub.records.inputs import PatchEntry, RowInputs, SplitName
 
 Key = tuple[int, int]
 """(epoch, index of the patch in its split): all that a sample depends on beside the data."""

@@ -11,11 +11,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from flairhub.archives.reader import PatchReader
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.compute.devices import Devices
+from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.augmentation import Augmentation
 from flairhub.data.batch import Sample, collate
 from flairhub.data.dataset import PatchDataset
-from flairhub.data.inputs import RowInputs, SplitName
 from flairhub.data.sampler import EpochBatches, RoiBatches
+from flairhub.records.inputs import SPLITS, RowInputs, SplitName
 
 _GDAL_CACHE_MB = 16
 
@@ -129,3 +132,32 @@ def _start_worker(_worker: int) -> None:
     torch.set_num_threads(1)
     os.environ["GDAL_NUM_THREADS"] = "1"
     os.environ["GDAL_CACHEMAX"] = str(_GDAL_CACHE_MB)
+
+
+def loader_options(inputs: RowInputs, settings: RuntimeSettings, devices: Devices) -> LoaderOptions:
+    """How this process loads its share of the batches.
+
+    A set that fits into the cache is decoded once, in the process itself: worker processes would only cost.
+    """
+    cache_bytes = settings.cache_mb * 2**20
+    fits = max(_decoded_bytes(inputs, split) for split in SPLITS) <= cache_bytes
+    return LoaderOptions(
+        workers=0 if fits or settings.workers <= 1 else settings.workers,
+        pin_memory=devices.accelerator == "cuda",
+        cache_bytes=cache_bytes,
+        rank=devices.rank,
+        world_size=devices.world_size,
+    )
+
+
+def _decoded_bytes(inputs: RowInputs, split: SplitName) -> int:
+    """Size of a split's decoded rasters, bytes."""
+    total = 0
+    for layer in inputs.layers:
+        modality = MODALITIES[layer]
+        height, width = inputs.sizes[layer]
+        plane = height * width * len(modality.bands) * (4 if modality.dtype == "float32" else 2)
+        series = layer if modality.kind == "series" else "SENTINEL2_TS"
+        dates = (len(entry.dates.get(series, ())) if modality.is_series else 1 for entry in inputs.splits[split])
+        total += plane * sum(dates)
+    return total

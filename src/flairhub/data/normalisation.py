@@ -1,4 +1,4 @@
-"""Which channels the networks get, and how their values are brought to scale: by band NAME, never by position."""
+"""How values are brought to scale: by band NAME, never by position."""
 
 from __future__ import annotations
 
@@ -7,34 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import HEIGHT, MODALITIES
+from flairhub.config.channels import network_channels
 from flairhub.config.recipe import Recipe
-from flairhub.data.inputs import HEIGHT, BandStatistics
 from flairhub.errors import ConfigurationError
-
-ELEVATION = "DEM_ELEV"
-"""The modality from which heights are computed."""
-
-
-def network_channels(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Band names that the network gets from each modality, in its order.
-
-    With `preprocessing.calc_elevation`, DEM_ELEV gives the height DSM - DTM (name HEIGHT), after the DSM if it is
-    to be stacked; `channels.DEM_ELEV` then has no effect. All else follows `channels`.
-    """
-    return {modality: _channels(recipe, modality) for modality in recipe.modalities}
-
-
-def _channels(recipe: Recipe, modality: str) -> tuple[str, ...]:
-    if modality == ELEVATION and recipe.preprocessing.calc_elevation:
-        return ("DSM", HEIGHT) if recipe.preprocessing.calc_elevation_stack_dsm else (HEIGHT,)
-    known = MODALITIES[modality].bands
-    chosen = recipe.channels.get(modality, ())
-    if not chosen or not set(chosen) <= set(known):
-        raise ConfigurationError(
-            f"Row {recipe.row}: expected channels of {modality} out of {', '.join(known)}, but got {list(chosen)}."
-        )
-    return chosen
+from flairhub.records.inputs import BandStatistics
 
 
 def select_bands(values: Tensor, modality: str, channels: tuple[str, ...]) -> Tensor:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from flairhub.catalog.modalities import MODALITIES
+from flairhub.config.channels import network_channels
 from flairhub.config.recipe import Recipe
 from flairhub.data.batch import Batch
-from flairhub.data.inputs import BandStatistics
-from flairhub.data.normalisation import fill_missing, network_channels, scale_of, select_bands
+from flairhub.data.normalisation import fill_missing, scale_of, select_bands
 from flairhub.data.series import (
     Period,
     Series,
@@ -28,6 +28,7 @@ from flairhub.data.series import (
     spread_dates,
 )
 from flairhub.errors import DataError
+from flairhub.records.inputs import BandStatistics
 
 
 class Preprocessor:

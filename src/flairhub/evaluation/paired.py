@@ -6,7 +6,8 @@ side by side, suggest. The test covers the choice of test regions, not the train
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -19,11 +20,12 @@ from flairhub.errors import DataError
 from flairhub.evaluation.breakdowns import confusion_by
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.intervals import ClusterUnit, Interval
-from flairhub.evaluation.letters import letter_groups
 from flairhub.evaluation.metrics import Floats, score
 from flairhub.evaluation.resampling import cluster_sums, resampled_scores
 
 Metric = Literal["oa", "miou"]
+
+
 METRICS: tuple[Metric, ...] = ("oa", "miou")
 
 
@@ -199,3 +201,38 @@ def ground_truth(table: ConfusionTable) -> npt.NDArray[np.float64]:
     cell = table.patch * table.num_classes + table.truth
     total = np.bincount(cell, weights=table.count, minlength=len(table.patches) * table.num_classes).astype(np.float64)
     return total.reshape(len(table.patches), table.num_classes)
+
+
+def letter_groups(ordered: Sequence[str], different: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Letters of each name.
+
+    Args:
+        ordered: names, best first: the best gets the letter `a`.
+        different: pairs that differ, in either order.
+
+    Returns:
+        name -> letters. Two names share a letter exactly where they are not in `different`.
+    """
+    columns: list[frozenset[str]] = [frozenset(ordered)]
+    for first, second in different:
+        split: list[frozenset[str]] = []
+        for column in columns:
+            split += [column - {first}, column - {second}] if {first, second} <= column else [column]
+        columns = _absorb(split)
+    position = {name: i for i, name in enumerate(ordered)}
+    columns.sort(key=lambda column: sorted(position[name] for name in column))
+    return {name: "".join(_letter(i) for i, column in enumerate(columns) if name in column) for name in ordered}
+
+
+def _absorb(columns: list[frozenset[str]]) -> list[frozenset[str]]:
+    """Drop columns that lie inside another, keeping the first of equal ones."""
+    kept: list[frozenset[str]] = []
+    for column in sorted(dict.fromkeys(columns), key=lambda c: (-len(c), sorted(c))):
+        if column and not any(column <= other for other in kept):
+            kept.append(column)
+    return kept
+
+
+def _letter(index: int) -> str:
+    """a..z, A..Z, then numbered in brackets."""
+    return string.ascii_letters[index] if index < len(string.ascii_letters) else f"({index})"

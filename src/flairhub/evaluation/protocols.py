@@ -15,11 +15,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.catalog.taxonomies import Taxonomy
-from flairhub.config.model import LabelParams
-from flairhub.errors import ConfigurationError
-
 Protocol = Literal["published", "errors_into_ignored", "absent_left_out"]
+
+
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
@@ -54,24 +52,3 @@ def marginals(confusion: npt.NDArray[Any], scored: Sequence[int], protocol: Prot
         truth=(rows if protocol == "errors_into_ignored" else inside).sum(axis=-1),
         predicted=inside.sum(axis=-2),
     )
-
-
-def scored_classes(taxonomy: Taxonomy, label: LabelParams) -> tuple[int, ...]:
-    """Indices of the classes that a row scores: those whose loss weight is not 0.
-
-    Raises:
-        ConfigurationError: a weight names a class that the taxonomy does not have, or no class is left.
-    """
-    weights = label.class_weights
-    unknown = sorted(set(weights.exceptions) - set(range(taxonomy.num_classes)))
-    if unknown:
-        raise ConfigurationError(
-            f"labels.{taxonomy.task}.class_weights.exceptions: expected class indices 0..{taxonomy.num_classes - 1} "
-            f"(level {taxonomy.level}), but got {unknown}."
-        )
-    kept = tuple(i for i in range(taxonomy.num_classes) if weights.exceptions.get(i, weights.default) > 0)
-    if not kept:
-        raise ConfigurationError(
-            f"labels.{taxonomy.task}.class_weights: expected at least one class with a weight above 0, but all are 0."
-        )
-    return kept

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.recipe import Recipe
 from flairhub.config.training import RobustnessParams
-from flairhub.data.inputs import RowInputs
 from flairhub.errors import ConfigurationError
+from flairhub.records.inputs import RowInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

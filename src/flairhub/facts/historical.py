@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flairhub.archives.manifest import Manifest
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.names import HISTORICAL_YEAR, parse_archive, parse_file
+from flairhub.records.manifest import Manifest
 
 Places = dict[str, tuple[str, ...]]
 """`<ROI>_<i>-<j>` -> years in which the domain has a patch there, sorted."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from flairhub.archives.manifest import ArchiveEntry, Manifest
 from flairhub.archives.reader import PatchReader
 from flairhub.archives.store import Checksums, verify
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
@@ -24,6 +23,7 @@ from flairhub.facts.metadata import Calendar, Metadata, read_metadata
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
 from flairhub.files import replacing, write_json
+from flairhub.records.manifest import ArchiveEntry, Manifest
 
 INLINE_BYTES = 4 << 20
 """Below this many bytes of new archives, starting processes costs more than they save."""

@@ -206,19 +206,3 @@ def _output_widths(spec: NetworkSpec) -> list[int]:
     """Output convolutions of a U-TAE; the published LPIS models keep the configured 19 and append 23 to it."""
     widths = list(spec.utae_model.out_conv)
     return widths if widths and widths[-1] == spec.total_classes else [*widths, spec.total_classes]
-
-
-def build_network(spec: NetworkSpec, *, load_weights: bool = True) -> SegmentationNetwork:
-    """Build a network on the current default device.
-
-    Args:
-        spec: its structure.
-        load_weights: whether `model.mono.encoder_weights` is honoured. False touches neither network nor files, and
-            works on the meta device.
-    """
-    network = SegmentationNetwork(spec)
-    if load_weights and spec.mono and spec.mono_model.encoder_weights is not None:
-        from flairhub.models.pretrained import load_encoder_weights
-
-        load_encoder_weights(network)
-    return network

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
-from flairhub.models.network import SegmentationNetwork, build_network
+from flairhub.models.build import build_network
+from flairhub.models.network import SegmentationNetwork
 from flairhub.models.published import published_spec
 from flairhub.models.spec import NetworkSpec
 

@@ -7,27 +7,16 @@ only if every mono-date modality of a multimodal row has an auxiliary decoder.
 from __future__ import annotations
 
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.catalog.released import ReleasedWeights
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.base import nearest
 from flairhub.config.model import ModelParams, MonoModel, UtaeModel
 from flairhub.errors import ConfigurationError
-from flairhub.models.contract import ModalityContract, TaskContract, WeightsContract
 from flairhub.models.spec import InputSpec, NetworkSpec
-from flairhub.models.tensors import auxiliary_of
-
-__all__ = [
-    "PUBLISHED_ARCH",
-    "PUBLISHED_CHANNELS",
-    "auxiliary_of",
-    "published_model",
-    "published_spec",
-    "released_contract",
-    "released_spec",
-]
 
 PUBLISHED_ARCH = "swin_base_patch4_window12_384-upernet"
+
+
 PUBLISHED_CHANNELS = {"AERIAL_RGBI": 3, "AERIAL-RLT_PAN": 1, "DEM_ELEV": 2, "SPOT_RGBI": 3}
 """Bands that enter the published networks; series enter with all of theirs."""
 
@@ -84,56 +73,4 @@ def published_spec(row: str, *, auxiliary: bool = True, arch: str = PUBLISHED_AR
         inputs=inputs,
         model=published_model(arch),
         auxiliary=mono if auxiliary and len(inputs) > 1 else (),
-    )
-
-
-def released_spec(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) -> NetworkSpec:
-    """The network of a published weights file.
-
-    Args:
-        weights: the file's contract.
-        auxiliary: modalities whose auxiliary decoders the file holds; `auxiliary_of` reads them from its keys.
-    """
-    return NetworkSpec(
-        tasks={weights.task: taxonomy(weights.task, weights.level).num_classes},
-        inputs={
-            item.modality: InputSpec(
-                channels=len(item.bands.value), height=item.size_px.value, width=item.size_px.value
-            )
-            for item in weights.inputs
-        },
-        model=published_model(weights.arch.value or PUBLISHED_ARCH),
-        auxiliary=auxiliary,
-    )
-
-
-def released_contract(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) -> WeightsContract:
-    """The contract of a published file in the form our own files carry; hashes are empty, nobody recorded them."""
-    inputs = {}
-    for item in weights.inputs:
-        modality, statistics = MODALITIES[item.modality], item.statistics.value
-        bands = item.bands.value
-        inputs[item.modality] = ModalityContract(
-            bands=bands,
-            dtype=modality.dtype,
-            unit=modality.unit,
-            gsd_m=modality.gsd_m,
-            height=item.size_px.value,
-            width=item.size_px.value,
-            normalisation="without" if statistics is None else "custom",
-            means=None if statistics is None else tuple(statistics[band].mean for band in bands),
-            stds=None if statistics is None else tuple(statistics[band].std for band in bands),
-        )
-    found = taxonomy(weights.task, weights.level)
-    spec = released_spec(weights, auxiliary=auxiliary)
-    return WeightsContract(
-        row=weights.row,
-        row_key="",
-        modalities=inputs,
-        tasks={weights.task: TaskContract(level=weights.level, classes=found.classes, scored=found.scored)},
-        ref_date=weights.ref_date.value,
-        model=spec.model.model_dump(mode="json"),
-        auxiliary=auxiliary,
-        data_sha256="",
-        code_sha256="",
     )

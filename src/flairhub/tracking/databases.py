@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flairhub.tracking.errors import TrackingError
+from flairhub.errors import TrackingError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

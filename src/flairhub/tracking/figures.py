@@ -2,49 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
+from flairhub.evaluation.details import PUBLISHED, _by_class, _range
 from flairhub.tracking import names
 
-PUBLISHED = "published"
-"""The protocol of the published table; its figures stand directly under the task."""
-
 _SCORES = ("oa", "miou", "fscore", "precision", "recall")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScore:
-    """One scored class."""
-
-    index: int
-    name: str
-    iou: float | None
-    """Percent; None where undefined."""
-    interval: tuple[float, float] | None
-    """Low and high, percent."""
-
-
-def class_scores(figures: dict[str, Any], *, unit: str = "roi") -> list[ClassScore]:
-    """IoU and its interval for every scored class of one task of details.json.
-
-    Args:
-        figures: one task's entry.
-        unit: clusters of the interval, `roi` or `domain`.
-    """
-    ious = figures.get("protocols", {}).get(PUBLISHED, {}).get("per_class", {}).get("iou", ())
-    intervals = (figures.get("intervals", {}).get(unit) or {}).get("iou") or ()
-    ranges = dict(_by_class(figures, intervals))
-    return [
-        ClassScore(
-            index=index,
-            name=figures["classes"][index],
-            iou=float(iou) if names.is_number(iou) else None,
-            interval=_range(ranges.get(index)),
-        )
-        for index, iou in _by_class(figures, ious)
-    ]
 
 
 def task_metrics(task: str, figures: dict[str, Any]) -> Iterator[tuple[str, float]]:
@@ -70,17 +34,3 @@ def _intervals(figures: dict[str, Any], prefix: str) -> Iterator[tuple[str, floa
             if found is not None:
                 yield f"{prefix}/{names.slug(unit)}/{score}_low", found[0]
                 yield f"{prefix}/{names.slug(unit)}/{score}_high", found[1]
-
-
-def _by_class(figures: dict[str, Any], values: Sequence[Any]) -> list[tuple[int, Any]]:
-    """(class index, value) of the scored classes; a list has one entry per class or one per scored class."""
-    scored = figures["scored"]
-    if len(values) == len(figures["classes"]):
-        return [(index, values[index]) for index in scored]
-    return list(zip(scored, values, strict=True)) if values else []
-
-
-def _range(value: Any) -> tuple[float, float] | None:
-    if isinstance(value, list | tuple) and len(value) == 2 and all(names.is_number(bound) for bound in value):
-        return float(value[0]), float(value[1])
-    return None

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from flairhub.benchmark.dvc_files import file_md5
-from flairhub.benchmark.keys import row_key, seed_keys
-from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
-from flairhub.tracking.errors import TrackingError
+from flairhub.errors import TrackingError
+from flairhub.lineage.dvc import file_md5
+from flairhub.lineage.git import Repository
+from flairhub.lineage.keys import row_key, seed_keys
+from flairhub.records.layout import row_files
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
 from flairhub.tracking.results import EVALUATE, TRAIN, Result, baseline_marks, distinct_results
-from flairhub.tracking.revisions import Repository
 from flairhub.tracking.sources import RunFiles, kept_volatile
 
 _LISTING = "its list of files"

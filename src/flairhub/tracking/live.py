@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from flairhub.errors import FlairhubError
+from flairhub.files import is_number
 from flairhub.tracking import names
 from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.store import Store, open_store, shown
@@ -131,7 +132,7 @@ class LiveRun:
         self.start()
         stamp = _now_ms()
         for column, value in metrics.items():
-            if names.is_number(value):
+            if is_number(value):
                 self._points.append(_Point(names.history_metric(column, self.part), float(value), stamp, step))
 
     def close(self, timeout_s: float = 5.0, *, error: BaseException | None = None) -> None:

@@ -12,9 +12,9 @@ import platform
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flairhub.benchmark.keys import weights_key
-from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
+from flairhub.lineage.keys import weights_key
+from flairhub.records.layout import row_files
 from flairhub.tracking import names
 from flairhub.tracking.store import Store
 from flairhub.training.state import TrainingState, training_state

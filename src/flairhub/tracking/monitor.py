@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from flairhub.benchmark.keys import row_key
 from flairhub.config.workspace import Workspace
+from flairhub.lineage.keys import row_key
 from flairhub.tracking import names
 from flairhub.tracking.live import LiveRun
 from flairhub.tracking.liveness import workspace_mark

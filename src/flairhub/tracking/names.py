@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from flairhub.files import is_number
 
 ROW = "flairhub.row"
 ROW_KEY = "flairhub.row_key"
@@ -116,11 +117,6 @@ def numbers(value: Any, prefix: str) -> Iterator[tuple[str, float]]:
             yield from numbers(value[key], f"{prefix}/{slug(str(key))}")
     elif is_number(value):
         yield prefix, float(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a plain value is a number that MLflow may hold: neither boolean nor NaN nor infinite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def shortened(text: str, limit: int) -> str:

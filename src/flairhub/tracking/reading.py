@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flairhub.benchmark.keys import file_sha256, weights_key
 from flairhub.catalog.rows import PUBLISHED_ROWS, short_modalities
+from flairhub.errors import TrackingError
 from flairhub.evaluation.lean import lean_figures
-from flairhub.files import canonical_json
+from flairhub.files import canonical_json, is_number
+from flairhub.lineage.keys import file_sha256, weights_key
+from flairhub.records.history import MetricPoint
 from flairhub.tracking import names
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.figures import task_metrics
 from flairhub.tracking.records import (
     DatasetInput,
     ExampleMap,
-    MetricPoint,
     Origin,
     RunIdentity,
     RunRecord,
@@ -179,7 +179,7 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    return value if names.is_number(value) else None
+    return value if is_number(value) else None
 
 
 def _tags(identity: RunIdentity, receipt: dict[str, Any], volatile: dict[str, Any]) -> dict[str, str]:
@@ -290,4 +290,4 @@ def _documents(files: RunFiles, receipt: dict[str, Any]) -> dict[str, str]:
 
 def _milliseconds(volatile: dict[str, Any], key: str) -> int | None:
     value: Any = volatile.get(key)
-    return int(value) if names.is_number(value) else None
+    return int(value) if is_number(value) else None

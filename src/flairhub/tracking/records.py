@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flairhub.records.history import MetricPoint
 from flairhub.tracking import names
 
 
@@ -28,16 +29,6 @@ class Skipped:
 
     row: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricPoint:
-    """One value of a metric's history."""
-
-    name: str
-    step: int
-    """Optimiser steps done."""
-    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flairhub.benchmark.dvc_files import read_lock
-from flairhub.benchmark.receipt import row_files
 from flairhub.files import canonical_json, sha256_text
+from flairhub.lineage.dvc import read_lock
+from flairhub.lineage.git import Repository, Revision
+from flairhub.records.layout import row_files
 from flairhub.tracking.records import Origin
-from flairhub.tracking.revisions import Repository, Revision
 from flairhub.tracking.sources import receipt_md5
 
 TRAIN, EVALUATE = "train@", "evaluate@"

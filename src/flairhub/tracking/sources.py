@@ -10,13 +10,13 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from flairhub.benchmark.dvc_files import file_md5
-from flairhub.benchmark.keys import file_sha256
-from flairhub.benchmark.receipt import RowFiles, row_files
-from flairhub.benchmark.volatile import volatile_path
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.files import canonical_json, read_json, replacing
-from flairhub.tracking.errors import TrackingError
+from flairhub.lineage.costs import volatile_path
+from flairhub.lineage.dvc import file_md5
+from flairhub.lineage.keys import file_sha256
+from flairhub.records.layout import RowFiles, row_files
 
 REQUIRED = ("row", "row_key", "eval_key", "inputs_sha256", "code_sha256", "weights_sha256", "confusion_sha256")
 """Keys without which a receipt identifies nothing."""

@@ -14,11 +14,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.locks import locked
+from flairhub.errors import TrackingError
 from flairhub.files import replacing
+from flairhub.locks import locked
 from flairhub.tracking import names
 from flairhub.tracking.environment import configure_environment
-from flairhub.tracking.errors import TrackingError
 
 SQLITE = "sqlite:///"
 """What the address of an SQLite file begins with."""

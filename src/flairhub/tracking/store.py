@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.tracking import names
 from flairhub.tracking.databases import (
     Address,
@@ -27,7 +28,6 @@ from flairhub.tracking.databases import (
     with_driver,
 )
 from flairhub.tracking.environment import configure_environment
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.sqlite_file import SQLITE, artifact_location, prepare_database, sqlite_path
 
 if TYPE_CHECKING:

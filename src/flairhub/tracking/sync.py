@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from flairhub.archives.locks import locked
-from flairhub.benchmark.dvc_files import file_md5, read_lock
-from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
 from flairhub.files import canonical_json
+from flairhub.lineage.dvc import file_md5, open_cache, read_lock
+from flairhub.locks import locked
+from flairhub.records.layout import row_files
 from flairhub.tracking import memo, names, writer
-from flairhub.tracking.cache import open_cache
 from flairhub.tracking.history import Found, TrainedOnly, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags

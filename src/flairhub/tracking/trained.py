@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from flairhub.archives.locks import locked
-from flairhub.benchmark.receipt import row_files
 from flairhub.config.workspace import Workspace
 from flairhub.evaluation.lean import lean_figures
+from flairhub.locks import locked
+from flairhub.records.history import MetricPoint
+from flairhub.records.layout import row_files
 from flairhub.tracking import names, writer
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.reading import history_points
-from flairhub.tracking.records import MetricPoint
 from flairhub.tracking.sources import RunFiles, read_object
 from flairhub.tracking.store import Store, explaining, open_store, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps

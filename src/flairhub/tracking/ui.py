@@ -1,17 +1,24 @@
-"""The command that shows the runs in a browser."""
+"""The command that shows the runs in a browser, and the addresses of its pages."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from flairhub.config.workspace import Workspace
+from flairhub.errors import TrackingError
 from flairhub.tracking.databases import is_database
 from flairhub.tracking.environment import configure_environment
-from flairhub.tracking.errors import TrackingError
 from flairhub.tracking.sqlite_file import artifact_root, prepare_database, sqlite_path
 from flairhub.tracking.store import open_store, shown, tracking_uri
+
+EXPERIMENTS = "flairhub/"
+"""Names of our experiments begin with this."""
 
 
 class TrackingSettings(Protocol):
@@ -54,3 +61,30 @@ def ui_command(workspace: Workspace, settings: TrackingSettings, port: int) -> l
         *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *(*store, "--default-artifact-root", root, "--artifacts-destination", root),
     ]
+
+
+def server_address(port: int) -> str:
+    """Address of the interface on this machine."""
+    return f"http://127.0.0.1:{port}"
+
+
+def runs_address(port: int, experiment_id: str) -> str:
+    """The page with the runs of an experiment.
+
+    Without the type of work in the address, MLflow 3 opens an experiment as one of language models: without its runs,
+    and with a tutorial in front.
+    """
+    return f"{server_address(port)}/#/experiments/{quote(experiment_id)}/runs?workflowType=machine_learning"
+
+
+def experiments_in(database: Path) -> dict[str, str]:
+    """Name -> identifier of our active experiments in an SQLite store, by name; none where there is no store yet."""
+    if not database.is_file():
+        return {}
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+        found = connection.execute(
+            "SELECT name, experiment_id FROM experiments "
+            "WHERE lifecycle_stage = 'active' AND name LIKE ? ORDER BY name",
+            (f"{EXPERIMENTS}%",),
+        ).fetchall()
+    return {str(name): str(identifier) for name, identifier in found}

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from flairhub.files import canonical_json
+from flairhub.records.history import MetricPoint
 from flairhub.tracking import names
-from flairhub.tracking.records import MetricPoint, RunRecord
+from flairhub.tracking.records import RunRecord
 from flairhub.tracking.store import Store
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from flairhub.compute.processes import mean_over_processes
 from flairhub.config.training import TrainParams
-from flairhub.evaluation.processes import mean_over_processes
 from flairhub.files import replacing
 from flairhub.training.progress import Progress
 from flairhub.training.schedule import learning_rate

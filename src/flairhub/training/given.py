@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.weights import verify_weights
+from flairhub.compute.devices import Devices, pin_threads
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.data.inputs import RowInputs
 from flairhub.data.preprocess import Preprocessor
-from flairhub.evaluation.devices import Devices
-from flairhub.evaluation.network import network_spec
-from flairhub.models.checkpoints import load_tensors
-from flairhub.models.network import SegmentationNetwork, build_network
+from flairhub.models.build import build_network, network_spec
+from flairhub.models.network import SegmentationNetwork
 from flairhub.models.tensors import auxiliary_of, network_tensors, read_tensors
-from flairhub.models.threads import pin_threads
+from flairhub.records.inputs import RowInputs
 from flairhub.training.validation import Validation
+from flairhub.weights.checkpoints import load_tensors
+from flairhub.weights.locate import verify_weights
 
 HISTORY_HEADER = "epoch,step,learning_rate,train_loss\n"
 """The history of a training that never was."""

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flairhub.catalog.taxonomies import taxonomy
+from flairhub.compute.processes import mean_over_processes
 from flairhub.config.base import nearest
 from flairhub.config.model import ClassWeights, LabelParams, LossParams
 from flairhub.config.recipe import Recipe
 from flairhub.errors import ConfigurationError, DataError
-from flairhub.evaluation.processes import mean_over_processes
 from flairhub.models.network import NetworkOutput
 
 

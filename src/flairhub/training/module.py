@@ -11,7 +11,7 @@ from torch import Tensor
 from flairhub.config.training import TrainParams
 from flairhub.data.batch import Batch
 from flairhub.data.preprocess import Preprocessor
-from flairhub.evaluation.inference import label_size
+from flairhub.inference.predict import label_size
 from flairhub.models.network import SegmentationNetwork
 from flairhub.training.losses import Objective
 from flairhub.training.optimisers import build_optimizer

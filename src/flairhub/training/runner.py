@@ -19,17 +19,16 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from flairhub.archives.reader import PatchReader
+from flairhub.compute.devices import Devices, pin_threads
+from flairhub.compute.processes import this_process
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.data.inputs import RowInputs
-from flairhub.data.loaders import BatchLoader, training_loader
+from flairhub.data.loaders import BatchLoader, loader_options, training_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.data.sampler import EpochBatches
-from flairhub.evaluation.devices import Devices, loader_options
-from flairhub.evaluation.network import network_spec
-from flairhub.evaluation.processes import this_process
 from flairhub.files import replacing
-from flairhub.models.network import SegmentationNetwork, build_network
-from flairhub.models.threads import pin_threads
+from flairhub.models.build import build_network, network_spec
+from flairhub.models.network import SegmentationNetwork
+from flairhub.records.inputs import RowInputs
 from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule

@@ -8,17 +8,17 @@ from functools import partial
 import torch.distributed
 
 from flairhub.archives.reader import PatchReader
+from flairhub.compute.devices import Devices
+from flairhub.compute.processes import this_process
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.data.inputs import RowInputs
-from flairhub.data.loaders import BatchLoader, LoaderOptions, evaluation_loader
+from flairhub.data.loaders import BatchLoader, LoaderOptions, evaluation_loader, loader_options
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import Counts
-from flairhub.evaluation.devices import Devices, loader_options
-from flairhub.evaluation.inference import confusion_of
 from flairhub.evaluation.metrics import score, support_weighted_iou
-from flairhub.evaluation.network import row_scored, row_taxonomies
-from flairhub.evaluation.processes import this_process
+from flairhub.inference.predict import confusion_of
 from flairhub.models.network import SegmentationNetwork
+from flairhub.records.classes import row_scored, row_taxonomies
+from flairhub.records.inputs import RowInputs
 from flairhub.training.callbacks import ValidationResult
 
 

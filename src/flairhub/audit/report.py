@@ -1,0 +1,128 @@
+"""The audit's report: stable JSON for the pipeline and a self-contained page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from flairhub.audit.findings import Findings
+from flairhub.config.pipeline import AuditCheck
+from flairhub.errors import DataError, MissingFileError
+from flairhub.files import read_json, write_json, write_text
+
+FORMAT = 1
+"""Format number of report.json."""
+
+TEMPLATE = "page.html.j2"
+"""Template of the page, beside this module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Sizes of what was audited and of what is left."""
+
+    patches: int
+    files: int
+    dates: int
+    accepted_files: int
+    rejected_dates: int
+
+
+def build_report(
+    findings: Iterable[tuple[Findings, AuditCheck]],
+    summary: Summary,
+    parameters: dict[str, float],
+    not_run: Iterable[str],
+) -> dict[str, Any]:
+    """The report as plain data; the same facts and parameters always give the same.
+
+    Args:
+        findings: per check what was found, and what was wanted.
+        summary: sizes.
+        parameters: bounds that the parameters gave.
+        not_run: names of checks that the parameters do not list.
+    """
+    checks = sorted((_check(found, wanted) for found, wanted in findings), key=lambda check: check["name"])
+    failed = [check["name"] for check in checks if not check["success"] and check["severity"] == "error"]
+    warned = [check["name"] for check in checks if not check["success"] and check["severity"] == "warn"]
+    return {
+        "format": FORMAT,
+        "success": not failed,
+        "failed": failed,
+        "warned": warned,
+        "not_run": sorted(not_run),
+        "parameters": parameters,
+        "summary": {name: getattr(summary, name) for name in Summary.__slots__},
+        "checks": checks,
+    }
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write `report.json` and `report.html`."""
+    write_json(folder / "report.json", report)
+    write_text(folder / "report.html", render_page(report))
+
+
+def render_page(report: dict[str, Any]) -> str:
+    """The report as one HTML page without scripts and without any address outside itself."""
+    import jinja2
+
+    source = resources.files("flairhub.audit").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    order = {"error": 0, "warn": 1}
+    checks = sorted(report["checks"], key=lambda c: (c["success"], order[c["severity"]], c["name"]))
+    return environment.from_string(source).render(report=report, checks=checks) + "\n"
+
+
+def require_passed(report_path: Path) -> None:
+    """Refuse to go on after a failed audit.
+
+    Args:
+        report_path: `report.json` of the audit.
+
+    Raises:
+        MissingFileError: there is no report.
+        DataError: a check of severity error failed; all of them are named.
+    """
+    if not report_path.is_file():
+        raise MissingFileError(f"Expected the audit's report at {report_path}, but there is none; run the audit stage.")
+    report = read_json(report_path)
+    if report["success"]:
+        return
+    failed = [check for check in report["checks"] if check["name"] in set(report["failed"])]
+    listed = "; ".join(f"{c['name']} ({c['unexpected']} of {c['evaluated']}{_first(c)})" for c in failed)
+    raise DataError(
+        f"Expected an audit without failed checks, but got: {listed}. "
+        f"See {report_path.with_suffix('.html').name}; repair the data, or set the severity of the check in "
+        "audit.checks to warn and choose with its policy whether what it concerns is left out (drop) or used (keep)."
+    )
+
+
+def _first(check: dict[str, Any]) -> str:
+    if not check["examples"]:
+        return ""
+    example = check["examples"][0]
+    words = [str(example[key]) for key in ("patch", "modality", "date") if example[key] is not None]
+    return f", e.g. {' '.join(words)}"
+
+
+def _check(found: Findings, wanted: AuditCheck) -> dict[str, Any]:
+    check = found.check
+    return {
+        "name": check.name,
+        "grain": check.grain,
+        "sentence": check.sentence,
+        "severity": wanted.severity,
+        "policy": wanted.policy,
+        "success": found.unexpected == 0,
+        "evaluated": found.evaluated,
+        "unexpected": found.unexpected,
+        "by_modality": dict(found.by_modality),
+        "by_domain": dict(found.by_domain),
+        "examples": found.examples(),
+    }

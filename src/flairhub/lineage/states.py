@@ -1,0 +1,52 @@
+"""Which resume states of trainings may go: those that DVC's lock file or its cache already holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flairhub.lineage.dvc import cached_file, file_md5
+from flairhub.lineage.keys import seed_keys
+from flairhub.records.layout import row_files
+
+
+def noted_keys(stages: Mapping[str, Any], rows: Iterable[str], root: Path = Path()) -> set[str]:
+    """Keys (first 32 digits) of trainings whose results DVC has noted and cached.
+
+    A training is noted if the entry `train@ROW` names the very inputs and code fingerprint that lie here now.
+
+    Args:
+        stages: content of `stages` in dvc.lock.
+        rows: row identifiers.
+        root: the repository.
+    """
+    keys: set[str] = set()
+    for row in rows:
+        files = row_files(row, root)
+        entry = stages.get(f"train@{row}")
+        if entry is None or not (files.inputs.is_file() and files.train_code.is_file()):
+            continue
+        noted = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
+        wanted = {path.relative_to(root).as_posix(): file_md5(path) for path in (files.inputs, files.train_code)}
+        if all(noted.get(name) == digest for name, digest in wanted.items()):
+            keys.update(key[:32] for key in seed_keys(files.inputs, files.train_code).values())
+    return keys
+
+
+def spent_keys(states: Path, cache: Path) -> set[str]:
+    """Names of finished states of which DVC's cache holds every file.
+
+    DVC caches outputs after their stage has ended, so nobody reads such a state any more.
+
+    Args:
+        states: `<main>/.flairhub/train`.
+        cache: DVC's cache.
+    """
+    found = sorted(states.glob("*/final")) if states.is_dir() else []
+    return {final.parent.name for final in found if _cached(final, cache)}
+
+
+def _cached(final: Path, cache: Path) -> bool:
+    files = [path for path in final.iterdir() if path.is_file()]
+    return bool(files) and all(cached_file(cache, file_md5(path)).is_file() for path in files)

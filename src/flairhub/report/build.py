@@ -1,0 +1,86 @@
+"""From the rows' files to the table, its pictures and its renderings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flairhub.config.params import Params
+from flairhub.errors import MissingFileError
+from flairhub.evaluation.confusion_file import read_confusion
+from flairhub.evaluation.details import task_results
+from flairhub.files import read_json, write_text
+from flairhub.records.layout import RowFiles, row_files
+from flairhub.report.comparisons import compare_table
+from flairhub.report.figures import draw_classes, draw_intervals
+from flairhub.report.results import RowResult, published_figures
+from flairhub.report.robustness import write_robustness
+from flairhub.report.table import Table, build_table
+
+
+def build_report(params: Params, root: Path = Path()) -> Table:
+    """The table of the rows that the parameters list; what else lies on disk is ignored.
+
+    Args:
+        params: all parameters.
+        root: the repository.
+
+    Raises:
+        MissingFileError: a row has not been evaluated.
+    """
+    files = {row: row_files(row, root) for row in params.rows}
+    results = [row_result(row, params, found) for row, found in files.items()]
+    confusions = {row: read_confusion(found.confusion) for row, found in files.items()}
+    comparisons = compare_table(results, confusions, params.evaluate)
+    return build_table(results, list(params.rows), comparisons)
+
+
+def write_report(params: Params, folder: Path, root: Path = Path()) -> Table:
+    """Write the table (`benchmark.csv`, `.md`, `.html`), its pictures (`figures/`), and the tests with less input."""
+    table = build_report(params, root)
+    write_table(folder, table)
+    write_robustness(folder, {row: row_files(row, root) for row in params.rows}, params.evaluate)
+    draw_intervals(table, folder / "figures" / "intervals.png")
+    draw_classes(table, folder / "figures" / "classes.png")
+    return table
+
+
+def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
+    """One row of the table from its receipt and details.
+
+    Raises:
+        MissingFileError: the row has not been evaluated.
+    """
+    if not (files.receipt.is_file() and files.details.is_file()):
+        raise MissingFileError(
+            f"Expected results of row {row} in {files.report}, but there are none; run `dvc repro evaluate@{row}`."
+        )
+    receipt, details = read_json(files.receipt), read_json(files.details)
+    tasks = task_results(details)
+    modalities = tuple(receipt["recipe"]["modalities"])
+    return RowResult(
+        row=row,
+        tasks=tasks,
+        modalities=modalities,
+        params_m=receipt["parameters"] / 1e6,
+        profile=params.profile,
+        n_test=details["n_scored"],
+        seeds=tuple(receipt["recipe"]["seeds"]),
+        hashes=receipt,
+        weights=receipt["recipe"]["weights"],
+        published=published_figures(row, tasks, modalities, params.profile),
+        unknown=tuple(receipt["unknown_choices"]),
+    )
+
+
+def write_table(folder: Path, table: Table, *, name: str = "benchmark") -> tuple[Path, ...]:
+    """Write `<name>.csv`, `.md` and `.html`; returns their paths."""
+    from flairhub.report.html import render_html
+    from flairhub.report.text import render_csv, render_markdown
+
+    texts = {"csv": render_csv(table), "md": render_markdown(table), "html": render_html(table)}
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{name}.{suffix}"
+        write_text(path, text)
+        paths.append(path)
+    return tuple(paths)

@@ -1,0 +1,104 @@
+"""Model cards: a row's weights with a README.md in the form of the Hugging Face Hub, in one folder to upload.
+
+Every figure, class, unit and hash is read from the row's receipt, its details and the contract inside the weights.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from flairhub.catalog.taxonomies import taxonomy
+from flairhub.files import replacing, write_text
+from flairhub.report.card.facts import CardFacts, read_facts
+from flairhub.report.card.metadata import card_name, front_matter
+from flairhub.report.card.origin import data_origin, weights_licence
+from flairhub.report.card.tables import class_lines, input_lines, preparation, result_lines
+from flairhub.report.table import section_title
+
+CARDS = Path("cards")
+"""Folder of the cards in the repository, outside git and DVC."""
+
+
+def write_card(row: str, root: Path = Path(), *, seed: int | None = None, out: Path | None = None) -> Path:
+    """Write `README.md` and `model.safetensors` of one training of a row.
+
+    Args:
+        row: identifier of the row.
+        root: the repository.
+        seed: one of the row's seeds; None for the first.
+        out: destination; None for `cards/<ROW>`, and `cards/<ROW>-seed-<seed>` for a further seed.
+
+    Returns:
+        The folder.
+
+    Raises:
+        MissingFileError: the row was not trained or not evaluated.
+        ConfigurationError: the row has no such seed.
+        IntegrityError: weights, figures and receipt do not belong together; nothing is written then.
+    """
+    facts = read_facts(row, root, seed=seed)
+    folder = root / CARDS / (row if facts.first else f"{row}-seed-{facts.seed}") if out is None else out
+    text = render_card(facts)
+    _place(facts.weights, folder / facts.weights.name)
+    write_text(folder / "README.md", text)
+    return folder
+
+
+def render_card(facts: CardFacts) -> str:
+    """The text of the card: front matter and Markdown."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    origin = data_origin(facts.receipt)
+    licence = weights_licence(facts.receipt, origin)
+    environment = Environment(  # noqa: S701 - Markdown, not HTML
+        loader=PackageLoader("flairhub.report.card", "."),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    body = environment.get_template("card.md.j2").render(
+        name=card_name(facts),
+        facts=facts,
+        receipt=facts.receipt,
+        contract=facts.contract,
+        origin=origin,
+        licence=licence,
+        inputs=input_lines(facts.contract),
+        preparation=preparation(facts.contract),
+        tasks=[_task(facts, task, figures) for task, figures in facts.details["tasks"].items()],
+        # The contract's parameters of the network name no path of the machine that trained it.
+        recipe=_yaml({**facts.receipt["recipe"], "model": facts.contract.model}),
+    )
+    return f"---\n{front_matter(facts, origin, licence)}---\n\n{body}"
+
+
+def _task(facts: CardFacts, task: str, figures: dict[str, Any]) -> dict[str, Any]:
+    colours = taxonomy(task, figures["level"]).colours
+    return {
+        "task": task,
+        "title": section_title(task, figures["level"]),
+        "results": result_lines(figures),
+        "classes": class_lines(figures, colours),
+        "spread": facts.details.get("spread", {}).get(task) if facts.first else None,
+    }
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=True, default_flow_style=None, allow_unicode=True, width=110))
+
+
+def _place(source: Path, target: Path) -> None:
+    """A hard link to the weights where the file system has them, or else a copy; either replaces an older one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)

@@ -1,0 +1,210 @@
+"""`reports/index.html`: the whole benchmark on one page that loads nothing.
+
+The same inputs give the same bytes. All text is escaped; what is not escaped is made in this package.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flairhub.config.params import Params
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.workspace import Workspace
+from flairhub.files import write_text
+from flairhub.pictures.curves import draw_curves, top_miou
+from flairhub.pictures.domain_map import draw_map, scale_of
+from flairhub.pictures.domains import DomainMap, read_domains
+from flairhub.report.html import section_view
+from flairhub.report.page.deviations import by_deviation, published_params, row_deviations
+from flairhub.report.page.examples import RIGHT, UNSCORED, WRONG, choose_examples, example_views
+from flairhub.report.page.less_input import less_input_view
+from flairhub.report.page.rows import row_id, row_view
+from flairhub.report.page.sources import PageSources, read_sources
+from flairhub.report.page.tables import (
+    anchor,
+    best_line,
+    confusion_view,
+    domain_values,
+    domains_view,
+    inputs_view,
+    spread_view,
+)
+from flairhub.report.results import COMPARABLE_PROFILES
+from flairhub.report.table import Section, Table
+from flairhub.report.text import decimals, interval_text
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_TEMPLATES = ("page.html.j2", "sections.html.j2", "macros.html.j2", "page.css", "page.js")
+
+
+def write_page(
+    params: Params, table: Table, path: Path, *, root: Path, workspace: Workspace, settings: RuntimeSettings
+) -> None:
+    """Write the page of a table's rows.
+
+    Args:
+        params: all parameters.
+        table: from `report.build_report`.
+        path: destination; links on the page suppose `<root>/reports/`.
+        root: the repository.
+        workspace: its main folder holds the store of archives.
+        settings: of this machine; only where local archives lie is read.
+
+    Raises:
+        MissingFileError: an archive that an example patch lies in is not there.
+        DataError: an example does not fit its label.
+    """
+    write_text(path, render_page(params, table, read_sources(params, root, workspace, settings)))
+
+
+def render_page(params: Params, table: Table, sources: PageSources) -> str:
+    """The page as text; see `write_page`."""
+    import jinja2
+    from markupsafe import Markup
+
+    texts = {name: _template(name) for name in _TEMPLATES}
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader(texts),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        style=Markup(texts["page.css"]),  # noqa: S704 - a file of this package
+        script=Markup(texts["page.js"]),  # noqa: S704 - a file of this package
+        **_context(params, table, sources),
+    )
+    return page.rstrip() + "\n"
+
+
+def _template(name: str) -> str:
+    return resources.files("flairhub.report.page").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _context(params: Params, table: Table, sources: PageSources) -> dict[str, Any]:
+    published = published_params(sources.profiles)
+    deviations = {source.row: row_deviations(source, params, published) for source in sources.rows}
+    chosen = choose_examples(table.sections, sources)
+    found = read_domains(sources.index)
+    return {
+        "profile": params.profile,
+        "comparable": params.profile in COMPARABLE_PROFILES,
+        "source": _source_text(sources),
+        "archives": f"{len(sources.manifest.archives)} archives, {sources.manifest.size / 1e6:,.0f} MB",
+        "num_rows": len(sources.rows),
+        "ids": {source.row: row_id(source.row, place) for place, source in enumerate(sources.rows)},
+        "sections": [_section(section, table, sources, found) for section in table.sections],
+        "caption": table.caption,
+        "domains_note": _domains_note(found),
+        "examples": example_views(chosen, table.sections, sources, params.preprocessing.filter_sentinel2),
+        "examples_left_out": chosen.num_left_out,
+        "error_colours": {"right": RIGHT, "wrong": WRONG, "not scored": UNSCORED},
+        "deviations": by_deviation(deviations),
+        "rows": [row_view(source, place, deviations[source.row]) for place, source in enumerate(sources.rows)],
+    }
+
+
+def _source_text(sources: PageSources) -> str:
+    """What the manifest says of its source, without what only machines read."""
+    source = sources.manifest.source
+    words = {"sample": "embedded sample, drawn by a seeded generator", "local": "archives of a local folder"}
+    known = words.get(str(source["kind"]), str(source["kind"]))
+    rest = [f"{key} {str(source[key])[:12]}" for key in ("repo", "revision", "key", "sha256") if source.get(key)]
+    return ", ".join([known, *rest])
+
+
+def _domains_note(found: DomainMap) -> str:
+    if not found.left_out:
+        return ""
+    return f"Not on the map, because their files have no reference system: {', '.join(found.left_out)}."
+
+
+def _section(section: Section, table: Table, sources: PageSources, found: DomainMap) -> dict[str, Any]:
+    by_row = {source.row: source for source in sources.rows}
+    order = {line.result.row: place for place, line in reversed(list(enumerate(table.lines)))}
+    rows = [line.result.row for line in section.lines]
+    name, best = anchor(section.task, section.level), best_line(section)
+    interval = best.interval("miou")
+    return {
+        **section_view(section, order),
+        "anchor": name,
+        "best": {
+            "row": best.result.row,
+            "miou": decimals(best.task.miou, 2) or "-",
+            "interval": interval_text(interval),
+            "oa": decimals(best.task.oa, 2) or "-",
+            "equals": [line.result.row for line in section.lines if line is not best and _equal(line, best)],
+        },
+        "spread": {line.result.row: spread_view(line, by_row[line.result.row]) for line in section.lines},
+        "seeds": {line.result.row: " ".join(str(seed) for seed in line.result.seeds) for line in section.lines},
+        "inputs": inputs_view(section, by_row),
+        "confusions": [confusion_view(section, by_row[row]) for row in rows],
+        "domains": domains_view(section, by_row),
+        "map": _map(section, sources, found, best.result.row),
+        "curves": _curves(section, sources),
+        "less_input": less_input_view(section, by_row),
+    }
+
+
+def _equal(line: Any, best: Any) -> bool:
+    """Whether two lines share a letter of the mIoU."""
+    return bool(set(line.groups["miou"]) & set(best.groups["miou"]))
+
+
+def _map(section: Section, sources: PageSources, found: DomainMap, best: str) -> dict[str, Any] | None:
+    if not found.domains:
+        return None
+    values = {line.result.row: domain_values(sources.row(line.result.row), section.task) for line in section.lines}
+    scale = scale_of([value for each in values.values() for value in each.values() if value is not None])
+    name = anchor(section.task, section.level)
+    colours = {
+        row: {
+            domain: ["-" if value is None else f"{value:.1f}", "" if value is None else scale.colour(value)]
+            for domain, value in sorted(each.items())
+        }
+        for row, each in values.items()
+    }
+    label = f"Map of the domains of {section.title}, mIoU of {best}; the numbers are in the table below"
+    return {
+        "svg": _markup(draw_map(found, values[best], scale, label=label, prefix=f"map-{name}")),
+        "colours": colours,
+        "low": f"{scale.low:g}",
+        "high": f"{scale.high:g}",
+        "ramp": ", ".join(scale.colours),
+    }
+
+
+def _curves(section: Section, sources: PageSources) -> list[dict[str, Any]]:
+    rows = [sources.row(line.result.row) for line in section.lines]
+    top = top_miou([history for row in rows for history in row.histories], section.task)
+    name = anchor(section.task, section.level)
+    return [
+        {
+            "row": row.row,
+            "seeds": [history.seed for history in row.histories],
+            "svg": _markup(
+                draw_curves(
+                    row.histories,
+                    section.task,
+                    top,
+                    label=f"Training of {row.row}: loss and mIoU on valid by epoch",
+                    prefix=f"curve-{name}-{place}",
+                )
+            )
+            if row.histories
+            else None,
+        }
+        for place, row in enumerate(rows)
+    ]
+
+
+def _markup(svg: str) -> Markup:
+    """Drawn by this package; its text went through an XML writer."""
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704 - drawn here, its texts escaped by matplotlib

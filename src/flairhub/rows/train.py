@@ -1,0 +1,195 @@
+"""train: one row from its inputs to `models/ROW`, whatever interrupts it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flairhub.archives.reader import PatchReader
+from flairhub.compute.devices import Devices, find_devices
+from flairhub.config.recipe import TRAINED
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.errors import MissingFileError
+from flairhub.files import write_json, write_text
+from flairhub.records.inputs import RowInputs, inputs_sha256, read_inputs
+from flairhub.training.callbacks import Monitor
+from flairhub.training.given import HISTORY_HEADER, take_given
+from flairhub.training.orphan import Launcher, find_launcher
+from flairhub.training.runner import Trained, fit, history_csv, steps_csv
+from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
+from flairhub.training.summary import write_summary
+from flairhub.weights.checkpoints import save_weights
+from flairhub.weights.of_row import row_contract
+
+_log = logging.getLogger(__name__)
+
+WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
+"""Files of a trained row, and of one that is given weights."""
+STEPS = "steps.csv"
+"""The loss over optimiser steps, of a trained row only."""
+
+
+def _nothing(_key: str) -> dict[str, Path]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlace:
+    """Where a training reads and writes."""
+
+    archives: Path
+    """Folder of the archives."""
+    state: Path
+    """`<main>/.flairhub`."""
+    destination: Path
+    """`models/ROW`."""
+    summary: Path
+    """`reports/training/ROW`."""
+    weights: Callable[[str], Path] | None = None
+    """Name of a weights file -> where it lies, for a row that is given weights."""
+    earlier: Callable[[str], dict[str, Path]] = _nothing
+    """Key of a training -> files of its finished result that are kept elsewhere; none: it has to be trained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingIdentity:
+    """Checksums that a training is known by."""
+
+    keys: dict[int, str]
+    """Seed -> key."""
+    inputs_sha256: str
+    code_sha256: str
+
+
+def train_row(
+    inputs_path: Path,
+    identity: TrainingIdentity,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    *,
+    monitor: Callable[[int, str], Monitor] | None = None,
+) -> None:
+    """Train every seed of a row and publish the results; given weights are converted and validated instead.
+
+    The first seed's files lie in the row's folder, those of the others in `seed-N/` below it.
+
+    Args:
+        inputs_path: `data/inputs/ROW.json`.
+        identity: keys and checksums.
+        place: where to read and write.
+        settings: devices, workers, progress bar.
+        monitor: makes the live watcher of a (seed, key).
+
+    Raises:
+        OrphanError: the pipeline that started this process is gone.
+        MissingFileError: given weights are not there.
+        IntegrityError: they are other bytes than the inputs name, or do not fit the row's network.
+    """
+    launcher = find_launcher()
+    inputs = read_inputs(inputs_path)
+    devices = find_devices(settings)
+    for number, (seed, key) in enumerate(identity.keys.items()):
+        state = training_state(place.state, key)
+        one = with_seed(inputs, seed)
+        trains = one.recipe.weights == TRAINED
+        watcher = monitor(seed, key) if monitor is not None and trains else None
+        if devices.rank == 0:
+            with state.locked():
+                if not state.final.is_dir() and not state.take(place.earlier(key)):
+                    _train(one, identity, key, state, place, settings, devices, watcher)
+                _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
+        elif trains and not state.final.is_dir() and not place.earlier(key):
+            # neither can appear before all processes have trained
+            _fit(one, state, place, settings, devices, None)
+    if devices.rank == 0:
+        write_summary(place.destination, place.summary)
+
+
+def with_seed(inputs: RowInputs, seed: int) -> RowInputs:
+    """The inputs of one of a row's trainings."""
+    train = inputs.recipe.train.model_copy(update={"seed": seed})
+    recipe = inputs.recipe.model_copy(update={"seeds": (seed,), "train": train})
+    return dataclasses.replace(inputs, recipe=recipe)
+
+
+def _train(
+    inputs: RowInputs,
+    identity: TrainingIdentity,
+    key: str,
+    state: TrainingState,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    devices: Devices,
+    monitor: Monitor | None,
+) -> None:
+    started = note_start(state, time.time_ns() // 1_000_000)
+    # of this seed's inputs alone: the row's other seeds are no part of its weights file
+    data = identity.inputs_sha256 if len(identity.keys) == 1 else inputs_sha256(inputs)
+    contract = row_contract(inputs, key=key, data_sha256=data, code_sha256=identity.code_sha256)
+    parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
+    if inputs.recipe.weights == TRAINED:
+        if started["resumed"]:
+            _log.info("%s: training is taken up again", inputs.row)
+        trained = _fit(inputs, state, place, settings, devices, monitor)
+        save_weights(trained.network, parts[WEIGHTS], contract)
+        write_text(parts[HISTORY], history_csv(trained.progress))
+        write_json(parts[VALID], valid_summary(inputs, trained.progress.best_epoch, trained.progress.best_valid))
+        parts[STEPS] = state.folder / STEPS
+        write_text(parts[STEPS], steps_csv(trained.progress))
+    else:
+        given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
+        save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))
+        write_text(parts[HISTORY], HISTORY_HEADER)
+        write_json(parts[VALID], valid_summary(inputs, None, given.metrics))
+    state.finish(parts)
+
+
+def _source(inputs: RowInputs, place: TrainingPlace) -> Path:
+    if place.weights is None or inputs.weights_file is None:
+        raise MissingFileError(
+            f"Row {inputs.row}: expected the weights file {inputs.weights_file}, which the row's inputs name, but "
+            f"rows.{inputs.row}.weights says to train; run `dvc repro`, which resolves the row again."
+        )
+    return place.weights(inputs.weights_file)
+
+
+def _fit(
+    inputs: RowInputs,
+    state: TrainingState,
+    place: TrainingPlace,
+    settings: RuntimeSettings,
+    devices: Devices,
+    monitor: Monitor | None,
+) -> Trained:
+    return fit(
+        inputs,
+        PatchReader(place.archives),
+        settings,
+        devices,
+        checkpoint=state.checkpoint,
+        best=state.best,
+        monitor=monitor,
+    )
+
+
+def valid_summary(inputs: RowInputs, epoch: int | None, metrics: dict[str, float]) -> dict[str, object]:
+    """Content of valid.json: the chosen epoch (null without training) and the figures on valid, percent, by task."""
+    several = len(inputs.recipe.tasks) > 1
+    figures = {
+        task: {name: metrics[f"valid.{task}.{name}" if several else f"valid.{name}"] for name in ("oa", "miou")}
+        for task in inputs.recipe.tasks
+    }
+    return {"epoch": epoch, "valid": figures}
+
+
+def _publish(state: TrainingState, destination: Path, launcher: Launcher) -> None:
+    if not launcher.alive():
+        raise OrphanError(
+            f"Expected the pipeline that started this training to be there still, but it is gone; the result stays in "
+            f"{state.final} and the next `dvc repro` publishes it."
+        )
+    publish(state.final, destination)

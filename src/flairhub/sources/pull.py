@@ -1,0 +1,89 @@
+"""One door to every source of the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Set as AbstractSet
+
+from flairhub.archives.locate import local_folder
+from flairhub.archives.store import Checksums
+from flairhub.config.pipeline import DataParams
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.workspace import Workspace
+from flairhub.errors import DataError
+from flairhub.records.manifest import Manifest
+from flairhub.sources.hub import ENDPOINT, pull_huggingface
+from flairhub.sources.local import local_manifest
+from flairhub.sources.sample import pull_sample
+from flairhub.sources.selection import Selection
+from flairhub.sources.url import pull_url
+
+
+def pull(
+    data: DataParams,
+    workspace: Workspace,
+    settings: RuntimeSettings,
+    *,
+    modalities: AbstractSet[str] | None = None,
+    code: str,
+    progress: bool = False,
+) -> Manifest:
+    """Make sure that the wanted archives are on this machine, and say which bytes they have.
+
+    Args:
+        data: source and domain-years.
+        workspace: its main folder holds the store.
+        settings: its `data` is the folder of the source `local`.
+        modalities: layers that any row needs, inputs and labels; only their archives are fetched and listed, with the
+            cloud mask of a wanted series and the metadata. None: all, which is 750 GB for the source `huggingface`.
+        code: fingerprint of the sample generator's code, for the source `sample`.
+        progress: draw bars.
+
+    Raises:
+        ConfigurationError: a domain-year or modality does not exist, or the source is `local` and no folder is set.
+        MissingFileError: a folder, file or archive does not exist.
+        DataError: what was found is damaged or ambiguous, or nothing that is wanted was found.
+        IntegrityError: bytes differ from a given checksum.
+        DownloadError: a transfer did not succeed.
+    """
+    selection = selection_of(data, modalities)
+    checksums = checksums_of(workspace)
+    manifest = _pull(data, workspace, settings, selection, checksums, code, progress)
+    if not manifest.archives:
+        wanted = ", ".join(sorted(modalities or ())) or "any modality"
+        raise DataError(
+            f"Expected archives of {wanted} in data.source `{data.source}`, but found none; "
+            "correct data.domains or the rows' modalities."
+        )
+    return manifest
+
+
+def selection_of(data: DataParams, modalities: AbstractSet[str] | None) -> Selection:
+    """What parameters and rows want of a source."""
+    domains = None if data.domains is None else frozenset(data.domains)
+    return Selection(domains=domains, modalities=None if modalities is None else frozenset(modalities))
+
+
+def checksums_of(workspace: Workspace) -> Checksums:
+    """The workspace's cache of checksums."""
+    return Checksums(workspace.state / "verified.sqlite")
+
+
+def _pull(
+    data: DataParams,
+    workspace: Workspace,
+    settings: RuntimeSettings,
+    selection: Selection,
+    checksums: Checksums,
+    code: str,
+    progress: bool,
+) -> Manifest:
+    store = workspace.archives / data.source
+    if data.source == "sample":
+        return pull_sample(data.sample, store, selection, checksums, code=code, progress=progress)
+    if data.source == "local":
+        return local_manifest(local_folder(settings), selection, checksums, progress=progress)
+    if data.source == "url":
+        return pull_url(data.url, store, selection, checksums, progress=progress)
+    endpoint = os.environ.get("HF_ENDPOINT") or ENDPOINT
+    return pull_huggingface(data.huggingface, store, selection, checksums, endpoint=endpoint, progress=progress)

@@ -1,0 +1,165 @@
+"""Level 2: inference on some whole regions of the test split repeats the stored confusion of their patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.reader import PatchReader
+from flairhub.catalog.names import parse_patch_id
+from flairhub.compute.devices import find_devices, pin_threads
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.workspace import Workspace
+from flairhub.errors import MissingFileError
+from flairhub.evaluation.robustness import build_robustness
+from flairhub.evaluation.variants import variants_of
+from flairhub.inference.scoring import Scorer, load_network, score_split
+from flairhub.lineage.environment import environment
+from flairhub.records.inputs import RowInputs
+from flairhub.records.manifest import read_manifest
+from flairhub.verify.agreement import KeptMaps, judge
+from flairhub.verify.figures import evaluation_params, scored_tasks
+from flairhub.verify.files import read_document, read_tables
+from flairhub.verify.findings import NotRunError, Outcome, differences
+from flairhub.verify.row import Subject, require_weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Which regions are inferred again, and what counts as agreement."""
+
+    rois: int
+    """Regions of interest per row; 0: all."""
+    seed: int
+    """Seed of their choice."""
+    agreement: float
+    """Share of pixels, 0..1, that must agree on another class of device."""
+
+
+def repeat_inference(
+    subject: Subject, seed: int, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings
+) -> Outcome:
+    """Infer some regions again.
+
+    Args:
+        subject: the row.
+        seed: which of the row's trainings.
+        sampling: which regions.
+        workspace: where the archives lie.
+        settings: device.
+
+    Raises:
+        NotRunError: weights or archives are not on this disk.
+    """
+    files, inputs = subject.seeds[seed], subject.evidence["inputs"]
+    weights = require_weights(subject, files)
+    folder = archives(subject.root, inputs, workspace, settings)
+    chosen = choose_regions(inputs, sampling)
+    part = only_regions(inputs, chosen)
+    # In the stored batches: a batch never crosses a region, so those of a region do not depend on the others.
+    evaluation = evaluation_params(subject)
+    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
+    devices = find_devices(quiet)
+    pin_threads(inputs.recipe.train.threads)
+    network = load_network(part, weights).to(devices.device)
+    maps = KeptMaps(subject, files)
+    again = score_split(part, network, PatchReader(folder), quiet, evaluation, on_prediction=maps.compare)
+    stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
+    changed = other_environment(
+        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+    )
+    outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+    return outcome if changed else maps.added_to(outcome)
+
+
+def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings) -> Outcome:
+    """Test the row with less input again: on all regions, for `robustness.json` holds sums over them.
+
+    Raises:
+        NotRunError: weights or archives are not on this disk.
+    """
+    inputs, evaluation = subject.evidence["inputs"], evaluation_params(subject)
+    variants = variants_of(inputs.recipe, evaluation.robustness)
+    if sampling.rois:
+        return Outcome(
+            detail="figures with less input are sums over all regions: only --rois 0 repeats them", applies=False
+        )
+    weights = require_weights(subject, subject.files)
+    folder = archives(subject.root, inputs, workspace, settings)
+    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
+    devices = find_devices(quiet)
+    pin_threads(inputs.recipe.train.threads)
+    changed = other_environment(
+        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+    )
+    if changed:
+        raise NotRunError(f"figures with less input are compared exactly, which {', '.join(changed)} does not promise")
+    network = load_network(inputs, weights).to(devices.device)
+    scorer = Scorer(inputs, PatchReader(folder), quiet, evaluation)
+    tables = {variant.name: scorer(network, variant=variant) for variant in variants.tests}
+    own = scored_tasks(inputs, subject.evidence["confusion"])
+    again = build_robustness(subject.row, own, variants, tables, evaluation)
+    return Outcome(
+        detail=f"{len(tables)} tests with less input give robustness.json exactly",
+        mismatches=list(differences(again, subject.evidence["robustness"], subject.name(subject.files.robustness))),
+    )
+
+
+def one_device(settings: RuntimeSettings) -> RuntimeSettings:
+    """The settings with this process alone: nobody joins the shares of several."""
+    return settings.model_copy(update={"devices": 1, "num_nodes": 1})
+
+
+def choose_regions(inputs: RowInputs, sampling: Sampling) -> tuple[str, ...]:
+    """Seeded choice of regions of the test split, sorted."""
+    known = sorted({parse_patch_id(entry.patch_id).roi_key for entry in inputs.splits["test"]})
+    if sampling.rois == 0 or sampling.rois >= len(known):
+        return tuple(known)
+    drawn = np.random.default_rng(sampling.seed).choice(len(known), size=sampling.rois, replace=False)
+    return tuple(known[i] for i in sorted(drawn))
+
+
+def only_regions(inputs: RowInputs, regions: Sequence[str]) -> RowInputs:
+    """The inputs with a test split of these regions only."""
+    kept = tuple(e for e in inputs.splits["test"] if parse_patch_id(e.patch_id).roi_key in regions)
+    return replace(inputs, splits={**inputs.splits, "test": kept})
+
+
+def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: RuntimeSettings) -> Path:
+    """Folder of the archives that a row reads.
+
+    Raises:
+        NotRunError: the manifest or an archive is not on this disk.
+    """
+    hint = "`dvc repro -f pull` fetches or draws them"
+    path = root / "data" / "manifest.json"
+    if not path.is_file():
+        raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")
+    read_document(path)
+    try:
+        folder = archive_folder(read_manifest(path).source, workspace, settings)
+    except MissingFileError as error:
+        raise NotRunError(str(error)) from None
+    absent = [n for n in inputs.archives if not ((folder / f"{n}.zip").is_file() or (folder / n).is_dir())]
+    if absent:
+        raise NotRunError(f"{len(absent)} archives that the row reads are not on this disk, e.g. {absent[0]}; {hint}")
+    return folder
+
+
+def other_environment(noted: Mapping[str, Any], device_class: str, threads: int) -> tuple[str, ...]:
+    """What differs between the receipt's environment and this one, of what can change last bits."""
+    here = environment(device_class, threads)
+    fields = ("device_class", "machine", "threads")
+    changes = [f"{name} {noted.get(name)} -> {here[name]}" for name in fields if noted.get(name) != here[name]]
+    libraries = noted.get("libraries", {})
+    changes += [
+        f"torch {libraries.get('torch')} -> {now}"
+        for now in [here["libraries"]["torch"]]
+        if libraries.get("torch") != now
+    ]
+    return tuple(changes)

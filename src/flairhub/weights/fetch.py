@@ -1,0 +1,67 @@
+"""Fetching the weights files that IGN published, one repository of the Hub per file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flairhub.catalog.released import ReleasedWeights, released_for_row
+from flairhub.config.workspace import Workspace
+from flairhub.errors import MissingFileError
+from flairhub.sources.download import Patience, download
+from flairhub.sources.hub import ENDPOINT
+from flairhub.weights.locate import weights_folder
+
+OWNER = "IGNF"
+"""Organisation on the Hub that holds the repositories."""
+
+
+def released_name(entry: ReleasedWeights) -> str:
+    """Name of a published file with its suffix."""
+    return f"{entry.file.value}.safetensors"
+
+
+def released_address(entry: ReleasedWeights, endpoint: str = ENDPOINT) -> str:
+    """Download address of a published file."""
+    return f"{endpoint.rstrip('/')}/{OWNER}/{entry.file.value}/resolve/main/{released_name(entry)}"
+
+
+def fetch_released(
+    row: str,
+    workspace: Workspace,
+    *,
+    endpoint: str | None = None,
+    progress: bool = False,
+    patience: Patience | None = None,
+) -> Path:
+    """Make sure that the published file of a row lies in `data/archives/weights`; one that is there is never fetched.
+
+    Args:
+        row: identifier of the row.
+        workspace: its main folder holds the store.
+        endpoint: address of the Hub; None: the environment variable HF_ENDPOINT, else the Hub itself.
+        progress: draw a bar.
+        patience: of the transfer.
+
+    Returns:
+        The file. Its checksum is the caller's to note: nobody has published one, unless the catalog has it.
+
+    Raises:
+        ConfigurationError: no file is published for the row; the message lists the rows that have one.
+        MissingFileError: the file is neither here nor on the server.
+        DownloadError: the transfer did not succeed.
+        IntegrityError: it has another checksum than the catalog's.
+    """
+    entry = released_for_row(row)
+    target = weights_folder(workspace) / released_name(entry)
+    if target.is_file() and entry.sha256 is None:
+        return target
+    address = released_address(entry, endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT)
+    try:
+        download(address, target, sha256=entry.sha256, progress=progress, patience=patience)
+    except MissingFileError as error:
+        raise MissingFileError(
+            f"Row {row}: expected the published weights at {target} or at {address}, but found neither; put the file "
+            f"there, or give its path in rows.{row}.weights."
+        ) from error
+    return target

@@ -1,0 +1,64 @@
+"""The contract that a trained row's weights carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.config.channels import network_channels
+from flairhub.records.classes import row_scored, row_taxonomies
+from flairhub.records.inputs import RowInputs
+from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
+
+
+def row_contract(inputs: RowInputs, *, key: str, data_sha256: str, code_sha256: str) -> WeightsContract:
+    """What whoever uses the weights has to know.
+
+    Args:
+        inputs: inputs of the row.
+        key: key of the training.
+        data_sha256: checksum of the inputs file.
+        code_sha256: fingerprint of the training code.
+    """
+    scored = row_scored(inputs)
+    return WeightsContract(
+        row=inputs.row,
+        row_key=key,
+        modalities={name: _modality(inputs, name) for name in inputs.recipe.modalities},
+        tasks={
+            task: TaskContract(level=found.level, classes=found.classes, scored=scored[task])
+            for task, found in row_taxonomies(inputs).items()
+        },
+        ref_date=inputs.recipe.model.ref_date,
+        model=_without_local_paths(inputs.recipe.model.model_dump(mode="json")),
+        preprocessing=inputs.recipe.preprocessing.model_dump(mode="json"),
+        data_sha256=data_sha256,
+        code_sha256=code_sha256,
+    )
+
+
+def _modality(inputs: RowInputs, name: str) -> ModalityContract:
+    bands = network_channels(inputs.recipe)[name]
+    normalisation = inputs.recipe.normalisation[name]
+    moments = inputs.statistics.get(name)
+    height, width = inputs.sizes[name]
+    return ModalityContract(
+        bands=bands,
+        dtype=MODALITIES[name].dtype,
+        unit=MODALITIES[name].unit,
+        gsd_m=inputs.gsd_m[name],
+        height=height,
+        width=width,
+        normalisation=normalisation.type,
+        means=None if moments is None else tuple(moments[band].mean for band in bands),
+        stds=None if moments is None else tuple(moments[band].std for band in bands),
+        scale=normalisation.scale,
+    )
+
+
+def _without_local_paths(model: dict[str, object]) -> dict[str, object]:
+    """The name of a file of encoder weights instead of its path on one machine."""
+    mono = model.get("mono")
+    if isinstance(mono, dict) and mono.get("encoder_weights") not in {None, "imagenet"}:
+        return {**model, "mono": {**mono, "encoder_weights": Path(str(mono["encoder_weights"])).name}}
+    return model

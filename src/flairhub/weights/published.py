@@ -1,0 +1,62 @@
+"""The published checkpoints: the network of each, and the contract that their files do not carry."""
+
+from __future__ import annotations
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.released import ReleasedWeights
+from flairhub.catalog.taxonomies import taxonomy
+from flairhub.models.published import PUBLISHED_ARCH, published_model
+from flairhub.models.spec import InputSpec, NetworkSpec
+from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
+
+
+def released_spec(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) -> NetworkSpec:
+    """The network of a published weights file.
+
+    Args:
+        weights: the file's contract.
+        auxiliary: modalities whose auxiliary decoders the file holds; `auxiliary_of` reads them from its keys.
+    """
+    return NetworkSpec(
+        tasks={weights.task: taxonomy(weights.task, weights.level).num_classes},
+        inputs={
+            item.modality: InputSpec(
+                channels=len(item.bands.value), height=item.size_px.value, width=item.size_px.value
+            )
+            for item in weights.inputs
+        },
+        model=published_model(weights.arch.value or PUBLISHED_ARCH),
+        auxiliary=auxiliary,
+    )
+
+
+def released_contract(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = ()) -> WeightsContract:
+    """The contract of a published file in the form our own files carry; hashes are empty, nobody recorded them."""
+    inputs = {}
+    for item in weights.inputs:
+        modality, statistics = MODALITIES[item.modality], item.statistics.value
+        bands = item.bands.value
+        inputs[item.modality] = ModalityContract(
+            bands=bands,
+            dtype=modality.dtype,
+            unit=modality.unit,
+            gsd_m=modality.gsd_m,
+            height=item.size_px.value,
+            width=item.size_px.value,
+            normalisation="without" if statistics is None else "custom",
+            means=None if statistics is None else tuple(statistics[band].mean for band in bands),
+            stds=None if statistics is None else tuple(statistics[band].std for band in bands),
+        )
+    found = taxonomy(weights.task, weights.level)
+    spec = released_spec(weights, auxiliary=auxiliary)
+    return WeightsContract(
+        row=weights.row,
+        row_key="",
+        modalities=inputs,
+        tasks={weights.task: TaskContract(level=weights.level, classes=found.classes, scored=found.scored)},
+        ref_date=weights.ref_date.value,
+        model=spec.model.model_dump(mode="json"),
+        auxiliary=auxiliary,
+        data_sha256="",
+        code_sha256="",
+    )

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from flairhub.lineage.dvc import cached_training, dvc_cache
+
+
+def stored(cache: Path, content: bytes, suffix: str = "") -> str:
+    md5 = hashlib.md5(content).hexdigest() + suffix
+    path = cache / "files" / "md5" / md5[:2] / md5[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return md5
+
+
+def weights(key: str) -> bytes:
+    return save({"a": torch.zeros(2)}, metadata={"row_key": key})
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> dict[str, Any]:
+    """dvc.lock of a row with two seeds, and the cache in `tmp_path`."""
+    parts = {
+        "model.safetensors": weights("first"),
+        "valid.json": b"1",
+        "seed-7/model.safetensors": weights("second"),
+        "seed-7/valid.json": b"2",
+    }
+    listing = [{"md5": stored(tmp_path, content), "relpath": name} for name, content in parts.items()]
+    folder = stored(tmp_path, json.dumps(listing).encode(), ".dir")
+    return {"train@X": {"outs": [{"path": "reports/training/X"}, {"path": "models/X", "md5": folder}]}}
+
+
+@pytest.mark.parametrize(("key", "valid"), [("first", b"1"), ("second", b"2")])
+def test_the_files_of_the_training_with_that_key(tmp_path, stages, key, valid):
+    found = cached_training(stages, "X", key, tmp_path)
+    assert found.keys() == {"model.safetensors", "valid.json"}
+    assert found["model.safetensors"].read_bytes() == weights(key)
+    assert found["valid.json"].read_bytes() == valid
+
+
+def test_other_keys_and_rows_have_none(tmp_path, stages):
+    assert cached_training(stages, "X", "third", tmp_path) == {}
+    assert cached_training(stages, "Y", "first", tmp_path) == {}
+    assert cached_training({}, "X", "first", tmp_path) == {}
+
+
+def test_a_cache_that_lost_or_damaged_a_file_gives_nothing(tmp_path, stages):
+    path = cached_training(stages, "X", "first", tmp_path)["valid.json"]
+    path.write_bytes(b"3")
+    assert cached_training(stages, "X", "first", tmp_path) == {}
+    path.unlink()
+    assert cached_training(stages, "X", "first", tmp_path) == {}
+    assert cached_training(stages, "X", "second", tmp_path) != {}
+    assert cached_training(stages, "X", "first", tmp_path / "elsewhere") == {}
+
+
+def test_the_cache_lies_where_dvc_is_told(tmp_path):
+    assert dvc_cache(tmp_path) == tmp_path / ".dvc" / "cache"
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n[cache]\n    dir = ../shared\n")
+    assert dvc_cache(tmp_path) == tmp_path / ".dvc" / ".." / "shared"
+    (tmp_path / ".dvc" / "config.local").write_text("[cache]\n    dir = /far/%away\n")
+    assert dvc_cache(tmp_path) == Path("/far/%away")

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.names import archive_of, parse_patch_id
+from flairhub.catalog.statistics import published_statistics
+from flairhub.config.reader import parse_params
+from flairhub.config.yaml_file import read_yaml
+from flairhub.errors import ConfigurationError, DataError
+from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.rows.resolve import Facts, resolve_row
+
+PROFILE = Path(__file__).parents[2] / "profiles" / "sample.yaml"
+LAYERS = ("AERIAL_RGBI", "DEM_ELEV", "SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
+SPLITS = {
+    "train": tuple(f"D901-2020_AA-S1-{k}_1-1" for k in range(1, 5)),
+    "valid": ("D901-2020_AA-S1-5_1-1",),
+    "test": ("D902-2020_AA-S1-1_1-1", "D902-2020_AA-S1-1_1-2"),
+}
+
+
+def layer_table(layer, patches):
+    size = 10 if MODALITIES[layer].is_series else 64
+    counts = [np.bincount([k % 3], minlength=256) for k in range(len(patches))]
+    return pd.DataFrame(
+        {
+            "crc32": [1000 * LAYERS.index(layer) + k for k in range(len(patches))],
+            "height": size,
+            "width": size,
+            "left": 0.0,
+            "right": 102.4,
+            "num_dates": 2 if MODALITIES[layer].is_series else 0,
+            "rejected_dates": [np.array([], dtype=np.int16)] * len(patches),
+            "label_counts": counts,
+        },
+        index=pd.Index(patches, name="patch_id"),
+    )
+
+
+@pytest.fixture
+def facts():
+    patches = sorted(patch for split in SPLITS.values() for patch in split)
+    archives = {archive_of(parse_patch_id(patch), layer): f"sha-{layer}" for patch in patches for layer in LAYERS}
+    return Facts(
+        patches={layer: layer_table(layer, patches) for layer in LAYERS},
+        splits={split: tuple(sorted(each)) for split, each in SPLITS.items()},
+        calendars={"SENTINEL2_TS": dict.fromkeys(patches, ("20200101", "20200601"))},
+        archives=archives,
+    )
+
+
+def params(**rows):
+    values = read_yaml(PROFILE)
+    values["rows"] = {
+        "A": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"]},
+        "S": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["SENTINEL2_TS"]},
+    } | rows
+    return parse_params(values, "params.yaml")
+
+
+def computed(modality, patches):
+    """Statistics that tell over which patches they were taken."""
+    bands = (*MODALITIES[modality].bands, "HEIGHT")
+    return {band: BandStatistics(mean=float(len(patches)), std=1.0 + n) for n, band in enumerate(bands)}
+
+
+def written(inputs, tmp_path):
+    write_inputs(tmp_path / "inputs.json", inputs)
+    return (tmp_path / "inputs.json").read_bytes()
+
+
+def test_a_row_reads_its_layers_and_nothing_else(facts):
+    inputs, resolution = resolve_row(params(), "A", facts, computed)
+    assert inputs.layers == ("AERIAL_RGBI", "AERIAL_LABEL-COSIA")
+    assert set(inputs.splits["train"][0].crc32) == {"AERIAL_RGBI", "AERIAL_LABEL-COSIA"}
+    assert inputs.sizes == {"AERIAL_RGBI": (64, 64), "AERIAL_LABEL-COSIA": (64, 64)}
+    assert inputs.gsd_m == {"AERIAL_RGBI": 1.6}
+    assert set(inputs.statistics["AERIAL_RGBI"]) == {"NIR", "R", "G"}
+    assert inputs.statistics["AERIAL_RGBI"]["NIR"].mean == 4.0
+    wanted = {f"{domain}_{layer}" for domain in ("D901-2020", "D902-2020") for layer in inputs.layers}
+    assert set(inputs.archives) == wanted
+    assert resolution.used == {"train": 4, "valid": 1, "test": 2}
+
+
+def test_a_domain_that_lacks_a_layer_of_the_row_leaves_its_inputs_untouched(facts, tmp_path):
+    before = written(resolve_row(params(), "A", facts, computed)[0], tmp_path)
+    extra = "D903-2020_AA-S1-1_1-1"
+    table = pd.concat([facts.patches["SENTINEL2_TS"], layer_table("SENTINEL2_TS", [extra])]).sort_index()
+    more = dataclasses.replace(
+        facts,
+        patches=facts.patches | {"SENTINEL2_TS": table},
+        splits=facts.splits | {"train": (*facts.splits["train"], extra)},
+    )
+    inputs, resolution = resolve_row(params(), "A", more, computed)
+    assert written(inputs, tmp_path) == before
+    assert resolution.left_out["train"] == 1
+
+
+def test_a_patch_without_an_accepted_layer_is_left_out_and_counted(facts):
+    table = facts.patches["AERIAL_RGBI"].drop(index="D902-2020_AA-S1-1_1-2")
+    fewer = dataclasses.replace(facts, patches=facts.patches | {"AERIAL_RGBI": table})
+    inputs, resolution = resolve_row(params(), "A", fewer, computed)
+    assert [entry.patch_id for entry in inputs.splits["test"]] == ["D902-2020_AA-S1-1_1-1"]
+    assert resolution.left_out == {"train": 0, "valid": 0, "test": 1}
+
+
+def test_dates_rejected_in_the_series_or_in_its_mask_are_rejected(facts):
+    patch = "D901-2020_AA-S1-1_1-1"
+    for layer, date in (("SENTINEL2_TS", 1), ("SENTINEL2_MSK-SC", 0)):
+        table = facts.patches[layer]
+        table["rejected_dates"] = [np.array([date] * (name == patch), dtype=np.int16) for name in table.index]
+    inputs, _ = resolve_row(params(), "S", facts, computed)
+    assert inputs.splits["train"][0].rejected_dates == {"SENTINEL2_TS": (0, 1)}
+    assert inputs.splits["train"][1].rejected_dates == {"SENTINEL2_TS": ()}
+    assert inputs.splits["train"][0].dates == {"SENTINEL2_TS": ("20200101", "20200601")}
+
+
+def test_domains_of_a_row(facts):
+    chosen = params(B={"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"], "domains": ["D901-2020"]})
+    with pytest.raises(DataError, match="test patches"):
+        resolve_row(chosen, "B", facts, computed)
+    wrong = params(B={"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"], "domains": ["D901-2021"]})
+    with pytest.raises(ConfigurationError, match="did you mean 'D901-2020'"):
+        resolve_row(wrong, "B", facts, computed)
+
+
+def test_sizes_that_differ_are_named(facts):
+    facts.patches["AERIAL_RGBI"].loc["D902-2020_AA-S1-1_1-2", "height"] = 32
+    with pytest.raises(DataError, match="one size of AERIAL_RGBI"):
+        resolve_row(params(), "A", facts, computed)
+
+
+@pytest.mark.parametrize("source", ["reference", "paper"])
+def test_published_statistics_go_by_band_name(facts, source):
+    chosen = params(
+        B={
+            "tasks": ["AERIAL_LABEL-COSIA"],
+            "modalities": ["AERIAL_RGBI"],
+            "normalisation": {"AERIAL_RGBI": {"statistics": source}},
+        }
+    )
+    inputs, _ = resolve_row(chosen, "B", facts, computed)
+    wanted = published_statistics("AERIAL_RGBI", source)
+    assert {band: (m.mean, m.std) for band, m in inputs.statistics["AERIAL_RGBI"].items()} == {
+        band: (wanted[band].mean, wanted[band].std) for band in ("NIR", "R", "G")
+    }
+
+
+def test_statistics_that_do_not_exist_are_an_error(facts):
+    chosen = params(
+        B={
+            "tasks": ["AERIAL_LABEL-COSIA"],
+            "modalities": ["SENTINEL2_TS"],
+            "normalisation": {"SENTINEL2_TS": {"statistics": "reference"}},
+        }
+    )
+    with pytest.raises(ConfigurationError, match="reference"):
+        resolve_row(chosen, "B", facts, computed)
+
+
+def test_class_balanced_weights_follow_the_rarity_of_classes(facts):
+    chosen = params(
+        B={
+            "tasks": ["AERIAL_LABEL-COSIA"],
+            "modalities": ["AERIAL_RGBI"],
+            "train": {"sampling": "class_balanced"},
+        }
+    )
+    inputs, _ = resolve_row(chosen, "B", facts, computed)
+    # train patches are the first four of the sorted list: classes 0, 1, 2, 0
+    assert inputs.train_weights == pytest.approx((1 / 6, 1 / 3, 1 / 3, 1 / 6))

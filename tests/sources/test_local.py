@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from flairhub.archives.folder import find_root, list_archives
+from flairhub.archives.store import Checksums, sha256_of
+from flairhub.errors import ConfigurationError, DataError, MissingFileError
+from flairhub.sources.local import check, local_manifest
+from flairhub.sources.selection import Selection
+
+AERIAL, LABEL = "D012-2019_AERIAL_RGBI", "D012-2019_AERIAL_LABEL-COSIA"
+
+
+@pytest.fixture
+def folder(tmp_path, store_archive):
+    root = tmp_path / "hub"
+    store_archive(root, AERIAL, {f"{AERIAL}/x": b"1"})
+    store_archive(root, LABEL, {f"{LABEL}/x": b"2"}, extracted=True)
+    store_archive(root, "GLOBAL_ALL_MTD", {"GLOBAL_ALL_MTD/x": b"3"})
+    (root / "README.md").write_text("x")
+    (root / "notes").mkdir()
+    (root / "other.zip").write_text("x")
+    return root
+
+
+def test_zips_and_folders_are_found_and_the_rest_ignored(folder):
+    assert list_archives(folder) == (LABEL, AERIAL, "GLOBAL_ALL_MTD")
+
+
+def test_the_toy_layout_has_one_root_folder(folder):
+    assert find_root(folder) == folder
+    assert find_root(folder.parent) == folder
+
+
+def test_no_or_several_roots_are_refused(tmp_path, folder, store_archive):
+    with pytest.raises(MissingFileError, match="there is none"):
+        find_root(tmp_path / "nowhere")
+    with pytest.raises(MissingFileError, match="found none"):
+        find_root(folder / "notes")
+    store_archive(tmp_path / "second", AERIAL, {"x": b""})
+    with pytest.raises(DataError, match=r"several \(hub, second\)"):
+        find_root(tmp_path)
+
+
+def test_the_manifest_says_bytes_not_places(folder, tmp_path):
+    manifest = local_manifest(folder.parent, Selection(), Checksums(tmp_path / "v.sqlite"))
+    assert manifest.source == {"kind": "local"}
+    assert [(e.name, e.kind) for e in manifest.archives] == [
+        (LABEL, "folder"),
+        (AERIAL, "zip"),
+        ("GLOBAL_ALL_MTD", "zip"),
+    ]
+    assert manifest.find(AERIAL).sha256 == sha256_of(folder / f"{AERIAL}.zip")
+
+
+def test_a_wanted_domain_must_be_there(folder, tmp_path):
+    selection = Selection(domains=frozenset({"D012-2018"}))
+    with pytest.raises(ConfigurationError, match="did you mean 'D012-2019'"):
+        local_manifest(folder, selection, Checksums(tmp_path / "v.sqlite"))
+
+
+def test_an_archive_twice_is_refused(folder, store_archive):
+    store_archive(folder, AERIAL, {f"{AERIAL}/x": b"1"}, extracted=True)
+    with pytest.raises(DataError, match="remove one of them"):
+        list_archives(folder)
+
+
+def test_check_tells_missing_new_and_changed_apart(folder, tmp_path, store_archive):
+    checksums = Checksums(tmp_path / "v.sqlite")
+    manifest = local_manifest(folder, Selection(), checksums)
+    assert check(manifest, folder).clean
+    (folder / "GLOBAL_ALL_MTD.zip").unlink()
+    store_archive(folder, "D013-2020_DEM_ELEV", {"x": b""})
+    before = (folder / f"{AERIAL}.zip").stat()
+    store_archive(folder, AERIAL, {f"{AERIAL}/x": b"9"})
+    os.utime(folder / f"{AERIAL}.zip", ns=(before.st_atime_ns, before.st_mtime_ns))  # hidden from every stamp
+    report = check(manifest, folder)
+    assert not report.clean
+    assert (report.missing, report.new) == (("GLOBAL_ALL_MTD",), ("D013-2020_DEM_ELEV",))
+    assert (report.changed, report.unchanged) == ((AERIAL,), (LABEL,))
+    only = check(manifest, folder, checksums=checksums, selection=Selection(domains=frozenset({"D012-2019"})))
+    assert only.new == ()
+
+
+def test_a_file_added_to_an_extracted_archive_is_a_change(folder, tmp_path):
+    manifest = local_manifest(folder, Selection(), Checksums(tmp_path / "v.sqlite"))
+    (folder / LABEL / "y").write_text("")
+    assert check(manifest, folder).changed == (LABEL,)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flairhub.archives.locate import archive_folder
+from flairhub.archives.reader import PatchReader
+from flairhub.config.base import build
+from flairhub.config.pipeline import DataParams
+from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.workspace import Workspace
+from flairhub.errors import ConfigurationError, DataError, MissingFileError
+from flairhub.records.manifest import write_manifest
+from flairhub.sources.pull import pull
+
+
+def params(source: str = "local", domains: list[str] | None = None) -> DataParams:
+    sample = {
+        "seed": 1,
+        "train_domains": 1,
+        "test_domains": 1,
+        "rois_per_domain": 1,
+        "patches_per_roi": 1,
+        "valid_share": 0.5,
+        "aerial_px": 32,
+        "dates": 4,
+    }
+    values = {
+        "source": source,
+        "domains": domains,
+        "modalities": None,
+        "sample": sample,
+        "url": {"address": "http://x/y", "sha256": None},
+        "huggingface": {"repo": "a/b", "revision": "c"},
+    }
+    return build(DataParams, values, "test")
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return Workspace(root=tmp_path, main=tmp_path)
+
+
+def test_the_real_example_is_a_local_source(treesat, workspace):
+    settings = RuntimeSettings(data=treesat)
+    manifest = pull(params(), workspace, settings, modalities={"AERIAL_RGBI", "SENTINEL2_TS"}, code="")
+    assert len(manifest.archives) == 4 * 3 + 1
+    folder = archive_folder(manifest.source, workspace, settings)
+    assert PatchReader(folder).members(manifest.names[0])
+    assert (workspace.state / "verified.sqlite").is_file()
+
+
+def test_no_local_path_reaches_the_manifest(treesat, workspace, tmp_path):
+    manifest = pull(params(), workspace, RuntimeSettings(data=treesat), code="")
+    write_manifest(tmp_path / "m.json", manifest)
+    assert str(treesat) not in (tmp_path / "m.json").read_text()
+
+
+def test_domains_narrow_the_manifest(treesat, workspace):
+    settings = RuntimeSettings(data=treesat)
+    manifest = pull(params(domains=["D911-2020"]), workspace, settings, code="")
+    assert {name.split("_")[0] for name in manifest.names} == {"D911-2020", "GLOBAL"}
+
+
+def test_a_local_source_needs_a_folder(workspace):
+    with pytest.raises(ConfigurationError, match="flairhub use local --data PATH"):
+        pull(params(), workspace, RuntimeSettings(), code="")
+
+
+def test_nothing_wanted_is_an_error(tmp_path, workspace, store_archive):
+    store_archive(tmp_path / "d", "D001-2020_SPOT_RGBI", {"x": b""})
+    settings = RuntimeSettings(data=tmp_path / "d")
+    with pytest.raises(DataError, match=r"Expected archives of DEM_ELEV in data\.source `local`"):
+        pull(params(), workspace, settings, modalities={"DEM_ELEV"}, code="")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"kind": "sample", "key": "ab12"}, "data/archives/sample/ab12"),
+        ({"kind": "url", "sha256": "0123456789abcdef"}, "data/archives/url/0123456789ab"),
+        ({"kind": "huggingface"}, "data/archives/huggingface"),
+    ],
+)
+def test_stores_lie_in_the_main_workspace(tmp_path, source, expected):
+    workspace = Workspace(root=tmp_path / "copy", main=tmp_path)
+    assert archive_folder(source, workspace, RuntimeSettings()) == tmp_path / expected
+
+
+@pytest.mark.parametrize("source", [{"kind": "ftp"}, {}, {"kind": "sample"}, {"kind": "sample", "key": "../x"}])
+def test_an_unknown_source_is_refused(workspace, source):
+    with pytest.raises(DataError, match="pull the data again"):
+        archive_folder(source, workspace, RuntimeSettings())
+
+
+def test_a_vanished_local_folder_is_named(workspace):
+    with pytest.raises(MissingFileError, match="/nowhere"):
+        archive_folder({"kind": "local"}, workspace, RuntimeSettings(data=Path("/nowhere")))
