@@ -1,4 +1,4 @@
-"""benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md,html}, its pictures, reports/index.html.
+"""benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md}, its pictures, reports/index.html.
 
 Afterwards MLflow is brought up to date - it is a view: if it cannot be reached the table stands all the same, and
 `flairhub track` does it later - and resume states of trainings that DVC has noted are deleted.

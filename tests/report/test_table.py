@@ -5,7 +5,6 @@ import dataclasses
 import io
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from flairhub.evaluation.intervals import Interval
 from flairhub.evaluation.metrics import score
 from flairhub.report.build import write_table
 from flairhub.report.comparisons import compare_table
-from flairhub.report.html import render_html
 from flairhub.report.results import HASHES, RowResult, published_figures
 from flairhub.report.table import Table, build_table
 from flairhub.report.text import TERMINAL_WIDTH, render_csv, render_markdown
@@ -87,7 +85,6 @@ def test_two_tasks_make_two_lines(make_result: MakeResult) -> None:
     table = build_table([both], ["LC-A"])
     assert [(line["row"], line["task"]) for line in _read(table)] == [("LC-A", COSIA), ("LC-A", LPIS)]
     assert [section.title for section in table.sections] == ["Land cover (COSIA)", "Crops (LPIS level 1)"]
-    assert "1 row, profile smoke" in render_html(table)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "sample", "Full"])
@@ -99,7 +96,7 @@ def test_published_figures_never_stand_beside_others(make_result: MakeResult, pr
     table = build_table([result], ["LC-A"])
     line = _read(table)[0]
     assert [line[k] for k in line if k.startswith("published")] == [""] * 5
-    for text in (render_markdown(table), render_terminal(table), render_html(table)):
+    for text in (render_markdown(table), render_terminal(table)):
         assert "64.1" not in text
         assert re.search(r"published (OA|mIoU)", text, re.IGNORECASE) is None
         assert f"Profile {profile}: these figures come from other data" in text.replace("\n  ", " ")
@@ -224,64 +221,13 @@ def test_terminal_rendering_of_a_written_table_is_the_same(tmp_path: Path, full_
         render_terminal(path)
 
 
-class _Page(HTMLParser):
-    """Collects what the page loads, its text, and whether tags are balanced."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack: list[str] = []
-        self.loads: list[str] = []
-        self.cells: list[list[str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [f"{tag} {k}={v}" for k, v in attrs if k in {"src", "href"}]
-        if tag == "tr":
-            self.cells.append([])
-        if tag not in {"meta", "line", "circle"}:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if {"td", "th"} & set(self.stack) and data.strip():
-            self.cells[-1].append(data.strip())
-
-
-def test_page_is_self_contained_and_complete(smoke_table: Table) -> None:
-    text = render_html(smoke_table)
-    page = _Page()
-    page.feed(text)
-    assert page.stack == []
-    assert page.loads == []
-    assert "http" not in text
-    assert '<meta name="viewport"' in text
-    for row in ROWS:
-        assert sum(cells[:1] == [row] for cells in page.cells) == 2  # figures and classes
-    building = next(cells for cells in page.cells if "brushwood" in cells)
-    assert building[1:] == list(smoke_table.sections[0].lines[0].task.classes)
-    widths = {len(cells) for cells in page.cells if cells[:1] == ["LC-A"]}
-    assert 16 in widths
-
-
-def test_page_escapes_what_comes_from_outside(make_result: MakeResult) -> None:
-    evil = dataclasses.replace(make_result("LC-A"), row="<script>alert(1)</script>", profile='"><b>')
-    text = render_html(build_table([evil], [evil.row]))
-    assert "<script>alert" not in text
-    assert "&lt;script&gt;alert(1)" in text
-    assert "<b>" not in text
-
-
 def test_same_results_same_bytes_in_any_order(
     tmp_path: Path, smoke_results: list[RowResult], confusions: Confusions, benchmark_params: EvaluateParams
 ) -> None:
     comparisons = compare_table(smoke_results, confusions, benchmark_params)
     first = write_table(tmp_path / "a", build_table(smoke_results, ROWS, comparisons))
     second = write_table(tmp_path / "b", build_table(smoke_results[::-1], ROWS, comparisons))
-    assert [path.name for path in first] == ["benchmark.csv", "benchmark.md", "benchmark.html"]
+    assert [path.name for path in first] == ["benchmark.csv", "benchmark.md"]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
@@ -290,8 +236,7 @@ def test_undefined_figures_print_as_dashes(make_result: MakeResult) -> None:
     task = dataclasses.replace(result.tasks[0], oa=None, miou=None, miou_absent_left_out=None, iou=(None,) * 15)
     table = build_table([dataclasses.replace(result, tasks=(task,))], ["LC-A"])
     assert (_read(table)[0]["oa"], _read(table)[0]["miou"]) == ("", "")
-    assert "nan" not in render_html(table).lower().replace("isnan", "")
-    assert "None" not in render_html(table) + render_markdown(table) + render_terminal(table) + render_csv(table)
+    assert "None" not in render_markdown(table) + render_terminal(table) + render_csv(table)
 
 
 def test_details_of_another_format_are_refused() -> None:
@@ -335,7 +280,6 @@ def test_several_seeds_show_their_spread_in_every_rendering(make_result: MakeRes
     assert [first[name] for name in list(first)[-5:]] == ["3", "77.2500", "0.5000", "61.5000", "1.1250"]
     assert [second[name] for name in list(second)[-5:]] == [""] * 5
     assert "| 77.25 \u00b1 0.50 (3) | 61.50 \u00b1 1.12 (3) |" in render_markdown(table)
-    assert "1 2 3: mIoU 61.50 \u00b1 1.12 (3)" in render_html(table)
     caption = " ".join(table.caption)
     assert "Seeds (LC-A): mean" in caption
     assert "do not cover the random seed" in caption

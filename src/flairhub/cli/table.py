@@ -23,7 +23,7 @@ def run(_: argparse.Namespace) -> int:
     if not CSV.is_file():
         raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
     print(render_terminal(CSV))
-    print("\nreports/benchmark.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
+    print("\nreports/index.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
     return 0
 
 

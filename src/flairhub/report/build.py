@@ -35,7 +35,7 @@ def build_report(params: Params, root: Path = Path()) -> Table:
 
 
 def write_report(params: Params, folder: Path, root: Path = Path()) -> Table:
-    """Write the table (`benchmark.csv`, `.md`, `.html`), its pictures (`figures/`), and the tests with less input."""
+    """Write the table (`benchmark.csv`, `.md`), its pictures (`figures/`), and the tests with less input."""
     table = build_report(params, root)
     write_table(folder, table)
     write_robustness(folder, {row: row_files(row, root) for row in params.rows}, params.evaluate)
@@ -73,11 +73,10 @@ def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
 
 
 def write_table(folder: Path, table: Table, *, name: str = "benchmark") -> tuple[Path, ...]:
-    """Write `<name>.csv`, `.md` and `.html`; returns their paths."""
-    from flairhub.report.html import render_html
+    """Write `<name>.csv` and `.md`; returns their paths."""
     from flairhub.report.text import render_csv, render_markdown
 
-    texts = {"csv": render_csv(table), "md": render_markdown(table), "html": render_html(table)}
+    texts = {"csv": render_csv(table), "md": render_markdown(table)}
     paths = []
     for suffix, text in texts.items():
         path = folder / f"{name}.{suffix}"

@@ -1,15 +1,14 @@
-"""The benchmark table as one self-contained page: no network, sortable, readable on a phone."""
+"""A section of the benchmark table as the report page shows it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from flairhub.catalog.rows import short_modalities
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.evaluation.paired import Metric
-from flairhub.report.table import Line, Section, Table
+from flairhub.report.table import Line, Section
 from flairhub.report.text import decimals, interval_text, params_text, spread_text
 
 _PLOT_WIDTH = 120.0
@@ -33,27 +32,8 @@ class _Axis:
         return f"{_PLOT_MARGIN + share * (_PLOT_WIDTH - 2 * _PLOT_MARGIN):.1f}"
 
 
-def render_html(table: Table) -> str:
-    """The page. All text is escaped; the same table gives the same bytes."""
-    import jinja2
-
-    source = resources.files("flairhub.report").joinpath("templates", "table.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    order = {line.result.row: index for index, line in reversed(list(enumerate(table.lines)))}
-    page = environment.from_string(source).render(
-        num_rows=len(order),
-        profiles=", ".join(dict.fromkeys(line.result.profile for line in table.lines)),
-        sections=[section_view(section, order) for section in table.sections],
-        caption=table.caption,
-        any_published=any(section.shows_published for section in table.sections),
-    )
-    return page.rstrip() + "\n"
-
-
 def section_view(section: Section, order: dict[str, int]) -> dict[str, Any]:
-    """What the template shows of a section; also used by the report page."""
+    """What the page shows of a section."""
     axis = _axis(section)
     kinds = taxonomy(section.task, section.level)
     scored = sorted({index for line in section.lines for index in line.task.scored})

@@ -18,7 +18,6 @@ from flairhub.records.classes import scored_classes
 from flairhub.records.inputs import RowInputs
 from flairhub.records.layout import RowFiles
 from flairhub.report.build import build_report
-from flairhub.report.html import render_html
 from flairhub.report.text import render_csv, render_markdown
 from flairhub.verify.files import cells_of, dvc_md5, locked_outputs, read_document, read_tables
 from flairhub.verify.findings import Evidence, Mismatch, NotRunError, Outcome, differences, text_difference
@@ -142,11 +141,10 @@ def _table(params: Params, root: Path, table: Evidence, rows: Mapping[str, Evide
         raise NotRunError(f"the table needs all rows, but files of {', '.join(broken)} could not be read, see above")
     again = build_report(params, root)
     wrong = list(_cell_differences(cells_of(render_csv(again)), table["cells"]))
-    for suffix, text in (("md", render_markdown(again)), ("html", render_html(again))):
-        path = CSV.with_suffix(f".{suffix}")
-        wrong += text_difference(path.as_posix(), text, (root / path).read_text(encoding="utf-8"))
+    path = CSV.with_suffix(".md")
+    wrong += text_difference(path.as_posix(), render_markdown(again), (root / path).read_text(encoding="utf-8"))
     return Outcome(
-        detail=f"{len(again.lines)} lines with groups, made again from the rows, are benchmark.csv, .md and .html",
+        detail=f"{len(again.lines)} lines with groups, made again from the rows, are benchmark.csv and .md",
         mismatches=wrong,
     )
 
