@@ -1,0 +1,172 @@
+"""Where tiles and blocks lie: integers only, in pixels of the map.
+
+A map is cut into square cores; a tile is a core with a margin of context on every side, which may reach beyond the map.
+Cores never overlap and leave no pixel out, whatever the map's size. Blocks are rectangles of cores: what is predicted,
+stored and resumed as one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flairhub.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels; it may begin before the first pixel and end beyond the last."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the rectangle in an array of the whole; only for one inside of it."""
+        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
+
+    def within(self, other: Window) -> Window:
+        """The part inside another window, counted from that window's corner; it may be empty."""
+        row, column = max(self.row, other.row), max(self.column, other.column)
+        bottom = min(self.row + self.height, other.row + other.height)
+        right = min(self.column + self.width, other.column + other.width)
+        return Window(row - other.row, column - other.column, max(0, bottom - row), max(0, right - column))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Tiles along one side of the map."""
+
+    length: int
+    """Pixels of the map."""
+    tile: int
+    """Pixels of a tile, margins included."""
+    margin: int
+    """Pixels of context at each end of a tile."""
+
+    def __post_init__(self) -> None:
+        if self.length < 1 or self.tile < 1:
+            raise ConfigurationError(f"Expected a map and tiles of at least one pixel, but got {self}.")
+        if not 0 <= 2 * self.margin < self.tile:
+            raise ConfigurationError(
+                f"Expected a margin of at least 0 and below half a tile ({self.tile} pixels), but got {self.margin}; "
+                f"give at most {(self.tile - 1) // 2}."
+            )
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a core."""
+        return self.tile - 2 * self.margin
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return -(-self.length // self.stride)
+
+    def start(self, index: int) -> int:
+        """First pixel of a tile; negative where its margin reaches beyond the map."""
+        return index * self.stride - self.margin
+
+    def core(self, index: int) -> tuple[int, int]:
+        """First pixel of a tile's core and the one after its last, inside the map."""
+        return index * self.stride, min((index + 1) * self.stride, self.length)
+
+    def touching(self, start: int, stop: int) -> range:
+        """The tiles that reach into pixels start to stop, which lie inside the map."""
+        first = (start + self.margin - self.tile) // self.stride + 1
+        last = (stop - 1 + self.margin) // self.stride
+        return range(max(0, first), min(self.count - 1, last) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rectangle of cores, named by its place among the blocks."""
+
+    row: int
+    column: int
+    window: Window
+    """Its pixels of the map."""
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.row:05d}-{self.column:05d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """All tiles of a map."""
+
+    rows: Axis
+    columns: Axis
+
+    @classmethod
+    def of(cls, height: int, width: int, tile: int, margin: int) -> Tiling:
+        """The tiling of a map of height x width pixels.
+
+        Raises:
+            ConfigurationError: the margin is negative or not below half a tile.
+        """
+        return cls(Axis(height, tile, margin), Axis(width, tile, margin))
+
+    def frame(self, row: int, column: int) -> Window:
+        """The pixels that a tile sees."""
+        tile = self.rows.tile
+        return Window(self.rows.start(row), self.columns.start(column), tile, tile)
+
+    def core(self, row: int, column: int) -> Window:
+        """The pixels of the map that belong to a tile alone."""
+        top, bottom = self.rows.core(row)
+        left, right = self.columns.core(column)
+        return Window(top, left, bottom - top, right - left)
+
+    def tiles(self) -> Iterator[tuple[int, int]]:
+        """Row and column of every tile, row by row."""
+        return ((row, column) for row in range(self.rows.count) for column in range(self.columns.count))
+
+    def blocks(self, cores: int) -> Iterator[Block]:
+        """The map in blocks of cores x cores cores, row by row."""
+        for row, top in enumerate(range(0, self.rows.count, cores)):
+            for column, left in enumerate(range(0, self.columns.count, cores)):
+                start, stop = self.rows.core(top)[0], self.rows.core(min(top + cores, self.rows.count) - 1)[1]
+                first, last = (
+                    self.columns.core(left)[0],
+                    self.columns.core(min(left + cores, self.columns.count) - 1)[1],
+                )
+                yield Block(row, column, Window(start, first, stop - start, last - first))
+
+    def needed(self, window: Window, *, overlapping: bool) -> tuple[range, range]:
+        """Rows and columns of the tiles that a block of the map is made of.
+
+        Args:
+            window: pixels of the map that begin and end at cores.
+            overlapping: with every tile that reaches into it; otherwise only those whose core lies there.
+        """
+        ranges = []
+        for axis, start, stop in (
+            (self.rows, window.row, window.row + window.height),
+            (self.columns, window.column, window.column + window.width),
+        ):
+            own = range(start // axis.stride, -(-stop // axis.stride))
+            ranges.append(axis.touching(start, stop) if overlapping else own)
+        return ranges[0], ranges[1]
+
+
+def reflected(start: int, stop: int, length: int) -> npt.NDArray[np.intp]:
+    """Pixels 0 to length - 1 that stand for pixels start to stop: beyond an end the row is read backwards.
+
+    The end itself is not repeated; where the data is shorter than what is asked for, it is read to and fro.
+
+    >>> reflected(-2, 5, 3).tolist()
+    [2, 1, 0, 1, 2, 1, 0]
+    """
+    if length == 1:
+        return np.zeros(stop - start, np.intp)
+    period = 2 * (length - 1)
+    position = np.arange(start, stop) % period
+    return np.minimum(position, period - position).astype(np.intp)
