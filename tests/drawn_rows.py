@@ -24,7 +24,8 @@ from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.reader import parse_params, read_yaml
 from flairhub.config.recipe import Recipe
 from flairhub.config.resolve import merged, row_recipe
-from flairhub.records.inputs import BandStatistics, PatchEntry, RowInputs, row_layers
+from flairhub.records.inputs import BandStatistics, RowInputs, row_layers
+from flairhub.records.patches import PatchEntry, Patches
 
 ROOT = Path(__file__).parents[1]
 PARITY = Path(os.environ.get("FLAIRHUB_PARITY_DIR", ROOT / "tests" / "assets" / "parity")) / "preproc"
@@ -106,7 +107,7 @@ def make_row(
     sizes = {**default, **(sizes or {})}
     arrays: dict[tuple[str, str], np.ndarray] = {}
     files: dict[str, dict[str, bytes]] = {}
-    splits: dict[Any, tuple[PatchEntry, ...]] = {}
+    splits: dict[Any, Patches] = {}
     series = [name for name in recipe.modalities if MODALITIES[name].is_series]
     for split, ids in patches.items():
         entries = []
@@ -129,7 +130,7 @@ def make_row(
                     rejected_dates={name: (rejected or {}).get(patch_id, {}).get(name, ()) for name in series},
                 )
             )
-        splits[split] = tuple(entries)
+        splits[split] = Patches.of(entries)
     folder.mkdir(parents=True, exist_ok=True)
     for archive, members in files.items():
         with zipfile.ZipFile(folder / f"{archive}.zip", "w") as handle:

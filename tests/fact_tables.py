@@ -14,6 +14,8 @@ import pytest
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.facts.schemas import DATES, PATCHES
+from flairhub.records.patches import Shared
+from flairhub.rows.accepted import LayerFacts
 
 EDGES = ("left", "bottom", "right", "top")
 
@@ -154,6 +156,25 @@ def box(patch: str) -> dict[str, float]:
     left = int(parsed.domain[1:4]) * 100_000 + number * 10_000 + parsed.j * 102.4
     top = 6_500_000 - parsed.i * 102.4
     return dict(zip(EDGES, (left, top - 102.4, left + 102.4, top), strict=True))
+
+
+def layer_facts(layer: str, patches: list[str], *, size: int | None = None, **columns: Any) -> LayerFacts:
+    """Facts of one layer: files of one size, with two dates where the layer has any."""
+    series = MODALITIES[layer].is_series
+    side = np.full(len(patches), MODALITIES[layer].size_px if size is None else size)
+    usual = {
+        "crc32": np.full(len(patches), 7),
+        "rejected": Shared.of([()] * len(patches)) if series else None,
+        "dates": Shared.of([("20200101", "20200601")] * len(patches)) if MODALITIES[layer].kind == "series" else None,
+    }
+    return LayerFacts(
+        ids=pd.Index(patches, dtype="str"),
+        height=side,
+        width=side,
+        left=np.zeros(len(patches)),
+        right=np.full(len(patches), 102.4),
+        **(usual | columns),
+    )
 
 
 @pytest.fixture

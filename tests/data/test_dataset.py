@@ -15,6 +15,7 @@ from flairhub.data import dataset as module
 from flairhub.data.augmentation import Augmentation
 from flairhub.data.dataset import PatchDataset, split_dates
 from flairhub.errors import DataError, IntegrityError, MissingFileError
+from flairhub.records.patches import Patches
 
 Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 RecipeOf = Callable[..., Recipe]
@@ -135,7 +136,7 @@ def test_patches_without_an_input_are_gaps_and_without_a_label_errors(everything
 
     def without(*layers: Any):
         crc32 = {name: value for name, value in entry.crc32.items() if name not in layers}
-        splits = {**everything.inputs.splits, "valid": (replace(entry, crc32=crc32),)}
+        splits = {**everything.inputs.splits, "valid": Patches.of([replace(entry, crc32=crc32)])}
         return PatchDataset(replace(everything.inputs, splits=splits), "valid", everything.reader)
 
     sample = without("DEM_ELEV", S1)[0, 0]
@@ -152,7 +153,7 @@ def test_patches_without_an_input_are_gaps_and_without_a_label_errors(everything
 def test_other_bytes_than_recorded_are_refused(everything: Any):
     entry = everything.inputs.splits["valid"][0]
     wrong = replace(entry, crc32={**entry.crc32, "SPOT_RGBI": entry.crc32["SPOT_RGBI"] ^ 1})
-    inputs = replace(everything.inputs, splits={**everything.inputs.splits, "valid": (wrong,)})
+    inputs = replace(everything.inputs, splits={**everything.inputs.splits, "valid": Patches.of([wrong])})
     with pytest.raises(IntegrityError, match=r"D001-2020_SPOT_RGBI_UU-S1-3_1-1.tif: expected CRC-32"):
         PatchDataset(inputs, "valid", everything.reader)[0, 0]
 
@@ -194,7 +195,7 @@ def test_an_unreadable_raster_is_named(everything: Any, monkeypatch: pytest.Monk
 def test_a_date_that_is_no_day_names_the_patch(everything: Any):
     entry = everything.inputs.splits["valid"][0]
     wrong = replace(entry, dates={**entry.dates, S1: ("20200110", "20200231", "20200701")})
-    inputs = replace(everything.inputs, splits={**everything.inputs.splits, "valid": (wrong,)})
+    inputs = replace(everything.inputs, splits={**everything.inputs.splits, "valid": Patches.of([wrong])})
     with pytest.raises(DataError, match=rf"{entry.patch_id} {S1}: Expected an acquisition date .*'20200231'"):
         PatchDataset(inputs, "valid", everything.reader)[0, 0]
 

@@ -1,15 +1,17 @@
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flairhub.config.recipe import Recipe
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.files import read_json, write_json
-from flairhub.records.inputs import BandStatistics, PatchEntry, RowInputs, read_inputs, row_layers, write_inputs
+from flairhub.records.columns import FOLDER
+from flairhub.records.inputs import BandStatistics, RowInputs, read_inputs, row_layers, write_inputs
+from flairhub.records.patches import PatchEntry, Patches, Shared
 
 RecipeOf = Callable[..., Recipe]
 
@@ -37,9 +39,11 @@ def inputs(recipe_of: RecipeOf):
         statistics={"AERIAL_RGBI": {"R": BandStatistics(mean=105.66, std=1 / 3)}},
         sizes=dict.fromkeys(layers, (512, 300)),
         splits={
-            "train": (entry("D001-2020_AF-S1-1_1-1", layers), entry("D001-2020_AF-S1-1_1-2", layers, **other)),
-            "valid": (),
-            "test": (entry("D002-2021_AF-S1-1_1-1", layers[1:]),),
+            "train": Patches.of(
+                [entry("D001-2020_AF-S1-1_1-1", layers), entry("D001-2020_AF-S1-1_1-2", layers, **other)]
+            ),
+            "valid": Patches.of([]),
+            "test": Patches.of([entry("D002-2021_AF-S1-1_1-1", layers[1:])]),
         },
     )
 
@@ -55,7 +59,11 @@ def test_layers_are_inputs_masks_of_the_filter_and_labels(recipe_of: RecipeOf):
 def test_reading_returns_what_was_written(inputs: RowInputs, tmp_path: Path):
     path = tmp_path / "row.json"
     write_inputs(path, inputs)
-    assert read_inputs(path) == inputs
+    read = read_inputs(path)
+    assert {split: list(patches) for split, patches in read.splits.items()} == {
+        split: list(patches) for split, patches in inputs.splits.items()
+    }
+    assert read.statistics == inputs.statistics
 
 
 def test_equal_inputs_give_equal_bytes_and_one_line(inputs: RowInputs, tmp_path: Path):
@@ -66,12 +74,15 @@ def test_equal_inputs_give_equal_bytes_and_one_line(inputs: RowInputs, tmp_path:
     assert first.read_text().count("\n") == 1
 
 
-def test_calendars_are_stored_once_and_shared_after_reading(inputs: RowInputs, tmp_path: Path):
-    path = tmp_path / "row.json"
-    write_inputs(path, inputs)
-    assert read_json(path)["calendars"] == [["20200101"], list(CALENDAR)]
-    read = read_inputs(path)
-    assert read.splits["train"][0].dates["SENTINEL2_TS"] is read.splits["test"][0].dates["SENTINEL2_TS"]
+def test_rows_share_the_columns_that_they_have_in_common(inputs: RowInputs, tmp_path: Path):
+    write_inputs(tmp_path / "a.json", inputs)
+    before = sorted((tmp_path / FOLDER).iterdir())
+    other = replace(inputs, recipe=inputs.recipe.model_copy(update={"seeds": (7,)}))
+    write_inputs(tmp_path / "b.json", other)
+    assert sorted((tmp_path / FOLDER).iterdir()) == before
+    assert (tmp_path / "b.json").read_bytes() != (tmp_path / "a.json").read_bytes()
+    columns = read_json(tmp_path / "a.json")["splits"]["train"]["columns"]
+    assert set(columns.values()) <= {path.stem for path in before}
 
 
 def test_weights_of_class_balanced_sampling_survive(inputs: RowInputs, tmp_path: Path, recipe_of: RecipeOf):
@@ -94,20 +105,17 @@ def test_no_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        (lambda v: v.update(format=2), DataError, "format 1, but got 2"),
+        (lambda v: v.update(format=1), DataError, "format 2, but got 1"),
         (lambda v: v.pop("sizes"), DataError, "KeyError: 'sizes'"),
         (lambda v: v["recipe"].update(rwo="x"), ConfigurationError, "unknown key `rwo`; did you mean 'row'"),
         (lambda v: v["splits"].pop("valid"), DataError, "KeyError: 'valid'"),
-        (lambda v: v["splits"]["train"]["patch_id"].pop(), DataError, "has 2 entries for 1 patches"),
-        (lambda v: v["splits"]["train"]["crc32"].pop("AERIAL_RGBI"), DataError, "KeyError: 'AERIAL_RGBI'"),
-        (lambda v: v["splits"]["train"]["dates"].update(SENTINEL2_TS=[0, 9]), DataError, "IndexError"),
-        (lambda v: v["splits"]["train"]["dates"].update(SENTINEL2_TS=[0, -1]), DataError, "is negative"),
-        (lambda v: v["calendars"][0].append(20200101), DataError, "expected a list of str"),
-        (lambda v: v["splits"]["train"]["crc32"]["AERIAL_RGBI"].__setitem__(0, 2**32), DataError, "CRC-32 of 0 to"),
-        (lambda v: v["splits"]["train"]["patch_id"].reverse(), DataError, "sorted by a unique patch id"),
+        (lambda v: v["splits"]["train"].update(patches=3), DataError, "expected 3 train patches"),
+        (lambda v: columns(v).pop("AERIAL_RGBI/crc32"), DataError, "KeyError: 'AERIAL_RGBI/crc32'"),
+        (lambda v: columns(v).update(patch_id="0" * 64), MissingFileError, "which a row's inputs name"),
+        (lambda v: columns(v).update({"AERIAL_RGBI/crc32": columns(v)["patch_id"]}), DataError, ""),
+        (lambda v: columns(v).update(patch_id=columns(v, "test")["patch_id"]), DataError, "one per patch, but got 2"),
         (lambda v: v["statistics"]["AERIAL_RGBI"]["R"].update(std=-1), DataError, "AERIAL_RGBI R are not finite"),
         (lambda v: v["sizes"].pop("SENTINEL2_TS"), DataError, "a size for every layer"),
-        (lambda v: v["rejections"].__setitem__(1, [2, 0]), DataError, "ascending positions"),
         (lambda v: v.update(row="LC-E"), DataError, "recipe of row LC-E, but got that of row LC-D"),
     ],
 )
@@ -123,41 +131,37 @@ def test_a_damaged_file_is_refused(
         read_inputs(path)
 
 
+def columns(value: Any, split: str = "train") -> Any:
+    return value["splits"][split]["columns"]
+
+
 def test_dates_beyond_the_calendar_cannot_be_rejected(inputs: RowInputs):
     patch = replace(inputs.splits["train"][0], rejected_dates={"SENTINEL2_TS": (3,)})
     with pytest.raises(DataError, match=r"positions of rejected dates below 3, but got \[3\]"):
-        replace(inputs, splits={**inputs.splits, "train": (patch,)})
+        Patches.of([patch])
 
 
 @pytest.mark.slow
 def test_the_whole_set_stays_small(recipe_of: RecipeOf, tmp_path: Path):
-    """241,100 patches of nine layers and three series: less than 60 MB."""
+    """241,100 patches of nine layers and three series: a row's own file is a few kB, and reading takes a second."""
     recipe = recipe_of("LC-ALL")
     layers = row_layers(recipe)
+    ids = np.array(sorted(f"D{roi % 70:03d}-2021_AF-S1-{roi}_{p}-1" for roi in range(2835) for p in range(86)))
     calendar = tuple(f"2021{month:02d}{day:02d}" for month in range(1, 13) for day in range(1, 9))
+    dates = Shared.of([calendar[n // 86 % 50 :] for n in range(len(ids))])
+    rejected = Shared.of([(n % 7, 20) for n in range(len(ids))])
     series = ("SENTINEL2_TS", "SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS")
-    entries = tuple(
-        PatchEntry(
-            patch_id=f"D{roi % 70:03d}-2021_AF-S1-{roi}_{patch}-1",
-            crc32=dict.fromkeys(layers, 4000000000 + roi * 100 + patch),
-            dates=dict.fromkeys(series, calendar[roi % 50 :]),
-            rejected_dates=dict.fromkeys(series, (patch % 7, 20)),
-        )
-        for roi in range(2835)
-        for patch in range(86)
+    crc32 = np.random.default_rng(0).integers(0, 2**32, (len(layers), len(ids)))
+    patches = Patches(
+        ids=ids,
+        crc32=dict(zip(layers, crc32, strict=True)),
+        dates=dict.fromkeys(series, dates),
+        rejected=dict.fromkeys(series, rejected),
     )
-    entries = tuple(sorted(entries, key=lambda entry: entry.patch_id))
+    splits = {"train": patches, "valid": Patches.of([]), "test": Patches.of([])}
     sizes = dict.fromkeys(layers, (512, 512))
-    splits = {"train": entries, "valid": (), "test": ()}
-    write_inputs(
-        tmp_path / "row.json", RowInputs(row="LC-ALL", recipe=recipe, statistics={}, sizes=sizes, splits=splits)
-    )
-    assert (tmp_path / "row.json").stat().st_size < 60e6
-    assert read_inputs(tmp_path / "row.json").splits["train"] == entries
-
-
-def test_the_file_is_plain_json(inputs: RowInputs, tmp_path: Path):
-    write_inputs(tmp_path / "row.json", inputs)
-    value = json.loads((tmp_path / "row.json").read_text())
-    assert value["splits"]["test"]["crc32"]["AERIAL_RGBI"] == [None]
-    assert value["splits"]["train"]["crc32"]["AERIAL_RGBI"] == [2**32 - 1] * 2
+    path = tmp_path / "row.json"
+    write_inputs(path, RowInputs(row="LC-ALL", recipe=recipe, statistics={}, sizes=sizes, splits=splits))
+    assert path.stat().st_size < 20_000
+    assert sum(file.stat().st_size for file in (tmp_path / FOLDER).iterdir()) < 15e6
+    assert read_inputs(path).splits["train"] == patches

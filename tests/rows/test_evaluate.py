@@ -18,6 +18,7 @@ from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.files import read_json
 from flairhub.inference.scoring import load_network, score_split
 from flairhub.maps.geotiff import predictions_sha256, read_prediction
+from flairhub.records.patches import Patches
 from flairhub.records.plan import evaluation_plan
 from flairhub.rows.evaluate import evaluate_row
 
@@ -143,7 +144,7 @@ def test_one_date_is_the_middle_one_of_those_that_the_row_uses(tmp_path: Path) -
     )
     inputs = row.row.inputs
     others = {"SENTINEL2_TS": (0, 2, 3)}
-    entries = tuple(replace(entry, rejected_dates=others) for entry in inputs.splits["test"])
+    entries = Patches.of(replace(entry, rejected_dates=others) for entry in inputs.splits["test"])
     by_hand = replace(inputs, splits=inputs.splits | {"test": entries})
     network = load_network(inputs, row.files.weights)
     expected = score_split(by_hand, network, PatchReader(row.archives), SETTINGS, row.params.evaluate)[COSIA]

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from tests.fact_tables import layer_facts
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
@@ -14,7 +14,9 @@ from flairhub.config.reader import parse_params
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.records.inputs import BandStatistics, write_inputs
-from flairhub.rows.resolve import Facts, resolve_row
+from flairhub.records.patches import Shared
+from flairhub.rows.accepted import Facts
+from flairhub.rows.resolve import resolve_row
 
 PROFILE = Path(__file__).parents[2] / "profiles" / "sample.yaml"
 LAYERS = ("AERIAL_RGBI", "DEM_ELEV", "SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
@@ -25,22 +27,10 @@ SPLITS = {
 }
 
 
-def layer_table(layer, patches):
-    size = 10 if MODALITIES[layer].is_series else 64
-    counts = [np.bincount([k % 3], minlength=256) for k in range(len(patches))]
-    return pd.DataFrame(
-        {
-            "crc32": [1000 * LAYERS.index(layer) + k for k in range(len(patches))],
-            "height": size,
-            "width": size,
-            "left": 0.0,
-            "right": 102.4,
-            "num_dates": 2 if MODALITIES[layer].is_series else 0,
-            "rejected_dates": [np.array([], dtype=np.int16)] * len(patches),
-            "label_counts": counts,
-        },
-        index=pd.Index(patches, name="patch_id"),
-    )
+def changed(facts, layer, **values):
+    """The facts with other columns of one layer."""
+    layers = facts.layers | {layer: dataclasses.replace(facts.layers[layer], **values)}
+    return dataclasses.replace(facts, layers=layers)
 
 
 @pytest.fixture
@@ -48,9 +38,17 @@ def facts():
     patches = sorted(patch for split in SPLITS.values() for patch in split)
     archives = {archive_of(parse_patch_id(patch), layer): f"sha-{layer}" for patch in patches for layer in LAYERS}
     return Facts(
-        patches={layer: layer_table(layer, patches) for layer in LAYERS},
-        splits={split: tuple(sorted(each)) for split, each in SPLITS.items()},
-        calendars={"SENTINEL2_TS": dict.fromkeys(patches, ("20200101", "20200601"))},
+        layers={
+            layer: layer_facts(
+                layer,
+                patches,
+                size=10 if MODALITIES[layer].is_series else 64,
+                crc32=np.array([1000 * LAYERS.index(layer) + k for k in range(len(patches))]),
+                label_counts=np.stack([np.bincount([k % 3], minlength=256) for k in range(len(patches))]),
+            )
+            for layer in LAYERS
+        },
+        splits={split: np.array(sorted(each), np.str_) for split, each in SPLITS.items()},
         archives=archives,
     )
 
@@ -91,11 +89,10 @@ def test_a_row_reads_its_layers_and_nothing_else(facts):
 def test_a_domain_that_lacks_a_layer_of_the_row_leaves_its_inputs_untouched(facts, tmp_path):
     before = written(resolve_row(params(), "A", facts, computed)[0], tmp_path)
     extra = "D903-2020_AA-S1-1_1-1"
-    table = pd.concat([facts.patches["SENTINEL2_TS"], layer_table("SENTINEL2_TS", [extra])]).sort_index()
     more = dataclasses.replace(
         facts,
-        patches=facts.patches | {"SENTINEL2_TS": table},
-        splits=facts.splits | {"train": (*facts.splits["train"], extra)},
+        layers=facts.layers | {"SENTINEL2_TS": layer_facts("SENTINEL2_TS", [*facts.layers["SENTINEL2_TS"].ids, extra])},
+        splits=facts.splits | {"train": np.array([*facts.splits["train"], extra])},
     )
     inputs, resolution = resolve_row(params(), "A", more, computed)
     assert written(inputs, tmp_path) == before
@@ -103,8 +100,8 @@ def test_a_domain_that_lacks_a_layer_of_the_row_leaves_its_inputs_untouched(fact
 
 
 def test_a_patch_without_an_accepted_layer_is_left_out_and_counted(facts):
-    table = facts.patches["AERIAL_RGBI"].drop(index="D902-2020_AA-S1-1_1-2")
-    fewer = dataclasses.replace(facts, patches=facts.patches | {"AERIAL_RGBI": table})
+    kept = [patch for patch in facts.layers["AERIAL_RGBI"].ids if patch != "D902-2020_AA-S1-1_1-2"]
+    fewer = dataclasses.replace(facts, layers=facts.layers | {"AERIAL_RGBI": layer_facts("AERIAL_RGBI", kept, size=64)})
     inputs, resolution = resolve_row(params(), "A", fewer, computed)
     assert [entry.patch_id for entry in inputs.splits["test"]] == ["D902-2020_AA-S1-1_1-1"]
     assert resolution.left_out == {"train": 0, "valid": 0, "test": 1}
@@ -113,8 +110,8 @@ def test_a_patch_without_an_accepted_layer_is_left_out_and_counted(facts):
 def test_dates_rejected_in_the_series_or_in_its_mask_are_rejected(facts):
     patch = "D901-2020_AA-S1-1_1-1"
     for layer, date in (("SENTINEL2_TS", 1), ("SENTINEL2_MSK-SC", 0)):
-        table = facts.patches[layer]
-        table["rejected_dates"] = [np.array([date] * (name == patch), dtype=np.int16) for name in table.index]
+        dates = [(date,) if name == patch else () for name in facts.layers[layer].ids]
+        facts = changed(facts, layer, rejected=Shared.of(dates))
     inputs, _ = resolve_row(params(), "S", facts, computed)
     assert inputs.splits["train"][0].rejected_dates == {"SENTINEL2_TS": (0, 1)}
     assert inputs.splits["train"][1].rejected_dates == {"SENTINEL2_TS": ()}
@@ -131,9 +128,9 @@ def test_domains_of_a_row(facts):
 
 
 def test_sizes_that_differ_are_named(facts):
-    facts.patches["AERIAL_RGBI"].loc["D902-2020_AA-S1-1_1-2", "height"] = 32
-    with pytest.raises(DataError, match="one size of AERIAL_RGBI"):
-        resolve_row(params(), "A", facts, computed)
+    heights = np.array([32 if patch == "D902-2020_AA-S1-1_1-2" else 64 for patch in facts.layers["AERIAL_RGBI"].ids])
+    with pytest.raises(DataError, match=r"one size of AERIAL_RGBI.*D902-2020_AA-S1-1_1-2: 32 x 64"):
+        resolve_row(params(), "A", changed(facts, "AERIAL_RGBI", height=heights), computed)
 
 
 @pytest.mark.parametrize("source", ["reference", "paper"])

@@ -9,11 +9,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import ruamel.yaml
 import torch
 from safetensors.torch import save_file
+from tests.fact_tables import layer_facts
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
@@ -24,7 +24,8 @@ from flairhub.config.resolve import row_recipe
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.records.inputs import BandStatistics, read_inputs, row_layers, write_inputs
-from flairhub.rows.resolve import Facts, resolve_row
+from flairhub.rows.accepted import Facts
+from flairhub.rows.resolve import resolve_row
 from flairhub.weights.given import GivenWeights, given_weights
 from flairhub.weights.of_row import row_contract
 from flairhub.weights.published import released_contract
@@ -50,21 +51,9 @@ def params_of(*sets):
 
 def facts_of(recipe):
     layers = row_layers(recipe)
-    table = {
-        layer: pd.DataFrame(
-            {
-                "crc32": 7, "height": MODALITIES[layer].size_px, "width": MODALITIES[layer].size_px, "left": 0.0,
-                "right": 102.4, "num_dates": 2 if MODALITIES[layer].is_series else 0,
-                "rejected_dates": [np.array([], dtype=np.int16)] * len(PATCHES),
-            },
-            index=pd.Index(PATCHES, name="patch_id"),
-        )
-        for layer in layers
-    }  # fmt: skip
     return Facts(
-        patches=table,
-        splits=SPLITS,
-        calendars={layer: dict.fromkeys(PATCHES, ("20200101", "20200601")) for layer in layers},
+        layers={layer: layer_facts(layer, PATCHES) for layer in layers},
+        splits={split: np.array(patches, np.str_) for split, patches in SPLITS.items()},
         archives={archive_of(parse_patch_id(patch), layer): "x" for patch in PATCHES for layer in layers},
     )
 

@@ -18,7 +18,8 @@ from flairhub.data.augmentation import Augmentation, turned
 from flairhub.data.batch import Sample
 from flairhub.data.dates import encode_dates
 from flairhub.errors import DataError
-from flairhub.records.inputs import PatchEntry, RowInputs, SplitName
+from flairhub.records.inputs import RowInputs, SplitName
+from flairhub.records.patches import PatchEntry
 
 Key = tuple[int, int]
 """(epoch, index of the patch in its split): all that a sample depends on beside the data."""
@@ -83,7 +84,7 @@ class PatchDataset(Dataset[Sample]):
     @property
     def roi_keys(self) -> tuple[str, ...]:
         """Region of interest of every patch, in order."""
-        return tuple(parse_patch_id(entry.patch_id).roi_key for entry in self._entries)
+        return tuple(parse_patch_id(patch).roi_key for patch in self._entries.patch_ids)
 
     def __getitem__(self, key: Key) -> Sample:
         """The sample of (epoch, index).

@@ -158,6 +158,9 @@ def _decoded_bytes(inputs: RowInputs, split: SplitName) -> int:
         height, width = inputs.sizes[layer]
         plane = height * width * len(modality.bands) * (4 if modality.dtype == "float32" else 2)
         series = layer if modality.kind == "series" else "SENTINEL2_TS"
-        dates = (len(entry.dates.get(series, ())) if modality.is_series else 1 for entry in inputs.splits[split])
-        total += plane * sum(dates)
+        patches = inputs.splits[split]
+        if modality.is_series:
+            total += plane * (int(patches.dates[series].lengths.sum()) if series in patches.dates else 0)
+        else:
+            total += plane * len(patches)
     return total

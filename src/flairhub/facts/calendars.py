@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from flairhub.catalog.names import parse_patch_id
+import numpy as np
+from numpy.typing import NDArray
+
 from flairhub.errors import MissingFileError
 from flairhub.facts.tables import read_date_lists
-
-if TYPE_CHECKING:
-    import pandas as pd
+from flairhub.records.patches import Shared
 
 
-def read_calendars(index: Path, series: str, num_dates: pd.Series[int]) -> dict[str, tuple[str, ...]]:
+def read_calendars(index: Path, series: str, patch_ids: Iterable[str], num_dates: NDArray[np.int64]) -> Shared:
     """Dates of a series by patch, in file order.
-
-    Patches of a region share one tuple: the full set has thousands of calendars, not hundreds of thousands.
 
     Args:
         index: folder of the index stage.
         series: e.g. `SENTINEL2_TS`.
-        num_dates: number of dates in each patch's file, by patch id.
+        patch_ids: the patches wanted.
+        num_dates: `[patches]` number of dates in each patch's file.
 
     Returns:
-        Patch id -> dates YYYYMMDD; an empty string for a date that the metadata does not have, and for all of
-        them where the metadata has another number of dates than the file.
+        Dates YYYYMMDD per patch; an empty string for a date that the metadata does not have, and for all of them
+        where the metadata has another number of dates than the file.
     """
     try:
         table = read_date_lists(index)
@@ -41,9 +40,9 @@ def read_calendars(index: Path, series: str, num_dates: pd.Series[int]) -> dict[
                 own[patch] = parsed[text]
             else:
                 shared[roi] = parsed[text]
-    unknown = {count: ("",) * count for count in set(num_dates)}
-    result = {}
-    for patch, count in num_dates.items():
-        dates = own.get(str(patch)) or shared.get(parse_patch_id(str(patch)).roi_key) or ()
-        result[str(patch)] = dates if len(dates) == count else unknown[count]
-    return result
+    unknown = {count: ("",) * count for count in set(num_dates.tolist())}
+    found = []
+    for patch, count in zip(patch_ids, num_dates.tolist(), strict=True):
+        dates = own.get(patch) or shared.get(patch.rpartition("_")[0]) or ()  # a patch id is <ROI key>_<i>-<j>
+        found.append(dates if len(dates) == count else unknown[count])
+    return Shared.of(found)

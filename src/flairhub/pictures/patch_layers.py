@@ -73,14 +73,12 @@ def series_dates(index: Path, patch_id: str, cloud: CloudFilter) -> dict[str, Se
         patch_id: the patch.
         cloud: decides which dates are called cloudy; its `enabled` does not matter here.
     """
-    import pandas as pd
-
     found = {}
     for series in SERIES_INPUTS:
         lengths = _part(index / "patches", patch_id, series, "num_dates")
         if not len(lengths) or np.isnan(lengths[0]):
             continue
-        calendar = read_calendars(index, series, pd.Series({patch_id: int(lengths[0])}))[patch_id]
+        calendar = read_calendars(index, series, [patch_id], np.array([int(lengths[0])]))[0]
         companion = MODALITIES[series].companion
         clear = _part(index / "dates", patch_id, companion, "clear_share") if companion else np.empty(0)
         limit = 1 - cloud.max_fraction_covered - _ROUNDING

@@ -1,27 +1,27 @@
 """The file `data/inputs/<ROW>.json`: all that one row uses of the data, and nothing else.
 
 Training and evaluation depend on this one file, so its bytes are part of the row's key: equal content gives
-equal bytes. It is columnar, because the whole set has 241,100 patches of up to ten layers: one column of
-checksums per layer, and tables of the distinct calendars and lists of rejected dates (a region's patches
-share theirs), into which each patch points.
+equal bytes. It is small: the patches themselves - one column of checksums per layer, and of dates per series - lie
+in `data/inputs/columns`, in files that it names by the checksum of their content and that rows and experiments share.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import build
 from flairhub.config.recipe import TRAINED, Recipe
-from flairhub.errors import ConfigurationError, DataError, MissingFileError
+from flairhub.errors import DataError, FlairhubError, MissingFileError
 from flairhub.files import canonical_json, read_json, sha256_text, write_json
+from flairhub.records.columns import FOLDER, Column, read_column, write_column
+from flairhub.records.patches import Patches, columns_of, read_patches
 
-FORMAT = 1
+FORMAT = 2
 """Format number of the file; a reader refuses any other."""
 
 
@@ -32,28 +32,12 @@ SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 """The three splits, in this order."""
 
 
-Item = TypeVar("Item", str, int)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandStatistics:
     """Moments that normalise one band, in the unit of the modality."""
 
     mean: float
     std: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchEntry:
-    """One patch of a split."""
-
-    patch_id: str
-    crc32: dict[str, int]
-    """Layer (input, mask or label) -> CRC-32 of its file; a layer that is missing here is absent for the patch."""
-    dates: dict[str, tuple[str, ...]]
-    """Series -> acquisition dates YYYYMMDD in file order; an empty string where the date is not known."""
-    rejected_dates: dict[str, tuple[int, ...]]
-    """Series -> 0-based file positions of the dates that the audit rejected, ascending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +58,8 @@ class RowInputs:
     """Input -> ground sampling distance of its files, units of their CRS (metres in the published set)."""
     archives: dict[str, str] = field(default_factory=dict)
     """Archive -> SHA-256 (hexadecimal), of every archive that the row reads from: its lineage."""
-    splits: dict[SplitName, tuple[PatchEntry, ...]]
-    """Patches of each split, sorted by patch id."""
+    splits: Mapping[SplitName, Patches]
+    """Patches of each split."""
     train_weights: tuple[float, ...] | None = None
     """Weight of every training patch where `train.sampling` is class_balanced (`sampler.class_balanced_weights`),
     else None."""
@@ -104,22 +88,33 @@ def row_layers(recipe: Recipe) -> tuple[str, ...]:
 
 
 def write_inputs(path: Path, inputs: RowInputs) -> None:
-    """Write a row's inputs as compact JSON; the same inputs always give the same bytes."""
-    write_json(path, _plain(inputs), indent=None)
+    """Write a row's inputs: compact JSON, and the columns that are not beside it yet.
+
+    The same inputs always give the same bytes.
+    """
+    columns = _columns(inputs)
+    for column in (column for split in columns.values() for column in split.values()):
+        write_column(path.parent / FOLDER, column)
+    write_json(path, _plain(inputs, columns), indent=None)
 
 
 def inputs_sha256(inputs: RowInputs) -> str:
     """SHA-256 of the file that `write_inputs` would write."""
-    return sha256_text(canonical_json(_plain(inputs)) + "\n")
+    return sha256_text(canonical_json(_plain(inputs, _columns(inputs))) + "\n")
 
 
-def _plain(inputs: RowInputs) -> dict[str, Any]:
+def _columns(inputs: RowInputs) -> dict[str, dict[str, Column]]:
+    """The columns of every split, by name."""
     layers, series = inputs.layers, _series(inputs.recipe)
-    everything = [entry for split in SPLITS for entry in inputs.splits[split]]
-    calendars = sorted({entry.dates[name] for entry in everything for name in series})
-    rejections = sorted({entry.rejected_dates.get(name, ()) for entry in everything for name in series})
-    calendar_of = {dates: position for position, dates in enumerate(calendars)}
-    rejection_of = {dates: position for position, dates in enumerate(rejections)}
+    columns: dict[str, dict[str, Column]] = {
+        split: columns_of(inputs.splits[split].completed(layers, series)) for split in SPLITS
+    }
+    if inputs.train_weights is not None:
+        columns["train"]["weight"] = Column.plain(inputs.train_weights)
+    return columns
+
+
+def _plain(inputs: RowInputs, columns: Mapping[str, Mapping[str, Column]]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "row": inputs.row,
@@ -131,21 +126,14 @@ def _plain(inputs: RowInputs) -> dict[str, Any]:
         "sizes": inputs.sizes,
         "gsd_m": inputs.gsd_m,
         "archives": inputs.archives,
-        "train_weights": inputs.train_weights,
         "weights_file": inputs.weights_file,
         "weights_sha256": inputs.weights_sha256,
-        "calendars": calendars,
-        "rejections": rejections,
         "splits": {
             split: {
-                "patch_id": [entry.patch_id for entry in entries],
-                "crc32": {layer: [entry.crc32.get(layer) for entry in entries] for layer in layers},
-                "dates": {name: [calendar_of[entry.dates[name]] for entry in entries] for name in series},
-                "rejected_dates": {
-                    name: [rejection_of[entry.rejected_dates.get(name, ())] for entry in entries] for name in series
-                },
+                "patches": len(inputs.splits[split]),
+                "columns": {name: column.sha256 for name, column in columns[split].items()},
             }
-            for split, entries in inputs.splits.items()
+            for split in SPLITS
         },
     }
 
@@ -154,36 +142,20 @@ def read_inputs(path: Path) -> RowInputs:
     """Read and validate a row's inputs.
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: the file is not of this format, or its columns contradict each other.
+        MissingFileError: there is no such file, or a column that it names is not beside it.
+        IntegrityError: a column holds other content than the file names.
+        DataError: the file is not of this format, or its parts contradict each other.
         ConfigurationError: its recipe has unknown or unacceptable parameters.
     """
     if not path.is_file():
         raise MissingFileError(f"Expected the inputs of a row at {path}, but there is no such file; run `dvc repro`.")
     value = read_json(path)
-    found = value.get("format") if isinstance(value, dict) else None
-    if found != FORMAT:
-        raise DataError(f"Expected {path} to have format {FORMAT}, but got {found!r}; run the resolve stage again.")
+    said = value.get("format") if isinstance(value, dict) else None
+    if said != FORMAT:
+        raise DataError(f"Expected {path} to have format {FORMAT}, but got {said!r}; run the resolve stage again.")
     try:
-        recipe = build(Recipe, value["recipe"], str(path))
-        calendars = _table(value["calendars"], str)
-        rejections = _table(value["rejections"], int)
-        return RowInputs(
-            row=value["row"],
-            recipe=recipe,
-            statistics={
-                modality: {band: BandStatistics(**moments) for band, moments in bands.items()}
-                for modality, bands in value["statistics"].items()
-            },
-            sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
-            gsd_m={layer: float(gsd) for layer, gsd in value["gsd_m"].items()},
-            archives=dict(value["archives"]),
-            splits={split: _read_split(value["splits"][split], recipe, calendars, rejections) for split in SPLITS},
-            train_weights=None if value["train_weights"] is None else tuple(map(float, value["train_weights"])),
-            weights_file=value["weights_file"],
-            weights_sha256=value["weights_sha256"],
-        )
-    except ConfigurationError:
+        return _parsed(value, path)
+    except FlairhubError:
         raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
@@ -192,50 +164,37 @@ def read_inputs(path: Path) -> RowInputs:
         ) from error
 
 
-def _series(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(name for name in recipe.modalities if MODALITIES[name].is_series)
-
-
-def _table(rows: Iterable[Iterable[Any]], item: type[Item]) -> list[tuple[Item, ...]]:
-    """Rows of a table of dates as tuples, each built once and then shared by its patches."""
-    table = []
-    for row in rows:
-        values = tuple(row)
-        if not all(type(value) is item for value in values):
-            raise DataError(f"expected a list of {item.__name__}, but got {list(values)!r}")
-        table.append(values)
-    return table
-
-
-def _read_split(
-    columns: Mapping[str, Any],
-    recipe: Recipe,
-    calendars: Sequence[tuple[str, ...]],
-    rejections: Sequence[tuple[int, ...]],
-) -> tuple[PatchEntry, ...]:
-    layers, series = row_layers(recipe), _series(recipe)
-    ids = columns["patch_id"]
-    crc32 = [columns["crc32"][layer] for layer in layers]
-    dates = [_pick(calendars, columns["dates"][name]) for name in series]
-    rejected = [_pick(rejections, columns["rejected_dates"][name]) for name in series]
-    for name, column in zip((*layers, *series, *series), (*crc32, *dates, *rejected), strict=True):
-        if len(column) != len(ids):
-            raise DataError(f"a column of {name} has {len(column)} entries for {len(ids)} patches")
-    return tuple(
-        PatchEntry(
-            patch_id=patch_id,
-            crc32={layer: column[n] for layer, column in zip(layers, crc32, strict=True) if column[n] is not None},
-            dates={name: column[n] for name, column in zip(series, dates, strict=True)},
-            rejected_dates={name: column[n] for name, column in zip(series, rejected, strict=True)},
-        )
-        for n, patch_id in enumerate(ids)
+def _parsed(value: Mapping[str, Any], path: Path) -> RowInputs:
+    recipe = build(Recipe, value["recipe"], str(path))
+    folder = path.parent / FOLDER
+    weight = value["splits"]["train"]["columns"].get("weight")
+    splits = {
+        split: read_patches(folder, value["splits"][split]["columns"], row_layers(recipe), _series(recipe))
+        for split in SPLITS
+    }
+    for split, patches in splits.items():
+        said = value["splits"][split]["patches"]
+        if len(patches) != said:
+            raise DataError(f"{path}: expected {said} {split} patches, but its columns have {len(patches)}.")
+    return RowInputs(
+        row=value["row"],
+        recipe=recipe,
+        statistics={
+            modality: {band: BandStatistics(**moments) for band, moments in bands.items()}
+            for modality, bands in value["statistics"].items()
+        },
+        sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
+        gsd_m={layer: float(gsd) for layer, gsd in value["gsd_m"].items()},
+        archives=dict(value["archives"]),
+        splits=splits,
+        train_weights=None if weight is None else tuple(map(float, read_column(folder, weight).content)),
+        weights_file=value["weights_file"],
+        weights_sha256=value["weights_sha256"],
     )
 
 
-def _pick(table: Sequence[tuple[Item, ...]], positions: Sequence[int]) -> list[tuple[Item, ...]]:
-    if any(position < 0 for position in positions):
-        raise DataError("a position in a table of dates is negative")
-    return [table[position] for position in positions]
+def _series(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(name for name in recipe.modalities if MODALITIES[name].is_series)
 
 
 def _check(inputs: RowInputs) -> None:
@@ -253,11 +212,8 @@ def _check(inputs: RowInputs) -> None:
                 raise DataError(f"Row {inputs.row}: statistics of {modality} {band} are not finite: {moments}.")
     _check_weights(inputs)
     _check_file(inputs)
-    layers, series = set(inputs.layers), _series(inputs.recipe)
-    for split, entries in inputs.splits.items():
-        _check_order(f"Row {inputs.row}, {split}", entries)
-        for entry in entries:
-            _check_entry(entry, layers, series)
+    for split, patches in inputs.splits.items():
+        _check_layers(f"Row {inputs.row}, {split}", patches, set(inputs.layers), _series(inputs.recipe))
 
 
 def _check_weights(inputs: RowInputs) -> None:
@@ -280,30 +236,9 @@ def _check_file(inputs: RowInputs) -> None:
         )
 
 
-def _check_order(where: str, entries: tuple[PatchEntry, ...]) -> None:
-    for first, second in pairwise(entries):
-        if first.patch_id >= second.patch_id:
-            raise DataError(
-                f"{where}: expected patches sorted by a unique patch id, but {second.patch_id} follows "
-                f"{first.patch_id}."
-            )
-
-
-def _check_entry(entry: PatchEntry, layers: set[str], series: tuple[str, ...]) -> None:
-    if not entry.crc32.keys() <= layers:
-        raise DataError(f"{entry.patch_id}: layers {sorted(entry.crc32.keys() - layers)} are not used by the row.")
-    for layer, crc32 in entry.crc32.items():
-        if type(crc32) is not int or not 0 <= crc32 < 2**32:
-            raise DataError(f"{entry.patch_id} {layer}: expected a CRC-32 of 0 to 2**32 - 1, but got {crc32!r}.")
+def _check_layers(where: str, patches: Patches, layers: set[str], series: tuple[str, ...]) -> None:
+    if not patches.crc32.keys() <= layers:
+        raise DataError(f"{where}: layers {sorted(patches.crc32.keys() - layers)} are not used by the row.")
     for name in series:
-        dates = entry.dates.get(name)
-        if dates is None:
-            raise DataError(f"{entry.patch_id}: expected acquisition dates of {name}, but got none.")
-        rejected = entry.rejected_dates.get(name, ())
-        if rejected and not (
-            rejected[0] >= 0 and rejected[-1] < len(dates) and list(rejected) == sorted(set(rejected))
-        ):
-            raise DataError(
-                f"{entry.patch_id} {name}: expected ascending positions of rejected dates below {len(dates)}, "
-                f"but got {list(rejected)}."
-            )
+        if len(patches) and name not in patches.dates:
+            raise DataError(f"{where}: expected acquisition dates of {name}, but got none.")

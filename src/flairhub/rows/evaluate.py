@@ -102,9 +102,7 @@ def _map_writer(
     inputs: RowInputs, files: RowFiles, reader: PatchReader, evaluation: EvaluateParams, processes: Processes
 ) -> MapWriter:
     """Writer of the examples, and of all maps if wanted, into folders that the first process has emptied."""
-    examples = example_patches(
-        (entry.patch_id for entry in inputs.splits["test"]), evaluation.examples, evaluation.seed
-    )
+    examples = example_patches(inputs.splits["test"].patch_ids, evaluation.examples, evaluation.seed)
     destinations: list[Destination] = [partial(_example, files.examples, frozenset(examples))]
     if evaluation.write_predictions:
         destinations.append(partial(prediction_path, files.predictions))
@@ -138,7 +136,7 @@ def _write_figures(
 
 
 def _details(inputs: RowInputs, evaluation: EvaluateParams, tables: Tables) -> dict[str, Any]:
-    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    expected = list(inputs.splits["test"].patch_ids)
     return build_details(inputs.row, _scored_tasks(inputs, tables), expected, evaluation)
 
 

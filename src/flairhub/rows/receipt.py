@@ -53,10 +53,7 @@ def build_receipt(
         "predictions_sha256": predictions_sha256(files.predictions) if evaluation["write_predictions"] else None,
         "further_seeds": {str(seed): _seed_sums(files.of_seed(seed)) for seed in list(keys)[1:]},
         "archives": inputs.archives,
-        "split_sha256": {
-            split: sha256_text("\n".join(entry.patch_id for entry in entries))
-            for split, entries in inputs.splits.items()
-        },
+        "split_sha256": {split: sha256_text("\n".join(entries.patch_ids)) for split, entries in inputs.splits.items()},
         "statistics_sha256": sha256_text(
             canonical_json(
                 {

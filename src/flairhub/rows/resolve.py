@@ -6,12 +6,12 @@ modality that a row does not use leaves its inputs, and with them its key, untou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
@@ -25,37 +25,14 @@ from flairhub.config.recipe import Recipe
 from flairhub.config.resolve import row_recipe
 from flairhub.data.sampler import class_balanced_weights
 from flairhub.errors import ConfigurationError, DataError
-from flairhub.facts.calendars import read_calendars
-from flairhub.facts.tables import read_patches
 from flairhub.records.classes import scored_classes
-from flairhub.records.inputs import SPLITS, BandStatistics, PatchEntry, RowInputs, SplitName, row_layers
-from flairhub.splits.table import read_split_table
+from flairhub.records.inputs import SPLITS, BandStatistics, RowInputs, SplitName, row_layers
+from flairhub.records.patches import Patches, Shared
+from flairhub.rows.accepted import VALUES, Facts, LayerFacts, domain_years
 from flairhub.weights.given import GivenWeights, require_agreement
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
 """Band statistics of a modality over the given training patches."""
-
-_COLUMNS = ("patch_id", "modality", "crc32", "height", "width", "left", "right", "num_dates")
-_VALUES = 256
-"""Possible values of a label, per band of `label_counts`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Facts:
-    """What the stages before have found, loaded once for all rows."""
-
-    patches: dict[str, pd.DataFrame]
-    """Layer -> accepted patches: index patch_id; crc32, height, width, left, right, num_dates, rejected_dates, and
-    label_counts where a row samples by class."""
-    splits: dict[SplitName, tuple[str, ...]]
-    """Split -> patch ids, sorted."""
-    calendars: dict[str, dict[str, tuple[str, ...]]]
-    """Series -> patch id -> acquisition dates YYYYMMDD in file order, empty strings where unknown."""
-    archives: dict[str, str]
-    """Archive -> SHA-256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,39 +42,6 @@ class Resolution:
     used: dict[SplitName, int]
     left_out: dict[SplitName, int]
     """Patches of the split (and of the row's domains) that lack an accepted layer."""
-
-
-def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives: dict[str, str]) -> Facts:
-    """Load what the rows of params.yaml need.
-
-    Args:
-        params: all parameters; only layers that some row reads are loaded.
-        index: `data/index`.
-        valid: `data/audit/valid.parquet`.
-        splits: `data/splits`.
-        archives: archive -> SHA-256, from the manifest.
-    """
-    import pandas as pd
-
-    recipes = [row_recipe(params, row) for row in params.rows]
-    layers = sorted({layer for recipe in recipes for layer in row_layers(recipe)})
-    balanced = any(recipe.train.sampling == "class_balanced" for recipe in recipes)
-    # Lists are slow in pandas: the histograms are read only where sampling needs them.
-    table = read_patches(index, layers, (*_COLUMNS, "label_counts") if balanced else _COLUMNS)
-    accepted = pd.read_parquet(valid, columns=["patch_id", "modality", "accepted", "rejected_dates"])
-    accepted = accepted[accepted["accepted"]].drop(columns="accepted")
-    joined = table.merge(accepted, on=["patch_id", "modality"], how="inner", validate="one_to_one")
-    patches = {
-        layer: joined[joined["modality"] == layer].drop(columns="modality").set_index("patch_id").sort_index()
-        for layer in layers
-    }
-    series = [layer for layer in layers if MODALITIES[layer].kind == "series"]
-    return Facts(
-        patches=patches,
-        splits={split: tuple(read_split_table(splits / f"{split}.csv")) for split in SPLITS},
-        calendars={name: read_calendars(index, name, patches[name]["num_dates"].astype(int)) for name in series},
-        archives=archives,
-    )
 
 
 def resolve_row(
@@ -120,49 +64,61 @@ def resolve_row(
     recipe = row_recipe(params, row)
     layers = row_layers(recipe)
     wanted = _wanted(params, row, facts)
-    usable = set.intersection(*(set(facts.patches[layer].index) for layer in layers))
-    chosen: dict[SplitName, list[str]] = {
-        split: [patch for patch in patches if patch in usable] for split, patches in wanted.items()
-    }
-    for split, patches in chosen.items():
-        if not patches:
+    places: dict[SplitName, _Places] = {split: _places(layers, wanted[split], facts) for split in SPLITS}
+    for split, place in places.items():
+        if not len(place.ids):
             raise DataError(_empty(row, split, layers, wanted[split], facts))
-    everything = [patch for split in SPLITS for patch in chosen[split]]
+    train = places["train"]
+    everything = {layer: np.concatenate([place.of[layer] for place in places.values()]) for layer in layers}
     inputs = RowInputs(
         row=row,
         recipe=recipe,
-        statistics=_statistics(recipe, chosen["train"], computed),
-        sizes={layer: _size(row, layer, facts.patches[layer].loc[everything]) for layer in layers},
-        gsd_m={name: _gsd(facts.patches[name].loc[chosen["train"]]) for name in recipe.modalities},
-        archives=_archives(layers, everything, facts),
-        splits={split: _entries(recipe, chosen[split], facts) for split in SPLITS},
-        train_weights=_train_weights(recipe, chosen["train"], facts),
+        statistics=_statistics(recipe, train.ids.tolist(), computed),
+        sizes={layer: _size(row, facts.layers[layer], layer, everything[layer]) for layer in layers},
+        gsd_m={name: _gsd(facts.layers[name], train.of[name]) for name in recipe.modalities},
+        archives=_archives(layers, places.values(), facts),
+        splits={split: _patches(recipe, place, facts) for split, place in places.items()},
+        train_weights=_train_weights(recipe, train, facts),
         weights_file=None if given is None else given.path.name,
         weights_sha256=None if given is None else given.sha256,
     )
     if given is not None:
         require_agreement(inputs, given)
-    left_out = {split: len(wanted[split]) - len(chosen[split]) for split in SPLITS}
-    return inputs, Resolution(used={split: len(chosen[split]) for split in SPLITS}, left_out=left_out)
+    left_out = {split: len(wanted[split]) - len(places[split].ids) for split in SPLITS}
+    return inputs, Resolution(used={split: len(places[split].ids) for split in SPLITS}, left_out=left_out)
 
 
-def _wanted(params: Params, row: str, facts: Facts) -> dict[SplitName, list[str]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """The patches of a split that a row uses, and where the facts have them."""
+
+    ids: NDArray[np.str_]
+    of: dict[str, NDArray[np.int64]]
+    """Layer -> positions in its facts."""
+
+
+def _wanted(params: Params, row: str, facts: Facts) -> dict[SplitName, NDArray[np.str_]]:
     """Patches of every split inside the row's domains."""
     domains = params.rows[row].domains
     if domains is None:
-        return {split: list(patches) for split, patches in facts.splits.items()}
-    known = {patch.split("_", 1)[0] for patches in facts.splits.values() for patch in patches}
+        return facts.splits
+    known = {domain for names in facts.domains.values() for domain in np.unique(names).tolist()}
     for domain in domains:
         if domain not in known:
             raise ConfigurationError(f"rows.{row}.domains: no patch of {domain!r} in any split{nearest(domain, known)}")
-    return {
-        split: [patch for patch in patches if patch.split("_", 1)[0] in domains]
-        for split, patches in facts.splits.items()
-    }
+    return {split: ids[np.isin(facts.domains[split], domains)] for split, ids in facts.splits.items()}
 
 
-def _empty(row: str, split: str, layers: Sequence[str], wanted: Sequence[str], facts: Facts) -> str:
-    counts = ", ".join(f"{layer} {sum(patch in facts.patches[layer].index for patch in wanted)}" for layer in layers)
+def _places(layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> _Places:
+    names = pd.Index(wanted, dtype="str")
+    found = {layer: facts.layers[layer].ids.get_indexer(names) for layer in layers}
+    usable = np.all([places >= 0 for places in found.values()], axis=0)
+    return _Places(wanted[usable], {layer: places[usable] for layer, places in found.items()})
+
+
+def _empty(row: str, split: str, layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> str:
+    names = pd.Index(wanted, dtype="str")
+    counts = ", ".join(f"{layer} {int(names.isin(facts.layers[layer].ids).sum())}" for layer in layers)
     return (
         f"Row {row}: expected {split} patches with every layer the row reads, but got none of the {len(wanted)} "
         f"{split} patches of its domains (accepted per layer: {counts}); see data/audit/report.html, or pull the "
@@ -170,63 +126,69 @@ def _empty(row: str, split: str, layers: Sequence[str], wanted: Sequence[str], f
     )
 
 
-def _size(row: str, layer: str, patches: pd.DataFrame) -> tuple[int, int]:
-    sizes = patches[["height", "width"]].drop_duplicates()
-    if len(sizes) > 1:
-        examples = [f"{patch}: {int(size.height)} x {int(size.width)}" for patch, size in sizes.head(3).iterrows()]
+def _size(row: str, facts: LayerFacts, layer: str, places: NDArray[np.int64]) -> tuple[int, int]:
+    sizes, first = np.unique(np.stack([facts.height[places], facts.width[places]]), axis=1, return_index=True)
+    if sizes.shape[1] > 1:
+        examples = [f"{facts.ids[places[n]]}: {h} x {w}" for n, (h, w) in zip(first, sizes.T.tolist(), strict=True)]
         raise DataError(
-            f"Row {row}: expected one size of {layer} for all its patches, but got {'; '.join(examples)}; keep one "
+            f"Row {row}: expected one size of {layer} for all its patches, but got {'; '.join(examples[:3])}; keep one "
             f"size with rows.{row}.domains or data.domains."
         )
-    height, width = sizes.iloc[0]
-    return int(height), int(width)
+    height, width = sizes[:, 0].tolist()
+    return height, width
 
 
-def _gsd(patches: pd.DataFrame) -> float:
+def _gsd(facts: LayerFacts, places: NDArray[np.int64]) -> float:
     """Median ground sampling distance, rounded to a micrometre: footprints carry rounding errors."""
-    return round(float(((patches["right"] - patches["left"]) / patches["width"]).median()), 6)
+    sides = (facts.right[places] - facts.left[places]) / facts.width[places]
+    return round(float(np.median(sides)), 6)
 
 
-def _archives(layers: Sequence[str], patches: Sequence[str], facts: Facts) -> dict[str, str]:
-    names = {archive_of(parse_patch_id(patch), layer) for patch in patches for layer in layers}
+def _archives(layers: Sequence[str], places: Collection[_Places], facts: Facts) -> dict[str, str]:
+    ids = np.concatenate([place.ids for place in places])
+    _, first = np.unique(domain_years(ids), return_index=True)  # one patch of a domain-year names its archives
+    names = {archive_of(parse_patch_id(str(patch)), layer) for patch in ids[first] for layer in layers}
     return {name: facts.archives[name] for name in sorted(names)}
 
 
-def _entries(recipe: Recipe, patches: Sequence[str], facts: Facts) -> tuple[PatchEntry, ...]:
-    layers = row_layers(recipe)
+def _patches(recipe: Recipe, place: _Places, facts: Facts) -> Patches:
     series = [name for name in recipe.modalities if MODALITIES[name].kind == "series"]
-    crc32 = {layer: facts.patches[layer]["crc32"].loc[list(patches)].to_list() for layer in layers}
-    rejected = {name: _rejected(recipe, name, patches, facts) for name in series}
-    return tuple(
-        PatchEntry(
-            patch_id=patch,
-            crc32={layer: int(crc32[layer][n]) for layer in layers},
-            dates={name: facts.calendars[name][patch] for name in series},
-            rejected_dates={name: rejected[name][n] for name in series},
-        )
-        for n, patch in enumerate(patches)
+    return Patches(
+        ids=place.ids,
+        crc32={layer: facts.layers[layer].crc32[places] for layer, places in place.of.items()},
+        dates={name: _taken(facts.layers[name].dates, place.of[name]) for name in series},
+        rejected={name: _rejected(recipe, name, place, facts) for name in series},
     )
 
 
-def _rejected(recipe: Recipe, name: str, patches: Sequence[str], facts: Facts) -> list[tuple[int, ...]]:
+def _rejected(recipe: Recipe, name: str, place: _Places, facts: Facts) -> Shared:
     """Rejected dates of a series; a date whose cloud mask is rejected is, too, where the filter reads it."""
-    tables = [facts.patches[name]["rejected_dates"].loc[list(patches)]]
+    own = _taken(facts.layers[name].rejected, place.of[name])
     companion = MODALITIES[name].companion
-    if companion in row_layers(recipe):
-        tables.append(facts.patches[companion]["rejected_dates"].loc[list(patches)])
-    return [tuple(sorted({int(k) for dates in each for k in dates})) for each in zip(*tables, strict=True)]
+    if companion is None or companion not in row_layers(recipe):
+        return own
+    masks = _taken(facts.layers[companion].rejected, place.of[companion])
+    pairs, codes = np.unique(np.stack([own.codes, masks.codes]), axis=1, return_inverse=True)
+    joined = [tuple(sorted({*own.values[one], *masks.values[other]})) for one, other in pairs.T.tolist()]
+    return Shared.of([joined[code] for code in codes.reshape(-1).tolist()])
 
 
-def _train_weights(recipe: Recipe, train: Sequence[str], facts: Facts) -> tuple[float, ...] | None:
+def _taken(column: Shared | None, places: NDArray[np.int64]) -> Shared:
+    assert column is not None  # series and masks have dates
+    return column.take(places)
+
+
+def _train_weights(recipe: Recipe, train: _Places, facts: Facts) -> tuple[float, ...] | None:
     """Sampling weights from the label histograms, over the learnt classes of all tasks."""
     if recipe.train.sampling == "plain":
         return None
     columns = []
     for task, label in recipe.labels.items():
-        counts = np.stack(facts.patches[task]["label_counts"].loc[list(train)].to_list())
-        first = (label.level - 1) * _VALUES
+        counts = facts.layers[task].label_counts
+        assert counts is not None  # `load_facts` reads them for such a row
+        first = (label.level - 1) * VALUES
         learnt = scored_classes(taxonomy(task, label.level), label)
-        columns.append(counts[:, [first + k for k in learnt]])
+        columns.append(counts[train.of[task]][:, [first + k for k in learnt]])
     weights = class_balanced_weights(np.concatenate(columns, axis=1))
     return tuple(float(weight) for weight in weights)
 

@@ -39,7 +39,7 @@ def score_predictions(
     """
     dataset = PatchDataset(inputs, "test", reader)
     taxonomies, scored = row_taxonomies(inputs), row_scored(inputs)
-    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    expected = list(inputs.splits["test"].patch_ids)
 
     def labels(task: str) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
         bar = tqdm(expected, desc=f"score {inputs.row}", unit="patch", disable=not progress)

@@ -52,7 +52,7 @@ def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable]) -> dict[s
     """details.json from confusion tables, without what comes from further seeds."""
     inputs = subject.evidence["inputs"]
     tasks = scored_tasks(inputs, tables)
-    expected = [entry.patch_id for entry in inputs.splits["test"]]
+    expected = list(inputs.splits["test"].patch_ids)
     return build_details(subject.row, tasks, expected, evaluation_params(subject))
 
 

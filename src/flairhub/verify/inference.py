@@ -117,7 +117,7 @@ def one_device(settings: RuntimeSettings) -> RuntimeSettings:
 
 def choose_regions(inputs: RowInputs, sampling: Sampling) -> tuple[str, ...]:
     """Seeded choice of regions of the test split, sorted."""
-    known = sorted({parse_patch_id(entry.patch_id).roi_key for entry in inputs.splits["test"]})
+    known = sorted({parse_patch_id(patch).roi_key for patch in inputs.splits["test"].patch_ids})
     if sampling.rois == 0 or sampling.rois >= len(known):
         return tuple(known)
     drawn = np.random.default_rng(sampling.seed).choice(len(known), size=sampling.rois, replace=False)
@@ -126,8 +126,9 @@ def choose_regions(inputs: RowInputs, sampling: Sampling) -> tuple[str, ...]:
 
 def only_regions(inputs: RowInputs, regions: Sequence[str]) -> RowInputs:
     """The inputs with a test split of these regions only."""
-    kept = tuple(e for e in inputs.splits["test"] if parse_patch_id(e.patch_id).roi_key in regions)
-    return replace(inputs, splits={**inputs.splits, "test": kept})
+    test = inputs.splits["test"]
+    kept = [place for place, patch in enumerate(test.patch_ids) if parse_patch_id(patch).roi_key in regions]
+    return replace(inputs, splits={**inputs.splits, "test": test.take(np.array(kept, dtype=np.int64))})
 
 
 def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: RuntimeSettings) -> Path:

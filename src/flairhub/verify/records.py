@@ -69,10 +69,7 @@ def _of_inputs(inputs: RowInputs) -> dict[str, Any]:
     }
     return {
         "patches": {split: len(entries) for split, entries in inputs.splits.items()},
-        "split_sha256": {
-            split: sha256_text("\n".join(entry.patch_id for entry in entries))
-            for split, entries in inputs.splits.items()
-        },
+        "split_sha256": {split: sha256_text("\n".join(entries.patch_ids)) for split, entries in inputs.splits.items()},
         "statistics_sha256": sha256_text(canonical_json(moments)),
     }
 
