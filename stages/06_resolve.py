@@ -10,25 +10,27 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
-from flairhub.audit.valid import read_valid
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.facts.stats import Statistics
 from flairhub.files import write_json
-from flairhub.records.inputs import BandStatistics, write_inputs
-from flairhub.records.manifest import read_manifest
 from flairhub.records.plan import evaluation_plan, write_plan
-from flairhub.rows.resolve import load_facts, resolve_row
-from flairhub.weights.given import given_weights
+from flairhub.rows.resolved import GraphFiles, Resolver
+from flairhub.sources.pull import checksums_of
+from flairhub.weights.given import GivenWeights, given_weights
 
-INDEX, VALID, SPLITS = Path("data/index"), Path("data/audit/valid.parquet"), Path("data/splits")
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")
+FILES = GraphFiles(
+    manifest=Path("data/manifest.json"),
+    index=Path("data/index"),
+    valid=Path("data/audit/valid.parquet"),
+    splits=Path("data/splits"),
+    code=Path("data/code/resolve.json"),
+)
 
 
 def main(_: argparse.Namespace) -> None:
@@ -36,24 +38,21 @@ def main(_: argparse.Namespace) -> None:
     workspace = find_workspace()
     progress = read_settings(workspace).progress
     params = read_params(Path("params.yaml"))
-    archives = {entry.name: entry.sha256 for entry in read_manifest(Path("data/manifest.json")).archives}
-    facts = load_facts(params, INDEX, VALID, SPLITS, archives)
-    merged = Statistics(INDEX, read_valid(VALID), params.stats, params.preprocessing.filter_sentinel2)
+    resolver = Resolver(
+        params=params,
+        files=FILES,
+        kept=workspace.state / "resolve",
+        facts_sha256=FILES.sha256(checksums_of(workspace)),
+    )
 
-    def computed(modality: str, patches: Sequence[str]) -> dict[str, BandStatistics]:
-        found = merged.of(modality, patches)
-        found.require_counted()
-        return {band: BandStatistics(mean=each.mean, std=each.std) for band, each in found.bands.items()}
+    def given(row: str) -> GivenWeights | None:
+        return given_weights(row, params.rows[row].weights, workspace, progress=progress)
 
-    summary = {}
-    for row, settings in params.rows.items():
-        given = given_weights(row, settings.weights, workspace, progress=progress)
-        inputs, resolution = resolve_row(params, row, facts, computed, given)
-        write_inputs(DESTINATION / f"{row}.json", inputs)
+    summary = {row: asdict(counts) for row, counts in resolver.resolve(given, DESTINATION).items()}
+    for row in params.rows:
         write_plan(EVALUATIONS / f"{row}.json", evaluation_plan(params, row))
-        summary[row] = asdict(resolution)
     write_json(DESTINATION / "summary.json", summary)
-    left_out = {row: sum(found["left_out"].values()) for row, found in summary.items()}
+    left_out = {row: sum(counts["left_out"].values()) for row, counts in summary.items()}
     print(f"resolve: {len(summary)} rows; patches left out: {sum(left_out.values())}")
 
 

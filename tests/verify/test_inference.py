@@ -85,7 +85,7 @@ def test_the_agreement_is_that_of_brute_force() -> None:
 
 
 def test_regions_are_drawn_by_the_seed_alone() -> None:
-    inputs: Any = SimpleNamespace(splits={"test": [SimpleNamespace(patch_id=patch) for patch in PATCHES]})
+    inputs: Any = SimpleNamespace(splits={"test": SimpleNamespace(patch_ids=PATCHES)})
 
     def draw(rois: int, seed: int) -> tuple[str, ...]:
         return choose_regions(inputs, Sampling(rois=rois, seed=seed, agreement=1))

@@ -17,6 +17,7 @@ from flairhub.config.pipeline import StatsParams
 from flairhub.errors import DataError
 from flairhub.facts.patch_moments import PatchMoments, known_modalities, patch_moments, uses_cloud
 from flairhub.files import write_json
+from flairhub.records.inputs import BandStatistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,19 +48,25 @@ class ModalityStatistics:
     rule: dict[str, Any]
     """Which pixels and dates count."""
 
-    def require_counted(self) -> None:
-        """Refuse statistics of nothing.
+    def counted(self) -> dict[str, BandStatistics]:
+        """Mean and standard deviation of every band.
 
         Raises:
             DataError: no pixel of a band counts.
         """
-        empty = [band for band, summary in self.bands.items() if summary.n == 0]
+        known = {
+            band: BandStatistics(mean=summary.mean, std=summary.std)
+            for band, summary in self.bands.items()
+            if summary.mean is not None and summary.std is not None
+        }
+        empty = [band for band in self.bands if band not in known]
         if empty:
             raise DataError(
                 f"Expected training pixels of {self.modality} for its statistics, but none counts in "
                 f"{', '.join(empty)} ({self.rule}); check data/audit/report.html, stats.skip_zero and "
                 "stats.skip_cloudy, or choose other statistics in `normalisation`."
             )
+        return known
 
 
 class Statistics:

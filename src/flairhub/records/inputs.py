@@ -8,16 +8,17 @@ in `data/inputs/columns`, in files that it names by the checksum of their conten
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copyfile
 from typing import Any, Literal, get_args
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import build
 from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.errors import DataError, FlairhubError, MissingFileError
-from flairhub.files import canonical_json, read_json, sha256_text, write_json
+from flairhub.files import canonical_json, read_json, replacing, sha256_text, write_json
 from flairhub.records.columns import FOLDER, Column, read_column, write_column
 from flairhub.records.patches import Patches, columns_of, read_patches
 
@@ -96,6 +97,44 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
     for column in (column for split in columns.values() for column in split.values()):
         write_column(path.parent / FOLDER, column)
     write_json(path, _plain(inputs, columns), indent=None)
+
+
+def copy_inputs(source: Path, path: Path, recipe: Recipe, given_file: tuple[str, str] | None) -> None:
+    """Write the inputs of one file under another recipe that reads the same data.
+
+    Args:
+        source: inputs as `write_inputs` wrote them.
+        path: the new file; columns that are missing beside it are copied.
+        recipe: the other recipe.
+        given_file: name and SHA-256 of the weights file of a row that is not trained.
+    """
+    value = read_json(source)
+    name, sha256 = given_file or (None, None)
+    value |= {
+        "row": recipe.row,
+        "recipe": recipe.model_dump(mode="json"),
+        "weights_file": name,
+        "weights_sha256": sha256,
+    }
+    for column in _named(value):
+        target = path.parent / FOLDER / f"{column}.parquet"
+        if not target.is_file():
+            with replacing(target) as temporary:
+                copyfile(source.parent / FOLDER / target.name, temporary)
+    write_json(path, value, indent=None)
+
+
+def prune_columns(folder: Path, files: Iterable[Path]) -> None:
+    """Delete the columns of a folder that none of these files of inputs names."""
+    named = {column for path in files for column in _named(read_json(path))}
+    for path in (folder / FOLDER).glob("*.parquet"):
+        if path.stem not in named:
+            path.unlink(missing_ok=True)
+
+
+def _named(value: Mapping[str, Any]) -> set[str]:
+    """The columns that a file of inputs names."""
+    return {column for split in value["splits"].values() for column in split["columns"].values()}
 
 
 def inputs_sha256(inputs: RowInputs) -> str:

@@ -1,0 +1,132 @@
+"""All rows resolved, each from the facts only where something that decides about its data has changed.
+
+A learning rate changes no patch. What a row reads is kept under the checksum of all that decides about it - facts,
+audit, splits, code, and the part of the recipe that concerns data - beside the graph, in `.flairhub/resolve`; an
+experiment that finds it there loads no fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from flairhub.archives.store import Checksums
+from flairhub.audit.valid import read_valid
+from flairhub.config.params import Params
+from flairhub.config.resolve import row_recipe
+from flairhub.facts.stats import Statistics
+from flairhub.files import canonical_json, read_json, sha256_text, write_json
+from flairhub.locks import locked
+from flairhub.records.inputs import BandStatistics, copy_inputs, prune_columns, read_inputs, write_inputs
+from flairhub.records.manifest import read_manifest
+from flairhub.rows.accepted import Facts, load_facts
+from flairhub.rows.resolve import Resolution, resolve_row
+from flairhub.weights.given import GivenWeights, require_agreement
+
+KEPT_ROWS = 256
+"""Results kept: rows of the last experiments; the oldest go first."""
+
+_NO_DATA = {"row", "weights", "seeds", "augmentation", "model", "loss", "train"}
+"""Sections of a recipe that decide nothing about the data; of `train`, sampling does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphFiles:
+    """What the stages before have written."""
+
+    manifest: Path
+    index: Path
+    valid: Path
+    """The audit's table of accepted files."""
+    splits: Path
+    code: Path
+    """Fingerprint of this stage's code."""
+
+    def sha256(self, checksums: Checksums) -> str:
+        """Checksum of them all; unchanged files are not read again."""
+        paths = (self.manifest, self.index, self.valid, self.splits, self.code)
+        return sha256_text("\n".join(checksums.sha256(path) for path in paths))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolver:
+    """Resolves the rows of one set of parameters."""
+
+    params: Params
+    files: GraphFiles
+    kept: Path
+    """Folder of earlier results, `.flairhub/resolve` of the main workspace."""
+    facts_sha256: str
+    """See `GraphFiles.sha256`."""
+
+    def resolve(self, given: Callable[[str], GivenWeights | None], folder: Path) -> dict[str, Resolution]:
+        """Write what every row reads, `ROW.json` and its columns; one process at a time.
+
+        Args:
+            given: the weights file of a row that is not trained.
+            folder: `data/inputs`.
+
+        Raises:
+            As `resolve_row`.
+        """
+        with locked(self.kept / "lock"):
+            found = {row: self._row(row, given(row), folder / f"{row}.json") for row in self.params.rows}
+            self._prune()
+        return found
+
+    def _row(self, row: str, given: GivenWeights | None, path: Path) -> Resolution:
+        recipe = row_recipe(self.params, row)
+        key = self.key(row)
+        kept, counts = self.kept / f"{key}.json", self.kept / f"{key}.resolution"
+        known = kept.is_file() and counts.is_file()
+        if not known:
+            inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, given)
+            write_json(counts, asdict(resolution))
+            write_inputs(kept, inputs)
+        copy_inputs(kept, path, recipe, given_file=None if given is None else (given.path.name, given.sha256))
+        if known and given is not None:
+            require_agreement(read_inputs(path), given)
+        return Resolution(**read_json(counts))
+
+    def key(self, row: str) -> str:
+        """Checksum of all that decides about the data of a row."""
+        recipe = row_recipe(self.params, row).model_dump(mode="json")
+        decides: dict[str, Any] = {name: value for name, value in recipe.items() if name not in _NO_DATA}
+        decides |= {
+            "sampling": recipe["train"]["sampling"],
+            "domains": self.params.rows[row].domains,
+            "stats": self.params.stats.model_dump(mode="json"),
+            "facts": self.facts_sha256,
+        }
+        return sha256_text(canonical_json(decides))
+
+    def _prune(self) -> None:
+        """Delete the oldest results, and columns that no result names."""
+        files = sorted(self.kept.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in files[KEPT_ROWS:]:
+            path.unlink()
+            path.with_suffix(".resolution").unlink(missing_ok=True)
+        prune_columns(self.kept, files[:KEPT_ROWS])
+
+    @cached_property
+    def _facts(self) -> Facts:
+        archives = {entry.name: entry.sha256 for entry in read_manifest(self.files.manifest).archives}
+        return load_facts(self.params, self.files.index, self.files.valid, self.files.splits, archives)
+
+    @cached_property
+    def _statistics(self) -> Callable[[str, tuple[str, ...]], dict[str, BandStatistics]]:
+        cloud = self.params.preprocessing.filter_sentinel2
+        merged = Statistics(self.files.index, read_valid(self.files.valid), self.params.stats, cloud)
+
+        @cache
+        def computed(modality: str, patches: tuple[str, ...]) -> dict[str, BandStatistics]:
+            return merged.of(modality, patches).counted()
+
+        return computed
+
+    def _computed(self, modality: str, patches: Sequence[str]) -> dict[str, BandStatistics]:
+        """Statistics over these training patches; rows with equal patches share them."""
+        return self._statistics(modality, tuple(patches))
