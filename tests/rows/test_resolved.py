@@ -48,7 +48,9 @@ class World:
         )
         valid_of(index).to_parquet(self.files.valid)
         names = [f"{domain}-2020_{layer}" for domain in ("D901", "D902") for layer in LAYERS]
-        entries = tuple(ArchiveEntry(name=name, kind="zip", size=1, sha256="a" * 64, revision=None) for name in sorted(names))
+        entries = tuple(
+            ArchiveEntry(name=name, kind="zip", size=1, sha256="a" * 64, revision=None) for name in sorted(names)
+        )
         write_manifest(self.files.manifest, Manifest(source={"kind": "sample", "key": "k"}, archives=entries))
         write_json(self.files.code, {"sha256": "c" * 64})
         self.files.splits.mkdir()
