@@ -97,6 +97,7 @@ def make_row(
     sizes: dict[str, tuple[int, int]] | None = None,
     change: Callable[[str, str, np.ndarray], np.ndarray] | None = None,
     nodata: float | None = None,
+    tags: dict[str, float | None] | None = None,
     rejected: dict[str, dict[str, tuple[int, ...]]] | None = None,
     patches: dict[str, list[str]] = PATCHES,
     train_weights: tuple[float, ...] | None = None,
@@ -118,7 +119,8 @@ def make_row(
                 if change is not None:
                     array = change(patch_id, layer, array)
                 arrays[patch_id, layer] = array
-                data = encode(array, nodata if array.dtype == np.float32 else None)
+                tag = nodata if array.dtype == np.float32 else None
+                data = encode(array, (tags or {}).get(layer, tag))
                 patch = parse_patch_id(patch_id)
                 files.setdefault(archive_of(patch, layer), {})[member_of(patch, layer)] = data
                 crc32[layer] = zlib.crc32(data)

@@ -13,6 +13,7 @@ import pytest
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
+from flairhub.catalog.values import PLAUSIBLE
 from flairhub.facts.schemas import DATES, PATCHES
 from flairhub.records.patches import Shared
 from flairhub.rows.accepted import LayerFacts
@@ -34,6 +35,13 @@ def moments(bands: list[np.ndarray]) -> dict[str, list[float]]:
         out["band_max"].append(float(counted.max()) if counted.size else float("nan"))
         out["band_zero"].append(int((counted == 0).sum()))
     return out
+
+
+def implausible(modality: str, bands: list[np.ndarray]) -> int:
+    """Values outside the plausible ranges."""
+    ranges = PLAUSIBLE.get(modality, {}).values()
+    pairs = zip(bands, ranges, strict=False)
+    return sum(int(((band < known.low) | (band > known.high)).sum()) for band, known in pairs)
 
 
 class Facts:
@@ -77,8 +85,10 @@ class Facts:
             "crs": "EPSG:2154",
             "nodata": None,
             "nodata_share": 0.0,
+            "untagged_count": 0,
             "nan_share": float(1 - np.isfinite(float_stack).mean()),
             "zero_share": float((float_stack == 0).mean()),
+            "implausible_count": implausible(modality, bands),
             **box(patch),
             **moments(bands),
             "label_counts": self._counts(array) if info.kind == "label" else None,
@@ -125,7 +135,11 @@ class Facts:
         return self.folder
 
     def _add_dates(self, patch: str, modality: str, archive: str, array: np.ndarray, dates: Any) -> None:
-        days = pd.date_range("2021-01-03", periods=len(array), freq="5D").strftime("%Y%m%d").tolist()
+        days = (
+            pd.date_range(f"{parse_patch_id(patch).year}-01-03", periods=len(array), freq="5D")
+            .strftime("%Y%m%d")
+            .tolist()
+        )
         dates = days if dates is None else dates
         assert len(dates) == len(array)
         self.dates[patch, modality] = list(dates)
@@ -137,7 +151,8 @@ class Facts:
                     "modality": modality,
                     "date_index": position,
                     "date": day,
-                    "nan_count": int((~np.isfinite(values.astype(np.float64))).sum()),
+                    "missing_count": int((~np.isfinite(values.astype(np.float64))).sum()),
+                    "implausible_count": implausible(modality, list(values)),
                     "zero_count": int((values == 0).sum()),
                     "clear_share": None if clear is None else float(clear),
                     **moments(list(values)),

@@ -187,7 +187,7 @@ def test_an_unreadable_raster_is_named(everything: Any, monkeypatch: pytest.Monk
     def fail(data: np.ndarray):
         raise DataError("broken")
 
-    monkeypatch.setattr(module, "read_array", fail)
+    monkeypatch.setattr(module, "read_values", fail)
     with pytest.raises(DataError, match=r"D001-2020_AERIAL_RGBI_UU-S1-3_1-1.tif: broken"):
         PatchDataset(everything.inputs, "valid", everything.reader)[0, 0]
 

@@ -315,9 +315,9 @@ def test_the_real_series_have_their_lengths(real):
 
 def test_the_real_holes_are_found(real):
     dates = read_dates(real, ["SENTINEL1-DESC_TS"])
-    holes = dates[dates["nan_count"] > 0]
+    holes = dates[dates["missing_count"] > 0]
     assert set(holes["patch_id"]) == {"D912-2019_FF-S1-1_1-1"}
-    assert holes["nan_count"].tolist() == [2, 2]
+    assert holes["missing_count"].tolist() == [2, 2]
     assert [list(n) for n in holes["band_n"]] == [[35, 35], [35, 35]]
     patch = read_patches(real, ["SENTINEL1-DESC_TS"]).set_index("patch_id").loc["D912-2019_FF-S1-1_1-1"]
     assert patch["nan_share"] == pytest.approx(4 / (470 * 36))

@@ -103,7 +103,7 @@ def test_every_date_of_a_series_has_its_own_facts(geotiff):
     series[4] = np.nan
     facts = patch_facts(geotiff(series.reshape(10, 6, 6)), "SENTINEL1-ASC_TS", RULE)
     assert (facts.num_bands, facts.num_dates) == (10, 5)
-    assert facts.dates.nan_count.tolist() == [0, 2, 0, 0, 72]
+    assert facts.dates.missing_count.tolist() == [0, 2, 0, 0, 72]
     assert facts.dates.moments.zero.sum(axis=1).tolist() == [0, 0, 12, 0, 0]
     assert facts.dates.clear_share is None
     for t in range(4):
@@ -142,12 +142,12 @@ def test_labels_are_counted_per_band(geotiff, dtype, task, bands):
     assert_bands(facts.moments, array)
 
 
-def test_the_nodata_tag_of_a_label_does_not_hide_its_counts(geotiff):
+def test_the_nodata_tag_of_a_label_hides_nothing(geotiff):
     array = np.full((1, 8, 8), 255, "uint8")
     array[0, 0] = 3
     facts = patch_facts(geotiff(array, nodata=255), "AERIAL_LABEL-COSIA", RULE)
     assert (facts.label_counts[255], facts.label_counts[3]) == (56, 8)
-    assert facts.moments.n.tolist() == [8]
+    assert (facts.moments.n.tolist(), facts.nodata_share) == ([64], 0)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def raster(array, nodata=None):
 
 def test_missing_pixels_become_nan():
     array = np.array([[[1.0, -9999.0], [np.nan, np.inf]]], dtype=np.float32)
-    np.testing.assert_array_equal(values_of(raster(array, -9999.0)), [[[1, np.nan], [np.nan, np.nan]]])
-    np.testing.assert_array_equal(values_of(raster(array))[0, 0], [1, -9999])
+    np.testing.assert_array_equal(values_of(raster(array, -1.0), "DEM_ELEV"), [[[1, np.nan], [np.nan, np.nan]]])
+    np.testing.assert_array_equal(values_of(raster(array), "AERIAL-RLT_PAN")[0, 0], [1, -9999])
 
 
 def test_a_series_is_time_major():

@@ -17,11 +17,13 @@ import pandas as pd
 from flairhub.audit.check import Check, Grain
 from flairhub.audit.checks import not_selected, select_checks
 from flairhub.audit.dates import DATE_FACTS, date_table
+from flairhub.audit.drift import DarkPixels
 from flairhub.audit.findings import Findings
 from flairhub.audit.judge import Judge, Verdict
 from flairhub.audit.report import Summary, build_report, require_passed, write_report
 from flairhub.audit.tables import layer_tables, optional_splits, patch_table, split_table
 from flairhub.audit.valid import UNREADABLE, Decision, read_valid, write_valid
+from flairhub.audit.values import SCALED
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.pipeline import AuditCheck, AuditParams
 from flairhub.facts.tables import iter_dates
@@ -77,6 +79,7 @@ def audit(index: Path, params: AuditParams) -> Audit:
     patches = patch_table(layers, splits)
     session.run("patch", patches, decision, lambda rows, name: decision.drop_patches(rows["patch_id"], name))
     session.run("band", bands, decision, lambda rows, name: decision.drop_modalities(rows["modality"], name))
+    session.run("domain", session.dark.table(), decision, decision.drop_domains)
     session.run("split", split_table(layers, splits), decision, lambda _rows, _name: None)
     valid = decision.table()
     summary = Summary(
@@ -105,6 +108,7 @@ class _Session:
 
     def __init__(self, selected: dict[str, tuple[Check, AuditCheck]], judge: Judge) -> None:
         self.findings = {name: Findings(check) for name, (check, _) in selected.items()}
+        self.dark = DarkPixels()
         self._selected = selected
         self._judge = judge
 
@@ -123,6 +127,8 @@ class _Session:
             mine = [check for check in checks if check.judges(modality)]
             for part in _chunks(index, modality):
                 number += part.num_rows
+                if modality == SCALED:
+                    self.dark.add(part)
                 table = date_table(part)
                 self._apply(table, self._judge.judge(table, mine), decision, decision.reject_dates)
         return number

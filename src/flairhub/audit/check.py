@@ -1,4 +1,4 @@
-"""What a check of the audit is; `audit_checks` lists them."""
+"""What a check of the audit is; `audit.checks` lists them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from flairhub.catalog.modalities import SERIES_INPUTS
 from flairhub.config.pipeline import AuditCheck, AuditParams, Policy, Severity
 
-Grain = Literal["layer", "date", "patch", "band", "split"]
+Grain = Literal["layer", "date", "patch", "band", "domain", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Check:
     """What holds if the check passes; shown in the report."""
     column: str
     """Column of the grain's check table; its value is what the report calls `found`."""
+    shown: str | None = None
+    """Another column for `found`, that says more than the judged number."""
     low: float | None = None
     high: float | None = None
     open_low: bool = False

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from flairhub.audit.tables import domain_years
+from flairhub.audit.values import implausible_texts
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.facts.lists import list_matrix
 
@@ -19,8 +21,9 @@ DATE_FACTS = (
     "modality",
     "date_index",
     "date",
-    "nan_count",
+    "missing_count",
     "zero_count",
+    "implausible_count",
     "band_n",
     "band_mean",
     "band_min",
@@ -44,7 +47,7 @@ def date_table(part: pa.Table) -> pd.DataFrame:
     modality = str(part.column("modality")[0])
     width = len(MODALITIES[modality].bands)
     table: pd.DataFrame = part.select(
-        ["patch_id", "modality", "date_index", "date", "nan_count", "zero_count"]
+        ["patch_id", "modality", "date_index", "date", "missing_count", "zero_count", "implausible_count"]
     ).to_pandas()
     counted = list_matrix(part, "band_n", width, 0)
     zeros = list_matrix(part, "band_zero", width, 0)
@@ -52,8 +55,10 @@ def date_table(part: pa.Table) -> pd.DataFrame:
     table["counted"] = counted.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         table["zero_share"] = zeros.sum(axis=1) / counted.sum(axis=1)
-    table["smallest"] = _extreme(list_matrix(part, "band_min", width, np.nan), largest=False)
-    table["largest"] = _extreme(list_matrix(part, "band_max", width, np.nan), largest=True)
+    low, high = (list_matrix(part, name, width, np.nan) for name in ("band_min", "band_max"))
+    table["smallest"] = _extreme(low, largest=False)
+    table["largest"] = _extreme(high, largest=True)
+    table["implausible"] = implausible_texts(table["implausible_count"].to_numpy(), low, high, modality)
     table["vv_vh"] = _ratio(means, counted, MODALITIES[modality].bands)
     _add_order(table)
     return table
@@ -77,9 +82,15 @@ def _ratio(means: NDArray[np.float64], counted: NDArray[np.int64], bands: tuple[
 
 
 def _add_order(table: pd.DataFrame) -> None:
-    """Add `invalid_date`, `days_since` (null at a file's first date and beside an unknown day) and `repeated`."""
+    """Add `invalid_date`, `years_apart`, `days_since` and `repeated`; null where a day is not known.
+
+    `days_since` is null at a file's first date, too.
+    """
     days = _days(table["date"])
     known = days != _NO_DAY
+    years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    of_patch = domain_years(table["patch_id"]).str[-4:].astype(np.int64)
+    table["years_apart"] = pd.Series(years - of_patch, index=table.index).where(known)
     table["invalid_date"] = (~known).astype(float)
     patches = table["patch_id"].to_numpy()
     follows = np.zeros(len(table), dtype=bool)

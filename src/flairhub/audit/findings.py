@@ -38,7 +38,7 @@ class Findings:
         self.unexpected += len(verdict.unexpected)
         if not len(verdict.unexpected):
             return
-        rows = _examples(table, verdict.unexpected, self.check.column)
+        rows = _examples(table, verdict.unexpected, self.check.shown or self.check.column)
         self.by_modality.update(map(str, rows["modality"].dropna()))
         self.by_domain.update(map(str, rows["domain"].dropna()))
         self._candidates.append(spread(rows))
@@ -76,6 +76,9 @@ def _examples(table: pd.DataFrame, positions: NDArray[np.int64], column: str) ->
         out["modality"] = rows["modality"].to_numpy() + " " + rows["band"].to_numpy()
     out["found"] = rows[column].to_numpy().astype(object)
     out["domain"] = domain_years(out["patch"]) if "patch_id" in rows else pd.Series(pd.NA, index=out.index)
+    if "patch_id" not in rows and "domain_year" in rows:
+        out["domain"] = rows["domain_year"].to_numpy()
+        out["modality"] = rows["modality"].to_numpy() + " " + rows["domain_year"].to_numpy()
     return out
 
 

@@ -1,6 +1,6 @@
 """Check tables of the audit: what the judge sees of files, patches, bands and the split table.
 
-Each is derived from the table of facts, archive by archive, with one column per check (see `audit_checks`).
+Each is derived from the table of facts, archive by archive, with one column per check (see `audit.checks`).
 Null values say that a check does not apply: of a file that cannot be opened only its error is judged.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from flairhub.audit.values import FILE_VALUES, add_file_values
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.errors import DataError, MissingFileError
@@ -75,12 +76,13 @@ def layer_tables(index: Path) -> LayerTables:
     """
     parts: list[pd.DataFrame] = []
     extremes: dict[str, NDArray[np.float64]] = {}
-    for part in iter_patches(index, None, [*_FACTS, "label_counts", "band_min", "band_max"]):
+    for part in iter_patches(index, None, [*_FACTS, *FILE_VALUES, "label_counts"]):
         if part.num_rows == 0:
             continue
         modality = str(part.column("modality")[0])
         frame: pd.DataFrame = part.select(list(_FACTS)).to_pandas()
         frame["outside_pixels"] = _outside_pixels(part, modality)
+        add_file_values(frame, part, modality)
         parts.append(frame)
         if MODALITIES[modality].kind in {"mono", "series"}:
             extremes[modality] = _widen(extremes.get(modality), part, modality)

@@ -55,6 +55,12 @@ class Decision:
         """Accept no file of these modalities."""
         self.drop_files(np.flatnonzero(self.layers["modality"].isin(modalities).to_numpy()), reason)
 
+    def drop_domains(self, rows: pd.DataFrame, reason: str) -> None:
+        """Accept no file of these pairs of `modality` and `domain_year`."""
+        pairs = pd.MultiIndex.from_frame(rows[["modality", "domain_year"]])
+        mine = pd.MultiIndex.from_frame(self.layers[["modality", "domain_year"]])
+        self.drop_files(np.flatnonzero(mine.isin(pairs)), reason)
+
     def drop_everything(self, reason: str) -> None:
         """Accept nothing; saying so twice for one reason counts once."""
         if reason not in self._refusals:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
-from flairhub.archives.raster import read_array, read_raster
+from flairhub.archives.raster import read_values
 from flairhub.archives.reader import PatchReader
+from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import LABELS, MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.taxonomies import taxonomy
@@ -166,9 +167,10 @@ class PatchDataset(Dataset[Sample]):
         archive, member = archive_of(patch, layer.name), member_of(patch, layer.name)
         data = self._reader.read(archive, member, entry.crc32[layer.name])
         try:
-            array = _with_gaps(data) if modality.dtype == "float32" else read_array(data)
+            values, nodata = read_values(data)
         except DataError as error:
             raise DataError(f"{archive}: {member}: {error}") from None
+        array = with_gaps(values, layer.name, nodata)
         bands, height, width = array.shape
         per_date = len(modality.bands)
         fits = bands % per_date == 0 if modality.is_series else bands == per_date
@@ -192,15 +194,6 @@ def _layer(inputs: RowInputs, name: str) -> _Layer:
 def split_dates(stacked: npt.NDArray[Any], num_bands: int) -> npt.NDArray[Any]:
     """`[T * C, H, W]` as files stack a series, band t * C + c, to `[T, C, H, W]`; a view."""
     return stacked.reshape(-1, num_bands, *stacked.shape[1:])
-
-
-def _with_gaps(data: bytes) -> npt.NDArray[Any]:
-    """Decode a raster of measured values; pixels tagged as nodata become NaN, as they have no value."""
-    raster = read_raster(data)
-    if raster.nodata is None or not np.issubdtype(raster.array.dtype, np.floating):
-        return raster.array
-    raster.array[raster.array == raster.array.dtype.type(raster.nodata)] = np.nan
-    return raster.array
 
 
 def _absent(entry: PatchEntry, layer: _Layer) -> npt.NDArray[Any]:

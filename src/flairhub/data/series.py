@@ -69,8 +69,8 @@ def clear_dates(masks: Tensor, valid: Tensor, max_cloud: float, max_snow: float,
     Returns:
         `[B, T]` bool, a subset of `valid`; a sample may have no date left.
     """
-    snowy = masks[:, :, 0] > max_snow
-    cloudy = masks[:, :, 1] > max_cloud
+    snowy = ~(masks[:, :, 0] <= max_snow)  # a missing probability, NaN, is not clear
+    cloudy = ~(masks[:, :, 1] <= max_cloud)
     pixels = masks.shape[-2] * masks.shape[-1]
     most = math.floor(max_covered * pixels + 1e-9)  # whole pixels: exact on every device
     clear = ((snowy | cloudy).flatten(2).sum(dim=2) <= most) & valid

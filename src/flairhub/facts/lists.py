@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import HEIGHT, MODALITIES
 from flairhub.errors import DataError
-from flairhub.facts.patch_facts import DEM, HEIGHT
+from flairhub.facts.patch_facts import DEM
 
 if TYPE_CHECKING:
     import pyarrow as pa

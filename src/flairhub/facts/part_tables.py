@@ -61,7 +61,7 @@ def patches_table(rows: Sequence[PatchRow], archive: str, modality: str) -> pa.T
     }
     for name in ("height", "width", "num_bands", "num_dates", "dtype", "crs"):
         columns[name] = [None if fact is None else getattr(fact, name) for fact in facts]
-    for name in ("nodata", "nodata_share", "nan_share", "zero_share"):
+    for name in ("nodata", "nodata_share", "untagged_count", "nan_share", "zero_share", "implausible_count"):
         columns[name] = [None if fact is None else getattr(fact, name) for fact in facts]
     for position, name in enumerate(("left", "bottom", "right", "top")):
         columns[name] = [None if fact is None else fact.bounds[position] for fact in facts]
@@ -96,7 +96,8 @@ def dates_table(rows: Sequence[PatchRow], modality: str) -> pa.Table:
         "modality": pa.repeat(modality, int(lengths.sum())),
         "date_index": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
         "date": _date_column([(row.dates, facts.num_dates) for row, facts in usable]),
-        "nan_count": np.concatenate([item.nan_count for item in dated]),
+        "missing_count": np.concatenate([item.missing_count for item in dated]),
+        "implausible_count": np.concatenate([item.implausible_count for item in dated]),
         "zero_count": moments.zero.sum(axis=1),
         "clear_share": _clear_column([item.clear_share for item in dated], int(lengths.sum())),
     }

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from flairhub.archives.raster import Raster, read_raster
-from flairhub.catalog.modalities import MODALITIES, Modality
+from flairhub.archives.validity import Missing, find_missing
+from flairhub.catalog.modalities import HEIGHT, MODALITIES, Modality
+from flairhub.catalog.values import PLAUSIBLE, Range
 from flairhub.errors import DataError
 from flairhub.facts.moments import Moments, histogram, merge_along, moments_of, moments_of_histogram
 
 DEM = "DEM_ELEV"
-HEIGHT = "HEIGHT"
-"""Name of the third list entry of DEM_ELEV: height of objects, DSM - DTM, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,10 @@ class ClearRule:
 class DateFacts:
     """Facts of every date of a series; arrays [T] or, in `moments`, [T, C]."""
 
-    nan_count: npt.NDArray[np.int64]
-    """Values that are not finite, over all bands."""
+    missing_count: npt.NDArray[np.int64]
+    """Values that do not count, over all bands."""
+    implausible_count: npt.NDArray[np.int64]
+    """Values that count although no measurement is plausible there, over all bands."""
     clear_share: npt.NDArray[np.float64] | None
     """Share of clear pixels; only of a mask."""
     moments: Moments
@@ -54,7 +57,11 @@ class PatchFacts:
     bounds: tuple[float, float, float, float]
     nodata: float | None
     nodata_share: float
-    """Share of all values of the file that equal the nodata tag."""
+    """Share of all values of the file that mean "no value": the nodata tag's, or one that the catalogue declares."""
+    untagged_count: int
+    """Those that the file does not tag."""
+    implausible_count: int
+    """Values that count although they lie outside the plausible range, over all bands and dates."""
     nan_share: float
     """Share that is not finite."""
     zero_share: float
@@ -67,17 +74,6 @@ class PatchFacts:
     """Of a series or mask."""
     problem: str | None
     """What makes the raster unusable although it could be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Holes:
-    """Which values count."""
-
-    valid: npt.NDArray[np.bool_] | None
-    """As the array; None: all."""
-    finite: npt.NDArray[np.bool_] | None
-    """As the array; None: all."""
-    nodata_count: int
 
 
 def patch_facts(data: bytes, modality: str, rule: ClearRule) -> PatchFacts:
@@ -97,11 +93,11 @@ def patch_facts(data: bytes, modality: str, rule: ClearRule) -> PatchFacts:
     layer = MODALITIES[modality]
     problem = _problem(raster, layer)
     if problem is not None:
-        return _facts(raster, num_dates=0, problem=problem)
+        return _facts(raster, missing=find_missing(raster.array, modality, raster.nodata), problem=problem)
     if layer.is_series:
         return _series_facts(raster, layer, rule)
     if layer.kind == "label":
-        return _label_facts(raster)
+        return _label_facts(raster, modality)
     return _mono_facts(raster, modality)
 
 
@@ -124,53 +120,106 @@ def _series_facts(raster: Raster, layer: Modality, rule: ClearRule) -> PatchFact
     bands = len(layer.bands)
     dates = raster.array.shape[0] // bands
     values = raster.array.reshape(dates, bands, -1)
-    holes = _holes(values, raster.nodata)
-    moments = moments_of(values, holes.valid)
-    nan_count = np.zeros(dates, np.int64)
-    if holes.finite is not None:
-        nan_count = np.count_nonzero(~holes.finite, axis=(1, 2)).astype(np.int64)
-    clear = _clear_share(values, rule) if layer.kind == "mask" else None
-    facts = DateFacts(nan_count=nan_count, clear_share=clear, moments=moments)
-    return _facts(raster, num_dates=dates, holes=holes, moments=merge_along(moments, axis=0), dates=facts)
+    missing = find_missing(values, layer.name, raster.nodata)
+    valid = _valid(missing)
+    moments = moments_of(values, valid)
+    outside = _implausible(values, valid, moments, _ranges(layer.name, layer.bands))
+    facts = DateFacts(
+        missing_count=values[0].size - moments.n.sum(axis=1),
+        implausible_count=outside.sum(axis=1),
+        clear_share=_clear_share(values, valid, rule) if layer.kind == "mask" else None,
+        moments=moments,
+    )
+    return _facts(
+        raster,
+        num_dates=dates,
+        missing=missing,
+        moments=merge_along(moments, axis=0),
+        implausible=int(outside.sum()),
+        dates=facts,
+    )
 
 
-def _clear_share(values: npt.NDArray[Any], rule: ClearRule) -> npt.NDArray[np.float64]:
-    """Share of clear pixels per date; bands are snow, cloud. A comparison with NaN is false: not clear."""
+def _valid(missing: Missing) -> npt.NDArray[np.bool_] | None:
+    mask = missing.mask
+    return None if mask is None else ~mask
+
+
+def _implausible(
+    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, moments: Moments, ranges: Sequence[Range]
+) -> npt.NDArray[np.int64]:
+    """Counted values outside the plausible range of their band.
+
+    Args:
+        values: [..., C, P].
+        valid: [..., C, P], which count; None: all.
+        moments: [..., C], theirs.
+        ranges: C ranges; none: every value is plausible.
+
+    Returns:
+        [..., C].
+    """
+    low, high = (np.array([getattr(each, end) for each in ranges]) for end in ("low", "high"))
+    if not ranges or not bool(((moments.minimum < low) | (moments.maximum > high)).any()):
+        return np.zeros(moments.n.shape, np.int64)
+    outside = (values < low[:, None]) | (values > high[:, None])
+    counted = outside if valid is None else outside & valid
+    return np.asarray(np.count_nonzero(counted, axis=-1), np.int64)
+
+
+def _ranges(layer: str, bands: Sequence[str]) -> list[Range]:
+    known = PLAUSIBLE.get(layer, {})
+    return [known[band] for band in bands] if known else []
+
+
+def _clear_share(
+    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, rule: ClearRule
+) -> npt.NDArray[np.float64]:
+    """Share of clear pixels per date; bands are snow, cloud. A pixel without a value is not clear."""
     clear = (values[:, 0] <= rule.max_snow) & (values[:, 1] <= rule.max_cloud)
+    if valid is not None:
+        clear &= valid.all(axis=1)
     share: npt.NDArray[np.float64] = clear.mean(axis=-1)
     return share
 
 
-def _label_facts(raster: Raster) -> PatchFacts:
+def _label_facts(raster: Raster, modality: str) -> PatchFacts:
     counts = histogram(raster.array.astype(np.uint8, copy=False).reshape(raster.array.shape[0], -1))
-    return _histogram_facts(raster, counts, label_counts=counts.reshape(-1))
+    return _histogram_facts(raster, modality, counts, label_counts=counts.reshape(-1))
 
 
 def _histogram_facts(
-    raster: Raster, counts: npt.NDArray[np.int64], *, label_counts: npt.NDArray[np.int64] | None = None
+    raster: Raster, modality: str, counts: npt.NDArray[np.int64], *, label_counts: npt.NDArray[np.int64] | None = None
 ) -> PatchFacts:
-    counted, holes = counts.copy(), _Holes(None, None, 0)
-    tag = _tag(raster.array.dtype, raster.nodata)
-    if tag is not None and 0 <= tag <= 255:
-        holes = _Holes(None, None, int(counts[:, int(tag)].sum()))
-        counted[:, int(tag)] = 0
-    return _facts(raster, holes=holes, moments=moments_of_histogram(counted), label_counts=label_counts)
+    """Facts of bytes, from how often each of their 256 values occurs; every byte is plausible."""
+    missing = find_missing(np.arange(256, dtype=np.uint8), modality, raster.nodata)
+    mask, holes = missing.mask, 0
+    if mask is not None:
+        holes = int(counts[:, mask].sum())
+        counts = np.where(mask, 0, counts)
+    facts = _facts(raster, missing=None, moments=moments_of_histogram(counts), label_counts=label_counts)
+    return replace(facts, nodata_share=holes / max(raster.array.size, 1))
 
 
 def _mono_facts(raster: Raster, modality: str) -> PatchFacts:
     values = raster.array.reshape(raster.array.shape[0], -1)
     if values.dtype == np.uint8:
-        return _histogram_facts(raster, histogram(values))
-    holes = _holes(values, raster.nodata)
-    if modality != DEM:
-        return _facts(raster, holes=holes, moments=moments_of(values, holes.valid))
+        return _histogram_facts(raster, modality, histogram(values))
+    missing = find_missing(values, modality, raster.nodata)
+    valid = _valid(missing)
     wide = values.astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinite minus infinite, which is not counted
-        height = wide[:1] - wide[1:]
-    both = None if holes.valid is None else holes.valid[:1] & holes.valid[1:]
-    moments = moments_of(values, holes.valid, wide=wide)
+        height = wide[:1] - wide[1:] if modality == DEM else wide[:0]
+    moments = moments_of(values, valid, wide=wide)
     zeros = int(moments.zero.sum())
-    return _facts(raster, holes=holes, moments=_append(moments, moments_of(height, both, wide=height)), zeros=zeros)
+    outside = int(_implausible(values, valid, moments, _ranges(modality, MODALITIES[modality].bands)).sum())
+    if modality == DEM:
+        both = None if valid is None else valid[:1] & valid[1:]
+        of_height = moments_of(height, both, wide=height.copy())
+        # where an altitude is wrong, so is the height: it is counted once
+        outside = outside or int(_implausible(height, both, of_height, _ranges(DEM, [HEIGHT])).sum())
+        moments = _append(moments, of_height)
+    return _facts(raster, missing=missing, moments=moments, zeros=zeros, implausible=outside)
 
 
 def _append(first: Moments, second: Moments) -> Moments:
@@ -184,45 +233,22 @@ def _append(first: Moments, second: Moments) -> Moments:
     )
 
 
-def _tag(dtype: np.dtype[Any], nodata: float | None) -> int | float | None:
-    """The nodata tag as a value that this dtype can hold; None where there is none."""
-    if nodata is None or np.isnan(nodata):
-        return None
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return float(dtype.type(nodata))
-    limits = np.iinfo(dtype)
-    return int(nodata) if nodata == int(nodata) and limits.min <= nodata <= limits.max else None
-
-
-def _holes(values: npt.NDArray[Any], nodata: float | None) -> _Holes:
-    finite: npt.NDArray[np.bool_] | None = None
-    if values.dtype.kind == "f":
-        finite = np.isfinite(values)
-        finite = None if bool(finite.all()) else finite
-    tag = _tag(values.dtype, nodata)
-    missing = None if tag is None else values == values.dtype.type(tag)
-    if missing is None or not bool(missing.any()):
-        return _Holes(finite, finite, 0)
-    valid = ~missing if finite is None else finite & ~missing
-    return _Holes(valid, finite, int(np.count_nonzero(missing)))
-
-
 def _facts(
     raster: Raster,
     *,
     num_dates: int = 0,
-    holes: _Holes | None = None,
+    missing: Missing | None = None,
     moments: Moments | None = None,
     zeros: int | None = None,
+    implausible: int = 0,
     label_counts: npt.NDArray[np.int64] | None = None,
     dates: DateFacts | None = None,
     problem: str | None = None,
 ) -> PatchFacts:
     bands, height, width = raster.array.shape
     total = max(raster.array.size, 1)
-    if holes is None:
-        holes = _holes(raster.array, raster.nodata)
+    missing = missing or Missing(None, None, None)
+    untagged = _count(missing.untagged)
     if zeros is None:
         zeros = raster.array.size - int(np.count_nonzero(raster.array)) if moments is None else int(moments.zero.sum())
     return PatchFacts(
@@ -234,11 +260,17 @@ def _facts(
         crs=raster.crs,
         bounds=raster.bounds,
         nodata=raster.nodata,
-        nodata_share=holes.nodata_count / total,
-        nan_share=0.0 if holes.finite is None else int(np.count_nonzero(~holes.finite)) / total,
+        nodata_share=(_count(missing.tagged) + untagged) / total,
+        untagged_count=untagged,
+        implausible_count=implausible,
+        nan_share=_count(missing.non_finite) / total,
         zero_share=zeros / total,
         moments=moments,
         label_counts=label_counts,
         dates=dates,
         problem=problem,
     )
+
+
+def _count(mask: npt.NDArray[np.bool_] | None) -> int:
+    return 0 if mask is None else int(np.count_nonzero(mask))

@@ -1,7 +1,7 @@
 """Columns of the table of facts.
 
-Lists named `band_*` follow the bands of the modality; DEM_ELEV has a third entry, the height DSM - DTM. Counted
-pixels are finite and not tagged as nodata; only they enter moments. Shares are of all values of the file.
+Lists named `band_*` follow the bands of the modality; DEM_ELEV has a third entry, the height DSM - DTM. Pixels are
+counted that have a value (`archives.validity`); only they enter moments. Shares are of all values of the file.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ PATCHES = pa.schema(
         pa.field("right", pa.float64()),
         pa.field("top", pa.float64()),
         pa.field("nodata", pa.float64()),
-        pa.field("nodata_share", pa.float64()),
+        pa.field("nodata_share", pa.float64()),  # tagged, or declared by the catalogue to mean nothing
+        pa.field("untagged_count", pa.int64()),  # declared, but not tagged
         pa.field("nan_share", pa.float64()),  # not finite
         pa.field("zero_share", pa.float64()),
+        pa.field("implausible_count", pa.int64()),  # counted, but outside the band's plausible range; all bands, dates
         *MOMENTS,
         pa.field("label_counts", _COUNTS),  # labels: 256 counts per band, concatenated
         pa.field("error", pa.string()),
@@ -58,7 +60,8 @@ DATES = pa.schema(
         pa.field("modality", pa.string(), nullable=False),
         pa.field("date_index", pa.int32(), nullable=False),  # position in the file, from 0
         pa.field("date", pa.string()),  # YYYYMMDD; null where the metadata has none or another number of dates
-        pa.field("nan_count", pa.int64()),  # values of the date that are not finite, over all bands
+        pa.field("missing_count", pa.int64()),  # values of the date that are not counted, over all bands
+        pa.field("implausible_count", pa.int64()),  # counted, but outside the band's plausible range, over all bands
         pa.field("zero_count", pa.int64()),  # exact zeros, over all bands
         pa.field("clear_share", pa.float64()),  # mask only: share of pixels with little cloud and little snow
         *MOMENTS,

@@ -156,7 +156,7 @@ def _rule(modality: str, params: StatsParams, cloud: CloudFilter | None) -> dict
     return {
         "patches": "train, accepted by the audit",
         "dates": "those that the audit did not reject" if series else None,
-        "pixels": "finite and not tagged as nodata",
+        "pixels": "with a value: finite, neither tagged as nodata nor declared to mean nothing",
         "exact_zeros": "left out" if params.skip_zero.get(modality, False) else "counted",
         "cloudy_dates": None if not series else ("left out" if cloudy else "counted"),
         "cloud_filter": cloud.model_dump() if cloudy and cloud is not None else None,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from flairhub.archives.raster import Raster, read_raster
 from flairhub.archives.reader import PatchReader
+from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import LABELS, MODALITIES, SERIES_INPUTS
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.inputs import CloudFilter
@@ -123,13 +124,9 @@ def read_layers(reader: PatchReader, patch_id: str) -> dict[str, Raster]:
     return found
 
 
-def values_of(raster: Raster) -> Values:
-    """[bands, H, W] in the file's unit, NaN where a pixel is not finite or tagged as nodata."""
-    values = raster.array.astype(np.float64)
-    missing = ~np.isfinite(values)
-    if raster.nodata is not None:
-        missing |= values == raster.nodata
-    return np.where(missing, np.nan, values)
+def values_of(raster: Raster, modality: str) -> Values:
+    """[bands, H, W] in the file's unit, NaN where a pixel has no value (`archives.validity`)."""
+    return with_gaps(raster.array, modality, raster.nodata).astype(np.float64)
 
 
 def cube_of(raster: Raster, modality: str) -> Values:
@@ -139,7 +136,7 @@ def cube_of(raster: Raster, modality: str) -> Values:
         DataError: the number of bands is no multiple of the modality's.
     """
     bands = len(MODALITIES[modality].bands)
-    values = values_of(raster)
+    values = values_of(raster, modality)
     if values.shape[0] % bands:
         raise DataError(f"{modality}: expected a multiple of {bands} bands, but got {values.shape[0]}.")
     return values.reshape(-1, bands, *values.shape[1:])

@@ -80,24 +80,24 @@ def panels_of(layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) ->
 def _aerial(layers: Mapping[str, Raster]) -> Iterator[Panel]:
     if AERIAL in layers:
         raster = layers[AERIAL]
-        values = values_of(raster)
+        values = values_of(raster, AERIAL)
         shown = {"aerial": ("R", "G", "B"), "aerial, NIR-R-G": ("NIR", "R", "G")}
         for title, names in shown.items():
             image = to_rgb(values[bands_of(AERIAL, *names)], np.repeat(_FULL_8BIT, 3, axis=1))
             yield Panel(title=title, note=_grid(raster), image=image)
     if HISTORICAL in layers:
         raster = layers[HISTORICAL]
-        yield Panel(title="historical", note=_grid(raster), image=to_rgb(values_of(raster)[:1], _FULL_8BIT))
+        yield Panel(title="historical", note=_grid(raster), image=to_rgb(values_of(raster, HISTORICAL)[:1], _FULL_8BIT))
 
 
 def _coarse(layers: Mapping[str, Raster]) -> Iterator[Panel]:
     if ELEVATION in layers:
         raster = layers[ELEVATION]
-        surface, ground = values_of(raster)[bands_of(ELEVATION, "DSM", "DTM")]
+        surface, ground = values_of(raster, ELEVATION)[bands_of(ELEVATION, "DSM", "DTM")]
         yield Panel(title="height, DSM - DTM", note=_grid(raster), image=surface - ground, unit="m")
     if SPOT in layers:
         raster = layers[SPOT]
-        bands = values_of(raster)[bands_of(SPOT, "R", "G", "B")]
+        bands = values_of(raster, SPOT)[bands_of(SPOT, "R", "G", "B")]
         yield Panel(title="SPOT", note=_grid(raster), image=to_rgb(bands, limits_of(bands, shared=True)))
 
 

@@ -1,0 +1,62 @@
+"""Checks of patches, bands, domain-years and the split table, each a matter of the whole set."""
+
+from __future__ import annotations
+
+from flairhub.audit.check import Check
+
+LARGEST_OFFSET = 500.0
+"""Half of what ESA adds: dark pixels of two regions differ by less in at least one band."""
+
+SET_CHECKS = (
+    Check(
+        name="missing_modality",
+        grain="patch",
+        sentence="A patch has every modality that the set has; found: number of missing ones.",
+        column="missing_modalities",
+        low=0,
+        high=0,
+        severity="warn",
+        policy="keep",
+    ),
+    Check(
+        name="in_split_table",
+        grain="patch",
+        sentence="Every patch of the data is in the split table; found: 1 where not.",
+        column="not_in_split_table",
+        low=0,
+        high=0,
+        severity="warn",
+        policy="keep",
+    ),
+    Check(
+        name="split_on_disk",
+        grain="split",
+        sentence="Every patch of the split table, in the domain-years of the data, has files; found: 1 where not.",
+        column="without_files",
+        low=0,
+        high=0,
+        severity="warn",
+        policy="keep",
+    ),
+    Check(
+        name="constant_band",
+        grain="band",
+        sentence="No band has a single value in the whole set; found: largest minus smallest value.",
+        column="value_range",
+        low=0,
+        open_low=True,
+        severity="warn",
+        policy="keep",
+    ),
+    Check(
+        name="sentinel2_offset",
+        grain="domain",
+        sentence="Sentinel-2 has the same zero in every domain-year (ESA adds 1000 since baseline 04.00); "
+        "found: how much all bands' dark pixels are brighter than those of the other domain-years.",
+        column="offset",
+        low=-LARGEST_OFFSET,
+        high=LARGEST_OFFSET,
+        severity="warn",
+        policy="keep",
+    ),
+)
