@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -21,6 +25,12 @@ class Served:
     """Bytes after which the next replies break off, one entry per reply."""
     statuses: list[int] = field(default_factory=list)
     """Statuses of the next replies instead of the file, one entry per reply."""
+    stated_size: int | None = None
+    """What the Hub says the size is; None: the truth."""
+    damaged: list[int] = field(default_factory=list)
+    """Positions of a byte that is wrong in the next replies, one entry per reply."""
+    pause_s: float = 0.0
+    """Pause after every 64 kB."""
 
 
 @dataclass
@@ -28,58 +38,97 @@ class Server:
     address: str
     files: dict[str, Served] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
-    """Path and Range header of every request."""
+    """Path and Range header of every GET of a file."""
+    sent: int = 0
+    """Bytes of bodies."""
+    listings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Path -> JSON of the Hub's API."""
+    authorizations: list[str | None] = field(default_factory=list)
+    """Authorization header of every request."""
 
     def url(self, path: str) -> str:
         return f"{self.address}{path}"
 
 
+class Handler(BaseHTTPRequestHandler):
+    state: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.state.authorizations.append(self.headers.get("Authorization"))
+        served = self.state.files.get(self.path)
+        if served is None:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+        else:
+            self.send_response(200)
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("ETag", f'"{hashlib.sha256(served.data).hexdigest()}"')
+            size = len(served.data) if served.stated_size is None else served.stated_size
+            self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.state.authorizations.append(self.headers.get("Authorization"))
+        listing = self.state.listings.get(self.path.partition("?")[0])
+        if listing is not None:
+            body = json.dumps(listing).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        wanted = self.headers.get("Range")
+        self.state.requests.append((self.path, wanted))
+        served = self.state.files.get(self.path)
+        status = 404 if served is None else served.statuses.pop(0) if served.statuses else 200
+        if served is None or status != 200:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self._send(served, wanted)
+
+    def _send(self, served: Served, wanted: str | None) -> None:
+        condition = self.headers.get("If-Range")
+        start = 0
+        if wanted and served.ranges and condition in {None, served.etag}:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(served.data) > 0:
+            self.send_response(416)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = served.data[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(served.data) - 1}/{len(served.data)}")
+        if served.etag is not None:
+            self.send_header("ETag", served.etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if served.break_after:
+            body = body[: served.break_after.pop(0)]
+            self.close_connection = True
+        if served.damaged:
+            at = served.damaged.pop(0) - start
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :] if 0 <= at < len(body) else body
+        for first in range(0, len(body), 1 << 16):
+            block = body[first : first + (1 << 16)]
+            self.wfile.write(block)
+            self.state.sent += len(block)
+            time.sleep(served.pause_s)
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     state = Server(address="")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            state.requests.append((self.path, wanted))
-            served = state.files.get(self.path)
-            status = 404 if served is None else served.statuses.pop(0) if served.statuses else 200
-            if served is None or status != 200:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            self._send(served, wanted)
-
-        def _send(self, served: Served, wanted: str | None) -> None:
-            condition = self.headers.get("If-Range")
-            start = 0
-            if wanted and served.ranges and condition in {None, served.etag}:
-                start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(served.data) > 0:
-                self.send_response(416)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            body = served.data[start:]
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(served.data) - 1}/{len(served.data)}")
-            if served.etag is not None:
-                self.send_header("ETag", served.etag)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if served.break_after:
-                body = body[: served.break_after.pop(0)]
-                self.close_connection = True
-            self.wfile.write(body)
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), type("OfState", (Handler,), {"state": state}))
     state.address = f"http://127.0.0.1:{httpd.server_port}"
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

@@ -58,6 +58,7 @@ RUN = {
     ("Your own data", "dvc repro"),
     ("Your own data", "flairhub audit"),
     ("Your own data", "flairhub pull --check"),
+    ("Get part of the data", "flairhub plan --rows LC-G --domains D012,D058"),
     ("Verify it", "flairhub verify"),
     ("Verify it", "flairhub verify LC-A --level 2"),
     ("Verify it", "flairhub verify LC-G --level 3"),

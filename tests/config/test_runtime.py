@@ -41,6 +41,8 @@ def test_every_setting_can_come_from_the_environment(workspace):
         "FLAIRHUB_TRACKING_URI": "http://mlflow:5000",
         "FLAIRHUB_ARTIFACT_URI": "s3://bucket/runs",
         "FLAIRHUB_TRACKING_WEIGHTS_MB": "2.5",
+        "FLAIRHUB_DOWNLOADS": "8",
+        "FLAIRHUB_DOWNLOAD_MB_S": "12.5",
         "FLAIRHUB_SCHEDULER": "tcp://dask:8786",
     }
     assert len(values) == len(RuntimeSettings.model_fields)
@@ -56,6 +58,8 @@ def test_every_setting_can_come_from_the_environment(workspace):
         tracking_uri="http://mlflow:5000",
         artifact_uri="s3://bucket/runs",
         tracking_weights_mb=2.5,
+        downloads=8,
+        download_mb_s=12.5,
         scheduler="tcp://dask:8786",
     )
 

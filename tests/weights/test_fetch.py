@@ -9,7 +9,7 @@ from flairhub.catalog.released import released_for_row
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.sources.download import Patience
-from flairhub.weights.fetch import fetch_released, released_address
+from flairhub.weights.fetch import fetch_released, released_file
 
 NAME = "FLAIR-HUB_LC-G_utae"
 PATH = f"/IGNF/{NAME}/resolve/main/{NAME}.safetensors"
@@ -24,7 +24,7 @@ def workspace(tmp_path):
 def test_address():
     entry = released_for_row("LC-A")
     name = "FLAIR-HUB_LC-A_IR_swinbase-upernet"
-    assert released_address(entry) == f"https://huggingface.co/IGNF/{name}/resolve/main/{name}.safetensors"
+    assert released_file(entry).address == f"https://huggingface.co/IGNF/{name}/resolve/main/{name}.safetensors"
 
 
 def test_a_file_is_fetched_once_into_the_store(server, workspace):

@@ -12,10 +12,25 @@ import sys
 from collections.abc import Sequence
 
 from flairhub import __version__
-from flairhub.cli import audit, card, legend, pictures, pull, repro, rows, score, sweep, table, track, ui, use, verify
+from flairhub.cli import (
+    audit,
+    card,
+    legend,
+    pictures,
+    pull,
+    repro,
+    rows,
+    score,
+    sweep,
+    table,
+    track,
+    ui,
+    use,
+    verify,
+)
 from flairhub.errors import FlairhubError
 
-COMMANDS = (use, repro, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures)
+COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 
 

@@ -60,6 +60,11 @@ class RuntimeSettings(Section):
     or beside the SQLite file. Needed where tracking_uri is a database server."""
     tracking_weights_mb: float = Field(default=0.0, ge=0)
     """Weights up to this size, MB, are copied into MLflow's store; larger ones are named by address and checksum."""
+    downloads: int = Field(default=4, ge=1)
+    """Files that are downloaded at a time."""
+    download_mb_s: float | None = Field(default=None, gt=0)
+    """Most that all downloads take together, MB per second; null: as fast as it goes. With a limit the Hub's chunk
+    storage is not used."""
     scheduler: str | None = None
     """Address of a running Dask scheduler; null: processes of this machine."""
 

@@ -15,15 +15,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
         MissingFileError: there is no such file.
         ConfigurationError: not valid YAML, a duplicate key, or not a mapping.
     """
+    if not path.is_file():
+        raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")
+    return parse_yaml(path.read_text(encoding="utf-8"), path.name)
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """As `read_yaml`, of a text.
+
+    Args:
+        text: YAML 1.2.
+        where: name of its file, for messages.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    if not path.is_file():
-        raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        values = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        raise ConfigurationError(f"{path.name} is not valid YAML 1.2: {error}") from None
+        raise ConfigurationError(f"{where} is not valid YAML 1.2: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigurationError(f"Expected {path.name} to hold a mapping, but got {type(values).__name__}.")
+        raise ConfigurationError(f"Expected {where} to hold a mapping, but got {type(values).__name__}.")
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Set as AbstractSet
 
 from flairhub.archives.locate import local_folder
@@ -12,7 +11,7 @@ from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import DataError
 from flairhub.records.manifest import Manifest
-from flairhub.sources.hub import ENDPOINT, pull_huggingface
+from flairhub.sources.hub import Transfers, pull_huggingface
 from flairhub.sources.local import local_manifest
 from flairhub.sources.sample import pull_sample
 from flairhub.sources.selection import Selection
@@ -85,5 +84,6 @@ def _pull(
         return local_manifest(local_folder(settings), selection, checksums, progress=progress)
     if data.source == "url":
         return pull_url(data.url, store, selection, checksums, progress=progress)
-    endpoint = os.environ.get("HF_ENDPOINT") or ENDPOINT
-    return pull_huggingface(data.huggingface, store, selection, checksums, endpoint=endpoint, progress=progress)
+    rate = None if settings.download_mb_s is None else settings.download_mb_s * 1e6
+    transfers = Transfers(parallel=settings.downloads, most_bytes_per_s=rate, progress=progress)
+    return pull_huggingface(data.huggingface, store, selection, checksums, transfers)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from tqdm import tqdm
 
 from flairhub.catalog.released import ReleasedWeights, released_for_row
 from flairhub.config.workspace import Workspace
 from flairhub.errors import MissingFileError
-from flairhub.sources.download import Patience, download
-from flairhub.sources.hub import ENDPOINT
+from flairhub.sources.download import Patience
+from flairhub.sources.hub_file import HubFile, Meter, fetch
 from flairhub.weights.locate import weights_folder
 
 OWNER = "IGNF"
@@ -21,9 +22,9 @@ def released_name(entry: ReleasedWeights) -> str:
     return f"{entry.file.value}.safetensors"
 
 
-def released_address(entry: ReleasedWeights, endpoint: str = ENDPOINT) -> str:
-    """Download address of a published file."""
-    return f"{endpoint.rstrip('/')}/{OWNER}/{entry.file.value}/resolve/main/{released_name(entry)}"
+def released_file(entry: ReleasedWeights, endpoint: str | None = None) -> HubFile:
+    """A published file on the Hub."""
+    return HubFile(repo=f"{OWNER}/{entry.file.value}", path=released_name(entry), kind="model", endpoint=endpoint)
 
 
 def fetch_released(
@@ -56,12 +57,13 @@ def fetch_released(
     target = weights_folder(workspace) / released_name(entry)
     if target.is_file() and entry.sha256 is None:
         return target
-    address = released_address(entry, endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT)
+    file = released_file(entry, endpoint)
     try:
-        download(address, target, sha256=entry.sha256, progress=progress, patience=patience)
+        with tqdm(unit="B", unit_scale=True, desc=target.name, disable=not progress, leave=False) as bar:
+            fetch(file, target, sha256=entry.sha256, meter=Meter(bar.update), patience=patience)
     except MissingFileError as error:
         raise MissingFileError(
-            f"Row {row}: expected the published weights at {target} or at {address}, but found neither; put the file "
-            f"there, or give its path in rows.{row}.weights."
+            f"Row {row}: expected the published weights at {target} or at {file.address}, but found neither; put the "
+            f"file there, or give its path in rows.{row}.weights."
         ) from error
     return target

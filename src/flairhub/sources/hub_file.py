@@ -1,0 +1,277 @@
+"""One file of a Hub repository, through the Hub's own client: tokens, mirrors, chunk storage.
+
+The client speaks the protocol. Here is what it leaves to its caller: a transfer that was killed goes on where it
+stopped, in any process; a wrong byte is never accepted; refusals that pass are waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flairhub.archives.store import sha256_of
+from flairhub.errors import IntegrityError, MissingFileError
+from flairhub.locks import locked
+from flairhub.sources.download import DownloadError, Patience
+
+_LOG = logging.getLogger(__name__)
+_RETRIED = {408, 416, 425, 429, 500, 502, 503, 504}
+_LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFile:
+    """A file of a repository at a revision."""
+
+    repo: str
+    """`OWNER/NAME`."""
+    path: str
+    """Path in the repository."""
+    revision: str = "main"
+    kind: str = "dataset"
+    """`dataset` or `model`."""
+    endpoint: str | None = None
+    """Address of the Hub or of a mirror; None: HF_ENDPOINT, or the Hub itself."""
+
+    @property
+    def address(self) -> str:
+        """Where the file is resolved."""
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(
+            self.repo,
+            self.path,
+            repo_type=self.kind,
+            revision=self.revision,
+            endpoint=hub_endpoint(self.endpoint),
+        )
+
+
+def hub_endpoint(given: str | None = None) -> str:
+    """Address of the Hub: the one given, else HF_ENDPOINT, else that of the client."""
+    from huggingface_hub import constants
+
+    return str(given or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+class Meter:
+    """Counts the bytes of all transfers of a process, and slows them down to a common rate."""
+
+    def __init__(
+        self, advance: Callable[[int], Any] = lambda _: None, *, most_bytes_per_s: float | None = None
+    ) -> None:
+        self._advance = advance
+        self._rate = most_bytes_per_s
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def capped(self) -> bool:
+        """Whether there is a rate. Chunk storage knows none, so that plain HTTP is used then."""
+        return self._rate is not None
+
+    def count(self, number: int) -> None:
+        """Note bytes that came; returns when the next ones may."""
+        self._advance(number)
+        if self._rate:
+            with self._lock:
+                now = time.monotonic()
+                self._free_at = max(self._free_at, now) + number / self._rate
+                wait = self._free_at - now
+            time.sleep(max(0.0, wait))
+
+
+def fetch(
+    file: HubFile,
+    target: Path,
+    *,
+    sha256: str | None,
+    meter: Meter | None = None,
+    patience: Patience | None = None,
+    pause: Callable[[float], Any] = time.sleep,
+) -> str:
+    """Fetch a file unless it is there with the right bytes; a second process waits for the first.
+
+    Args:
+        file: what to fetch.
+        target: where the complete, verified file appears, in one step; `<target>.part` collects the bytes.
+        sha256: checksum that the bytes must have; None: that which the Hub states for a large file, if any.
+        meter: told of every block.
+        patience: retries; None: the defaults.
+        pause: how to wait, seconds.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        MissingFileError: repository, revision or file do not exist, or are private to others.
+        DownloadError: the Hub refuses, or the transfer broke off again and again; what came is kept.
+        IntegrityError: the complete file has another checksum; it is removed.
+    """
+    wanted, transfer = patience or Patience(), _Transfer(file, target, meter or Meter())
+    with locked(target.with_name(target.name + ".lock")):
+        if target.is_file():
+            found = sha256_of(target)
+            if sha256 in {None, found}:
+                return found
+            target.unlink()
+        for attempt in ("resumed", "whole"):
+            resumed = transfer.length > 0
+            stated = _insist(transfer, wanted, pause)
+            expected = sha256 or stated
+            found = sha256_of(transfer.part)
+            if expected in {None, found}:
+                transfer.part.replace(target)
+                return found
+            transfer.part.unlink()
+            if not resumed or attempt == "whole":
+                break
+            _LOG.warning("%s: the resumed transfer has a wrong checksum; fetching it from its start", target.name)
+    raise IntegrityError(
+        f"{file.address}: expected sha256 {expected}, but got {found}; the file is another version, or a proxy changed "
+        "it. Correct the revision, or fetch it past the proxy."
+    )
+
+
+def _insist(transfer: _Transfer, patience: Patience, pause: Callable[[float], Any]) -> str | None:
+    """Attempts until the file is complete; returns the checksum that the Hub states."""
+    failures, most = 0, transfer.length
+    while True:
+        try:
+            return transfer.attempt(patience.timeout_s)
+        except _PassingError as error:
+            failures = 1 if transfer.length > most else failures + 1
+            most = max(most, transfer.length)
+            if failures >= patience.attempts:
+                raise DownloadError(
+                    f"{transfer.file.address}: expected the whole file, but the transfer broke off after "
+                    f"{transfer.length} bytes ({error}); what came is kept, run the same command again to go on."
+                ) from None
+            wait = patience.backoff_s * 2 ** (failures - 1)
+            _LOG.info("%s: %s; next attempt in %.0f s", transfer.file.path, error, wait)
+            pause(min(wait, _LONGEST_WAIT_S))
+
+
+class _PassingError(Exception):
+    """What may succeed when tried again."""
+
+
+class _Transfer:
+    """The bytes of one file that have come so far."""
+
+    def __init__(self, file: HubFile, target: Path, meter: Meter) -> None:
+        self.file = file
+        self.part = target.with_name(f"{target.name}.part")
+        self.meter = meter
+        self.chunked = target.with_name(f"{target.name}.chunks")
+        """What chunk storage assembles: not in order, so that it cannot be taken up as `part` can."""
+
+    @property
+    def length(self) -> int:
+        """Bytes here."""
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def attempt(self, timeout_s: float) -> str | None:
+        """Fetch what is missing; returns the SHA-256 that the Hub states for a large file.
+
+        Raises:
+            _PassingError: it broke off.
+            MissingFileError: there is no such file.
+            DownloadError: the Hub refuses for good.
+        """
+        import httpx2
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            OfflineModeIsEnabled,
+            RemoteEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+
+        try:
+            return self._receive(timeout_s)
+        except (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError) as error:
+            raise MissingFileError(
+                f"{self.file.address}: expected a file, but the Hub has none ({_first_line(error)}); correct "
+                "repository and revision, and give a token (HF_TOKEN) where it is private."
+            ) from None
+        except OfflineModeIsEnabled as error:
+            raise DownloadError(f"{self.file.address}: expected the network, but {_first_line(error)}.") from None
+        except HfHubHTTPError as error:
+            if error.response.status_code in _RETRIED:
+                raise _PassingError(f"status {error.response.status_code}") from None
+            raise DownloadError(
+                f"{self.file.address}: expected a file, but the Hub answers {_first_line(error)}; check access to it."
+            ) from None
+        except httpx2.HTTPError as error:
+            raise _PassingError(_first_line(error)) from None
+
+    def _receive(self, timeout_s: float) -> str | None:
+        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.file_download import get_hf_file_metadata, http_get, xet_get
+        from huggingface_hub.utils._headers import build_hf_headers
+        from huggingface_hub.utils._runtime import is_xet_available
+
+        facts = get_hf_file_metadata(
+            self.file.address, timeout=timeout_s, headers=build_hf_headers(), endpoint=hub_endpoint(self.file.endpoint)
+        )
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        if facts.size is not None and self.length > facts.size:
+            self.part.unlink()
+        headers = build_hf_headers()
+        if urlsplit(facts.location).netloc != urlsplit(self.file.address).netloc:
+            headers.pop("authorization", None)  # a token is for the Hub, not for where it stores files
+        stated = facts.etag or ""
+        sha256 = stated if len(stated) == 64 else None
+        if facts.xet_file_data and is_xet_available() and not self.meter.capped and not self.length:
+            xet_get(
+                incomplete_path=self.chunked,
+                xet_file_data=facts.xet_file_data,
+                headers=headers,
+                expected_size=facts.size,
+                tqdm_class=_bar(self.meter),
+            )
+            self.chunked.replace(self.part)
+            return sha256
+        with self.part.open("ab") as handle:
+            try:
+                http_get(
+                    facts.location,
+                    handle,
+                    resume_size=self.length,
+                    headers=headers,
+                    expected_size=facts.size,
+                    tqdm_class=_bar(self.meter),
+                    _nb_retries=0,
+                )
+            except OSError as error:
+                if error.errno is not None or isinstance(error, HfHubHTTPError):
+                    raise  # of this machine (no space, no permission), or of the Hub
+                raise _PassingError(_first_line(error)) from None
+        return sha256
+
+
+def _bar(meter: Meter) -> Any:
+    """A progress bar for the client that only tells the meter."""
+    from tqdm import tqdm
+
+    class Counted(tqdm):  # type: ignore[type-arg]  # tqdm is generic in its stubs alone
+        def __init__(self, *_: Any, **__: Any) -> None:
+            super().__init__(disable=True)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            meter.count(int(n or 0))
+            return None
+
+    return Counted
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
