@@ -122,7 +122,7 @@ def write_judgement(root: Path, ids: list[str]) -> None:
 def resolve(root: Path) -> str:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"FLAIRHUB_PROGRESS": "false"}
-    subprocess.run([sys.executable, str(ROOT / "stages/06_resolve.py")], cwd=root, check=True, env=environment)  # noqa: S603
+    subprocess.run([sys.executable, str(ROOT / "stages/06_resolve.py")], cwd=root, check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     size = sum(path.stat().st_size for path in (root / "data/inputs").rglob("*") if path.is_file())
@@ -143,7 +143,7 @@ def main() -> None:
         print("first: ", resolve(root))
         known = {path.name for path in (root / "data/inputs").rglob("*.parquet")}
         params.write_text(profile_text(ROOT / "profiles", "full", sets=["train.learning_rate=1e-4"]))
-        subprocess.run(["rm", "-r", str(root / "data/inputs")], check=True)  # noqa: S603, S607 - as DVC does before a stage
+        subprocess.run(["rm", "-r", str(root / "data/inputs")], check=True)
         print("again: ", resolve(root))
         new = [path for path in (root / "data/inputs").rglob("*") if path.is_file() and path.name not in known]
         print(f"new in DVC's cache: {sum(path.stat().st_size for path in new) / 1e6:.2f} MB in {len(new)} files")

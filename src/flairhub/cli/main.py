@@ -17,6 +17,7 @@ from flairhub.cli import (
     card,
     legend,
     pictures,
+    plan,
     pull,
     repro,
     rows,
