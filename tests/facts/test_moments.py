@@ -17,8 +17,8 @@ def assert_two_pass(found: Moments, values: np.ndarray, index=()) -> None:
     np.testing.assert_allclose(found.mean[index], mean, rtol=1e-13, atol=1e-300)
     scale = max(1.0, float(np.abs(values).max()) ** 2 * values.size) if values.size else 1.0
     np.testing.assert_allclose(found.m2[index], ((values - mean) ** 2).sum(), rtol=1e-10, atol=1e-22 * scale)
-    np.testing.assert_equal(found.minimum[index], values.min() if values.size else np.nan)
-    np.testing.assert_equal(found.maximum[index], values.max() if values.size else np.nan)
+    np.testing.assert_equal(found.minimum[index], values.min() + 0.0 if values.size else np.nan)
+    np.testing.assert_equal(found.maximum[index], values.max() + 0.0 if values.size else np.nan)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])

@@ -92,8 +92,8 @@ def moments_of(
         n=np.asarray(n, dtype=np.int64),
         mean=np.asarray(mean, dtype=np.float64),
         m2=np.asarray(wide.sum(axis=-1), dtype=np.float64),
-        minimum=np.where(empty, np.nan, low).astype(np.float64),
-        maximum=np.where(empty, np.nan, high).astype(np.float64),
+        minimum=np.where(empty, np.nan, low).astype(np.float64) + 0.0,  # which zero comes first is nobody's choice
+        maximum=np.where(empty, np.nan, high).astype(np.float64) + 0.0,
         zero=np.asarray(zero, dtype=np.int64),
     )
 
