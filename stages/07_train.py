@@ -19,7 +19,7 @@ from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
-from flairhub.errors import FlairhubError
+from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
 from flairhub.lineage.dvc import cached_training, dvc_cache, read_lock
 from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
@@ -37,6 +37,8 @@ def main(arguments: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
     inputs = Path("data/inputs") / f"{arguments.row}.json"
+    if not inputs.is_file():
+        raise MissingFileError(f"Expected {inputs}, all that the row uses, but there is none; run `dvc repro resolve`.")
     costs = Costs()
     identity = TrainingIdentity(
         keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)

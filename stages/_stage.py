@@ -1,20 +1,32 @@
 """What every stage script does first and last.
 
 First: puts this repository's own `src` before anything installed, and refuses to run any other copy of the
-package - an experiment runs in a copy of the repository and must run the code it was queued with. Last: turns
-an error that is written for the user into one line and exit status 1; any other keeps its traceback.
+package - an experiment runs in a copy of the repository and must run the code it was queued with - and a Python
+without its packages, which DVC finds where another `python` comes first on PATH. Last: turns an error that is written
+for the user into one line and exit status 1, an interruption into status 130; any other error keeps its traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
+
+_MISSING = [name for name in ("dvc", "pydantic", "torch") if importlib.util.find_spec(name) is None]
+if _MISSING or sys.version_info < (3, 11):
+    _own = Path(os.environ.get("DVC_ROOT", REPOSITORY)) / ".venv" / "bin" / "python"
+    sys.exit(
+        f"Expected {_own if _own.exists() else 'a Python 3.11 with the packages of this repository (`make env`)'}, but "
+        f"PATH led to {sys.executable} ({sys.version.split()[0]}, without {', '.join(_MISSING) or 'tomllib'}); put the "
+        "folder of the right one first on PATH, or run its `flairhub repro`, which does."
+    )
 
 sys.path.insert(0, str(SOURCE))
 # Great Expectations and MLflow may neither call out nor delay a machine without network.
@@ -31,6 +43,15 @@ if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
 
 
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Ctrl-C is no defect: no traceback, also while libraries are imported."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _uncaught  # Python itself ends with the signal's status
+
+
 def run(main: Callable[[argparse.Namespace], None], description: str | None, *, row: bool = False) -> None:
     """Parse the stage's arguments, run it, and exit.
 
@@ -41,11 +62,17 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if row:
-        parser.add_argument("row", help="row identifier, e.g. LC-A")
+        parser.add_argument("row", nargs="?", default=argparse.SUPPRESS, help="row identifier, e.g. LC-A")
+        # As dvc.yaml gives it: DVC quotes for the shell only what it writes as an option.
+        parser.add_argument("--id", dest="row", metavar="ROW", default="", help="the same")
     arguments = parser.parse_args()
+    if row and not arguments.row:
+        parser.error("expected a row identifier, e.g. LC-A")
     if not Path("params.yaml").is_file():
         parser.error("expected params.yaml in the current folder; run `dvc repro` in the repository")
     try:
+        if row:
+            _require_row(arguments.row)
         main(arguments)
     except FlairhubError as error:
         sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
@@ -53,3 +80,15 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _require_row(row: str) -> None:
+    from flairhub.catalog.identifiers import check_identifier
+    from flairhub.config.base import nearest
+    from flairhub.config.yaml_file import read_yaml
+    from flairhub.errors import ConfigurationError
+
+    check_identifier(row, "Row")
+    rows = read_yaml(Path("params.yaml")).get("rows") or {}
+    if row not in rows:
+        raise ConfigurationError(f"params.yaml has no row {row!r}{nearest(row, rows)}")

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from flairhub.audit.audit import audit, read_valid, require_passed, write_audit
-from flairhub.audit.checks import CHECKS
+from flairhub.audit.checks import CHECKS, select_checks
 from flairhub.audit.judge import Judge
 from flairhub.audit.report import render_page
 from flairhub.config.inputs import CloudFilter
-from flairhub.config.pipeline import AuditCheck, AuditParams
+from flairhub.config.pipeline import AuditException, AuditParams
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.facts.index import build_index
 from flairhub.records.manifest import ArchiveEntry, Manifest
@@ -29,9 +29,9 @@ AERIAL, DEM, COSIA, LPIS = "AERIAL_RGBI", "DEM_ELEV", "AERIAL_LABEL-COSIA", "ALL
 
 
 def params(policies: dict[str, tuple[str, str]] | None = None, only: Any = None) -> AuditParams:
-    checks = {name: check.recommended for name, check in CHECKS.items() if only is None or name in only}
+    checks: dict[str, AuditException | None] = {name: None for name in CHECKS if only is not None and name not in only}
     for name, (severity, policy) in (policies or {}).items():
-        checks[name] = AuditCheck(severity=severity, policy=policy)
+        checks[name] = AuditException(severity=severity, policy=policy)
     return AuditParams(checks=checks, max_nodata_share=0.5, min_polarisation_gap=1.3)
 
 
@@ -416,6 +416,17 @@ def test_an_unknown_check_is_refused_with_the_nearest(facts: Any):
 def test_fail_needs_severity_error(facts: Any):
     with pytest.raises(ConfigurationError, match=r"`audit\.checks\.size` with policy fail"):
         audit(fill(facts).write(), params({"size": ("warn", "fail")}))
+
+
+def test_a_check_has_its_own_severity_and_policy_but_for_what_the_parameters_name():
+    wanted = AuditParams(
+        checks={"size": AuditException(policy="keep"), "dtype": AuditException(severity="error"), "crs": None},
+        max_nodata_share=0.5,
+        min_polarisation_gap=1.3,
+    )
+    chosen = {name: (found.severity, found.policy) for name, (_, found) in select_checks(wanted).items()}
+    expected = {name: (check.severity, check.policy) for name, check in CHECKS.items() if name != "crs"}
+    assert chosen == expected | {"size": ("warn", "keep"), "dtype": ("error", "keep")}
 
 
 def test_checks_that_are_not_asked_for_do_not_run_and_are_named(facts: Any):

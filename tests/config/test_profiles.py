@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.released import RELEASED
 from flairhub.config.profiles import profile_names, profile_text
 from flairhub.config.reader import read_params
@@ -22,6 +25,42 @@ def parsed(text, tmp_path):
 
 def test_sample_is_the_committed_file_byte_for_byte():
     assert profile_text(PROFILES, "sample") == (PROFILES.parent / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", profile_names(PROFILES))
+def test_every_key_has_a_comment_of_its_own_or_of_the_key_above_it(name):
+    """Keys that stand for modalities, tasks or rows are explained by the key above them; a name once is enough."""
+    explained, above, bare = {"profile", "weights", *MODALITIES}, [], []
+    for line in (PROFILES / f"{name}.yaml").read_text().splitlines():
+        if (found := re.match(r"( *)([\w-]+):(.*)", line)) is None:
+            continue
+        depth, key = len(found[1]) // 2, found[2]
+        above = [*above[:depth], (key, "#" in found[3])]
+        if "#" in found[3]:
+            explained.add(key)
+        sub = line.rstrip().endswith(":")  # its keys are explained
+        if key not in explained and not sub and not (depth and above[depth - 1][1]) and above[0][0] != "provenance":
+            bare.append(".".join(each for each, _ in above))
+    assert [key for key in bare if not key.startswith("rows.")] == []
+
+
+def test_what_is_changed_first_stands_first():
+    sections = re.findall(r"^(\w+):", profile_text(PROFILES, "sample"), flags=re.MULTILINE)
+    assert sections[:4] == ["profile", "data", "rows", "train"]
+    assert set(sections[-5:]) == {"loss", "model", "stats", "audit", "provenance"}
+
+
+def test_sections_stay_apart_whatever_rows_are_kept_or_changed():
+    text = profile_text(PROFILES, "sample", rows=["LPIS-K"], sets=["rows.LPIS-K.train.epochs=1"])
+    assert "    modalities: [SPOT_RGBI]\n    train:\n      epochs: 1\n\ntrain:" in text
+    assert re.search(r"[^\n]\n\w+:", profile_text(PROFILES, "released", rows=["LC-A"])) is None
+
+
+@pytest.mark.parametrize("row", ["LC G", "LC-G&touch PWNED", "../LC-A", "", "-x", "é", "a" * 65, "x.y"])
+def test_an_identifier_of_a_row_that_is_no_word_is_refused(row, tmp_path):
+    text = profile_text(PROFILES, "sample").replace("  LC-G:", f"  {json.dumps(row)}:")
+    with pytest.raises(ConfigurationError, match="rows: expected letters, digits"):
+        parsed(text, tmp_path)
 
 
 @pytest.mark.parametrize("name", profile_names(PROFILES))
@@ -55,6 +94,10 @@ def test_rows_are_kept_in_order_and_changed_by_dotted_key(tmp_path):
     ("arguments", "message"),
     [
         ({"name": "ful"}, "did you mean 'full'"),
+        ({"name": "f" * 300}, "Profile: expected letters.*300 characters"),
+        ({"name": "../profiles/full"}, "Profile: expected letters"),
+        ({"name": "sample", "sets": ["profile=a b"]}, "profile: expected letters"),
+        ({"name": "sample", "sets": ["rows.LC G.tasks=[ALL_LABEL-LPIS]", "rows.LC G.modalities=[SPOT_RGBI]"]}, "LC G"),
         ({"name": "sample", "rows": ["LC-Q"]}, "unknown row 'LC-Q'"),
         ({"name": "sample", "sets": ["train.epoch=3"]}, "did you mean 'epochs'"),
         ({"name": "sample", "sets": ["rows.LC-A.chanels.AERIAL_RGBI=[1]"]}, "did you mean 'channels'"),

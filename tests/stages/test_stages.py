@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,47 @@ def test_a_stage_prefers_its_own_package_to_an_installed_one(tmp_path):
     done = script(copy / "stages/00_code.py", cwd=copy, PYTHONPATH=str(ROOT / "src"))
     assert done.returncode == 1
     assert done.stderr.strip() == "the copy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["07_train.py", "08_evaluate.py"])
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["NOPE"], 1, "params.yaml has no row 'NOPE'; did you mean"),
+        (["--id", "LC-A;x"], 1, "expected letters, digits"),
+        (["LC-A"], 1, "run `dvc repro resolve`"),
+        ([], 2, "expected a row identifier"),
+    ],
+)
+def test_a_row_that_cannot_run_is_one_line(name, words, status, message, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    done = script(ROOT / "stages" / name, *words, cwd=tmp_path)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert done.stderr.count("\n") == status  # usage before it where it is wrong
+
+
+def test_nothing_of_params_yaml_reaches_the_shell_unquoted():
+    """DVC quotes a mapping, as options; a plain value it writes as it is."""
+    from flairhub.config.yaml_file import read_yaml
+
+    commands = [entry["cmd"] for entry in read_yaml(ROOT / "dvc.yaml")["stages"].values()]
+    assert {found for cmd in commands for found in re.findall(r"\$\{.*?\}", cmd)} == {"${item}"}
+
+
+def test_a_python_without_the_packages_says_which_one_is_needed(tmp_path):
+    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    own = tmp_path / ".venv" / "bin" / "python"
+    command = [sys.executable, "-S", "stages/00_code.py"]  # -S: without site-packages
+    for expected in ("`make env`", str(own)):
+        done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert expected in done.stderr
+        assert f"{sys.executable} (" in done.stderr
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.touch()
 
 
 def test_a_stage_outside_the_repository_is_wrong_usage(tmp_path):

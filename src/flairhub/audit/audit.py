@@ -57,7 +57,7 @@ def audit(index: Path, params: AuditParams) -> Audit:
 
     Args:
         index: folder of the index stage, `data/index`.
-        params: checks with their severities and policies, and bounds.
+        params: exceptions to the severities and policies of the checks, and bounds.
 
     Returns:
         The outcome; a failed check does not raise here (see `require_passed`).
@@ -94,7 +94,7 @@ def audit(index: Path, params: AuditParams) -> Audit:
         "min_polarisation_gap": params.min_polarisation_gap,
     }
     found = [(session.findings[name], wanted) for name, (_, wanted) in selected.items()]
-    return Audit(report=build_report(found, summary, bounds, not_selected(params.checks)), valid=valid)
+    return Audit(report=build_report(found, summary, bounds, not_selected(params)), valid=valid)
 
 
 def write_audit(folder: Path, outcome: Audit) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flairhub.catalog.modalities import SERIES_INPUTS
-from flairhub.config.pipeline import AuditCheck, AuditParams, Policy, Severity
+from flairhub.config.pipeline import AuditParams, Policy, Severity
 
 Grain = Literal["layer", "date", "patch", "band", "domain", "split"]
 
@@ -37,14 +37,9 @@ class Check:
     modalities: tuple[str, ...] | None = None
     """For the grain `date`: modalities that are judged; None: every series."""
     severity: Severity
-    """Recommended severity."""
+    """Its severity where params.yaml names no exception."""
     policy: Policy
-    """Recommended policy."""
-
-    @property
-    def recommended(self) -> AuditCheck:
-        """What params.yaml is advised to say."""
-        return AuditCheck(severity=self.severity, policy=self.policy)
+    """Its policy where params.yaml names no exception."""
 
     def bounds(self, params: AuditParams) -> tuple[float | None, float | None]:
         """Lower and upper bound under these parameters."""

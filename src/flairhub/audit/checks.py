@@ -13,14 +13,12 @@ not apply to that row. The grain is the table, and also what the policy `drop` l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flairhub.audit.check import Check
 from flairhub.audit.families.dates import DATE_CHECKS
 from flairhub.audit.families.files import FILE_CHECKS
 from flairhub.audit.families.sets import SET_CHECKS
 from flairhub.config.base import nearest
-from flairhub.config.pipeline import AuditCheck, AuditParams
+from flairhub.config.pipeline import AuditCheck, AuditException, AuditParams
 from flairhub.errors import ConfigurationError
 
 CHECKS: dict[str, Check] = {check.name: check for check in (*FILE_CHECKS, *DATE_CHECKS, *SET_CHECKS)}
@@ -28,24 +26,31 @@ CHECKS: dict[str, Check] = {check.name: check for check in (*FILE_CHECKS, *DATE_
 
 
 def select_checks(params: AuditParams) -> dict[str, tuple[Check, AuditCheck]]:
-    """The checks that the parameters ask for, in the order of the registry.
+    """The checks that run, with their own severity and policy or the parameters' exception, in the registry's order.
 
     Raises:
         ConfigurationError: a name is unknown (the nearest is given), or a policy `fail` has severity `warn`.
     """
-    for name, wanted in params.checks.items():
+    for name in params.checks:
         if name not in CHECKS:
             raise ConfigurationError(
                 f"Expected names of audit checks in `audit.checks`, but got {name!r}{nearest(name, CHECKS)}"
             )
+    selected = {}
+    for name, check in CHECKS.items():
+        exception = params.checks.get(name, AuditException())
+        if exception is None:
+            continue
+        wanted = AuditCheck(severity=exception.severity or check.severity, policy=exception.policy or check.policy)
         if wanted.policy == "fail" and wanted.severity != "error":
             raise ConfigurationError(
                 f"Expected `audit.checks.{name}` with policy fail to have severity error, but got warn: nothing "
                 "could be used and yet the pipeline would go on. Set severity error, or policy drop or keep."
             )
-    return {name: (check, params.checks[name]) for name, check in CHECKS.items() if name in params.checks}
+        selected[name] = (check, wanted)
+    return selected
 
 
-def not_selected(checks: Mapping[str, AuditCheck]) -> list[str]:
+def not_selected(params: AuditParams) -> list[str]:
     """Names of the checks that do not run, for the report."""
-    return [name for name in CHECKS if name not in checks]
+    return [name for name in CHECKS if params.checks.get(name, AuditException()) is None]

@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "audit",
         help="the checks of the audit and what the last one found",
-        description="List every check with its sentence, its severity and policy in params.yaml, and the number of "
-        "findings in data/audit/report.json.",
+        description="List every check with its sentence, its severity and policy - its own, or those of the exception "
+        "in params.yaml - and the number of findings in data/audit/report.json.",
     )
     parser.set_defaults(run=run)
 
@@ -24,18 +24,19 @@ def run(_: argparse.Namespace) -> int:
     """Print the checks."""
     from tabulate import tabulate
 
-    from flairhub.audit.checks import CHECKS
+    from flairhub.audit.checks import CHECKS, select_checks
     from flairhub.config.reader import read_params
     from flairhub.files import read_json
 
-    wanted = read_params(Path("params.yaml")).audit.checks
+    audit = read_params(Path("params.yaml")).audit
+    selected = select_checks(audit)
     found = {}
     if REPORT.is_file():
         found = {check["name"]: check for check in read_json(REPORT)["checks"]}
     lines = []
     for name, check in CHECKS.items():
-        settings = wanted.get(name)
-        chosen = "not run" if settings is None else f"{settings.severity}, {settings.policy}"
+        chosen = "not run" if name not in selected else "{0.severity}, {0.policy}".format(selected[name][1])
+        chosen += " (params.yaml)" if name in audit.checks else ""
         result = found.get(name)
         outcome = "-" if result is None else "ok" if result["success"] else str(result["unexpected"])
         lines.append([name, chosen, outcome, check.sentence])

@@ -78,11 +78,19 @@ class AuditCheck(Section):
     """`fail`: nothing is used; `drop`: the patch, modality or date concerned is left out; `keep`: used anyway."""
 
 
+class AuditException(Section):
+    """Another severity or policy than a check's own; what is not given stays as it is."""
+
+    severity: Severity | None = None
+    policy: Policy | None = None
+
+
 class AuditParams(Section):
     """Great Expectations' checks of the table of facts."""
 
-    checks: dict[str, AuditCheck]
-    """Check name -> severity and policy; `flairhub audit` explains each."""
+    checks: dict[str, AuditException | None]
+    """Check name -> how it differs from its own severity and policy; null: it does not run. `flairhub audit` lists
+    all."""
     max_nodata_share: float = Field(ge=0, le=1)
     """Largest share of nodata or non-finite pixels of a mono-date raster."""
     min_polarisation_gap: float

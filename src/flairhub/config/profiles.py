@@ -10,10 +10,12 @@ and `only_rows: [ROW, ...]` keeps these rows only.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flairhub.catalog.identifiers import check_identifier
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import nearest
 from flairhub.config.reader import parse_params
@@ -73,6 +75,7 @@ def _chain(folder: Path, name: str) -> list[Any]:
     seen: list[str] = []
     following: str | None = name
     while following is not None:
+        check_identifier(following, "Profile")
         if following not in profile_names(folder):
             raise ConfigurationError(f"There is no profile {following!r}{nearest(following, profile_names(folder))}")
         if following in seen:
@@ -104,7 +107,9 @@ def _dump(document: Any) -> str:
     )
     buffer = io.StringIO()
     yaml.dump(document, buffer)
-    return buffer.getvalue()
+    # An empty line belongs to the key before it, which may be gone, or have got another one below it.
+    text = re.sub(r"\n\n+(?= )", "\n", buffer.getvalue())
+    return re.sub(r"(?<=[^\n])\n(?=\w+:)", "\n\n", text)
 
 
 def _overlay(document: Any, changes: Any) -> None:

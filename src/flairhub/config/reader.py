@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flairhub.catalog.identifiers import check_identifier
 from flairhub.catalog.modalities import INPUTS, LABELS, MODALITIES
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.base import build, nearest
@@ -26,6 +27,9 @@ def read_params(path: Path) -> Params:
 def parse_params(values: dict[str, Any], where: str) -> Params:
     """Build `Params` from plain values and check names against the catalog."""
     params = build(Params, values, where)
+    check_identifier(params.profile, f"{where}: profile")
+    for row in params.rows:
+        check_identifier(row, f"{where}: rows")
     _check_names(params.channels, INPUTS, f"{where}: channels")
     _check_names(params.normalisation, INPUTS, f"{where}: normalisation")
     _check_names(params.labels, LABELS, f"{where}: labels")
