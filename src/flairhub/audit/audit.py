@@ -18,6 +18,7 @@ from flairhub.audit.check import Check, Grain
 from flairhub.audit.checks import not_selected, select_checks
 from flairhub.audit.dates import DATE_FACTS, date_table
 from flairhub.audit.drift import DarkPixels
+from flairhub.audit.exported import Exported
 from flairhub.audit.findings import Findings
 from flairhub.audit.judge import Judge, Verdict
 from flairhub.audit.report import Summary, build_report, require_passed, write_report
@@ -45,6 +46,8 @@ class Audit:
     """Content of report.json."""
     valid: pa.Table
     """Content of valid.parquet: one row per (patch_id, modality)."""
+    exported: Exported
+    """Suites and results in the format of Great Expectations."""
 
     @property
     def success(self) -> bool:
@@ -68,7 +71,8 @@ def audit(index: Path, params: AuditParams) -> Audit:
         DataError: the index is empty, or a check could not be evaluated.
     """
     selected = select_checks(params)
-    session = _Session(selected, Judge(params))
+    judge = Judge(params)
+    session = _Session(selected, judge)
     layers, bands = (tables := layer_tables(index)).layers, tables.bands
     decision = Decision(layers)
     session.run("layer", layers, decision, lambda rows, name: decision.drop_files(rows.index.to_numpy(), name))
@@ -94,12 +98,15 @@ def audit(index: Path, params: AuditParams) -> Audit:
         "min_polarisation_gap": params.min_polarisation_gap,
     }
     found = [(session.findings[name], wanted) for name, (_, wanted) in selected.items()]
-    return Audit(report=build_report(found, summary, bounds, not_selected(params)), valid=valid)
+    return Audit(
+        report=build_report(found, summary, bounds, not_selected(params)), valid=valid, exported=judge.exported
+    )
 
 
 def write_audit(folder: Path, outcome: Audit) -> None:
-    """Write `report.json`, `report.html` and `valid.parquet`."""
+    """Write `report.json`, `report.html`, `valid.parquet` and `great_expectations/`."""
     write_report(folder, outcome.report)
+    outcome.exported.write(folder)
     write_valid(folder / "valid.parquet", outcome.valid)
 
 

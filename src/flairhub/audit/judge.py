@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from flairhub.audit.check import Check
+from flairhub.audit.checks import select_checks
+from flairhub.audit.exported import Exported
 from flairhub.config.pipeline import AuditParams
 from flairhub.errors import DataError, MissingFileError
 
@@ -53,6 +55,8 @@ class Judge:
             ) from error
         self._gx = gx
         self._params = params
+        self._severities = {name: wanted.severity for name, (_, wanted) in select_checks(params).items()}
+        self.exported = Exported()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("facts").add_dataframe_asset("check_table")
@@ -76,18 +80,23 @@ class Judge:
             return {check.name: Verdict(evaluated=0, unexpected=np.empty(0, np.int64)) for check in wanted}
         columns = sorted({column for check in wanted for column in _columns(check)} & set(table.columns))
         batch = self._batches.get_batch(batch_parameters={"dataframe": table[columns].reset_index(drop=True)})
-        suite = self._gx.ExpectationSuite(name="facts", expectations=[self._expectation(check) for check in wanted])
+        expectations = [self._expectation(check) for check in wanted]
+        suite = self._gx.ExpectationSuite(name=f"flairhub.{wanted[0].grain}", expectations=expectations)
         outcome = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+        self.exported.add(suite, outcome)
         verdicts = dict(map(_verdict, outcome.results))
         return {check.name: verdicts[check.name] for check in wanted}
 
     def _expectation(self, check: Check) -> Any:
         kinds = self._gx.expectations
-        meta = {"check": check.name}
+        common = {
+            "meta": {"check": check.name, "sentence": check.sentence},
+            "severity": "critical" if self._severities[check.name] == "error" else "warning",
+        }
         if check.kind == "unique":
-            return kinds.ExpectCompoundColumnsToBeUnique(column_list=list(_columns(check)), meta=meta)
+            return kinds.ExpectCompoundColumnsToBeUnique(column_list=list(_columns(check)), **common)
         if check.kind == "null":
-            return kinds.ExpectColumnValuesToBeNull(column=check.column, meta=meta)
+            return kinds.ExpectColumnValuesToBeNull(column=check.column, **common)
         low, high = check.bounds(self._params)
         return kinds.ExpectColumnValuesToBeBetween(
             column=check.column,
@@ -95,7 +104,7 @@ class Judge:
             max_value=high,
             strict_min=check.open_low,
             strict_max=check.open_high,
-            meta=meta,
+            **common,
         )
 
 
