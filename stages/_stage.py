@@ -2,8 +2,9 @@
 
 First: puts this repository's own `src` before anything installed, and refuses to run any other copy of the
 package - an experiment runs in a copy of the repository and must run the code it was queued with - and a Python
-without its packages, which DVC finds where another `python` comes first on PATH. Last: turns an error that is written
-for the user into one line and exit status 1, an interruption into status 130; any other error keeps its traceback.
+without its packages, which DVC finds where another `python` comes first on PATH; makes the process independent of what
+it inherited. Last: turns an error that is written for the user into one line and exit status 1, an interruption into
+status 130; any other error keeps its traceback.
 """
 
 from __future__ import annotations
@@ -29,18 +30,17 @@ if _MISSING or sys.version_info < (3, 11):
     )
 
 sys.path.insert(0, str(SOURCE))
-# Great Expectations and MLflow may neither call out nor delay a machine without network.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
-# Threads that wait for each other spin for microseconds, then sleep: OpenMP's default of spinning for milliseconds
-# costs many times the work itself as soon as another process wants the core. Read when torch is imported.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import flairhub
-from flairhub.errors import FlairhubError
 
 if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
+
+from flairhub.config.workspace import find_workspace
+from flairhub.errors import FlairhubError
+from flairhub.surroundings import settle
+
+settle(find_workspace().state)  # before any library that reads its environment when it is imported
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

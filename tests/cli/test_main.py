@@ -160,3 +160,14 @@ def test_use_outside_a_repository_says_so(tmp_path, monkeypatch, capsys):
     assert main(["use", "sample"]) == 1
     assert "profiles/" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_could_not_be_written_is_no_success(repository):
+    command = ["bash", "-c", '"$0" -m flairhub.cli.main rows >/dev/full', sys.executable]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("flairhub: the work is done, but what it printed did not arrive: ")
+    assert "No space left" in done.stderr
+    assert done.stderr.count("\n") == 1

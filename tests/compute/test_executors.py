@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -37,10 +38,12 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_runs_the_tasks():
+def test_a_dask_cluster_runs_the_tasks(monkeypatch):
+    monkeypatch.setenv("PROJ_LIB", "theirs")
     distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         open_executor(RuntimeSettings(scheduler=cluster.scheduler_address)) as executor,
     ):
         assert executor.submit(math.sqrt, 16).result() == 4
+        assert executor.submit(os.environ.get, "PROJ_LIB").result() is None

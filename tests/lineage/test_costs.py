@@ -23,6 +23,12 @@ def test_both_stages_of_a_row_are_noted(tmp_path: Path) -> None:
     assert facts["train"]["peak_memory_mb"] > 10
 
 
+def test_variables_that_may_alter_a_last_bit_are_noted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/otb/lib")
+    note_volatile("LC-A", "evaluate", 3, 4, tmp_path)
+    assert read_json(volatile_path("LC-A", tmp_path))["evaluate"]["variables"]["LD_LIBRARY_PATH"] == "/opt/otb/lib"
+
+
 def test_a_new_training_drops_what_the_former_evaluation_took(tmp_path: Path) -> None:
     note_volatile("LC-A", "train", 1, 2, tmp_path)
     note_volatile("LC-A", "evaluate", 3, 4, tmp_path)

@@ -7,7 +7,6 @@ Heavy libraries are imported by the commands that need them, so that `flairhub -
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +28,9 @@ from flairhub.cli import (
     use,
     verify,
 )
+from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.surroundings import lost_output, settle
 
 COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
@@ -51,8 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    # Set before MLflow is imported anywhere: it would call out at import.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    workspace = find_workspace()
+    # Before any library that reads its environment when it is imported.
+    settle(workspace.state if (workspace.root / "params.yaml").is_file() else None)
     arguments = build_parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -61,10 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"flairhub: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # The reader of a pipe (`flairhub table | head`) went away; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    if lost := lost_output():
+        print(f"flairhub: the work is done, but what it printed did not arrive: {lost}", file=sys.stderr)
+        return 1
     return status
 
 

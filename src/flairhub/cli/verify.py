@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,8 +58,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a line per row and check, and sum up."""
-    # As the stages do: threads that wait must not hold the core. Read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from flairhub.config.reader import read_params
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace

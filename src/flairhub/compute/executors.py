@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import ConfigurationError
+from flairhub.surroundings import own_libraries
 
 
 @contextmanager
@@ -52,4 +54,10 @@ def _dask(address: str) -> Iterator[Executor]:
             f"Expected a Dask scheduler at {address}, but got: {error}; start it, or set scheduler to null."
         ) from None
     with client, client.get_executor() as executor:
+        client.register_worker_callbacks(setup=settle_worker)
         yield executor
+
+
+def settle_worker() -> None:
+    """What a stage does for itself and the processes it starts, in a worker that somebody else started."""
+    own_libraries(os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import time
@@ -12,6 +13,7 @@ from typing import Any
 from flairhub.files import read_json, write_json
 from flairhub.lineage.energy import EnergyMeter
 from flairhub.lineage.git import git_state
+from flairhub.surroundings import remaining
 
 
 def _now_ms() -> int:
@@ -58,6 +60,7 @@ def note_volatile(
     path = volatile_path(row, root)
     facts = _read(path) if stage != "train" else {}
     facts[stage] = {"start_ms": start_ms, "end_ms": end_ms, "seconds": (end_ms - start_ms) / 1000, **_peak_memory()}
+    facts[stage]["variables"] = remaining(os.environ)
     if energy is not None:
         facts[stage]["energy"] = energy
     facts["start_ms"] = min(entry["start_ms"] for entry in facts.values() if isinstance(entry, dict))

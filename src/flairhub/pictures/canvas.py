@@ -54,7 +54,9 @@ def figure_file(path: Path, size: tuple[float, float], *, solved: bool = True) -
     if path.suffix not in _METADATA:
         raise DataError(f"{path}: expected a picture ending in {' or '.join(_METADATA)}, but got {path.suffix!r}.")
     metadata: dict[str, Any] = _METADATA[path.suffix]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc of this user or folder draws nothing here
+        matplotlib.rcParams.update(_STYLE)
         figure = Figure(figsize=size, dpi=DPI, layout="constrained" if solved else None, facecolor="white")
         yield figure
         with replacing(path) as temporary:
