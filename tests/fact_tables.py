@@ -177,10 +177,13 @@ def layer_facts(layer: str, patches: list[str], *, size: int | None = None, **co
     """Facts of one layer: files of one size, with two dates where the layer has any."""
     series = MODALITIES[layer].is_series
     side = np.full(len(patches), MODALITIES[layer].size_px if size is None else size)
+    kind = MODALITIES[layer].kind
+    classes = {1: 19} if layer == "AERIAL_LABEL-COSIA" else {1: 23, 2: 31, 3: 46}
     usual = {
+        "label_counts": {k: np.full((len(patches), n), 5) for k, n in classes.items()} if kind == "label" else {},
         "crc32": np.full(len(patches), 7),
         "rejected": Shared.of([()] * len(patches)) if series else None,
-        "dates": Shared.of([("20200101", "20200601")] * len(patches)) if MODALITIES[layer].kind == "series" else None,
+        "dates": Shared.of([("20200101", "20200601")] * len(patches)) if kind == "series" else None,
     }
     return LayerFacts(
         ids=pd.Index(patches, dtype="str"),

@@ -28,11 +28,13 @@ def test_every_patch_once_per_epoch(num_patches: int, batch_size: int, epoch: in
     assert sorted(epoch_of(found)) == list(range(num_patches))
     assert {key[0] for batch in found for key in batch} == {epoch}
     assert len(found) == len(batches) == -(-num_patches // batch_size)
+    assert batches.smallest_batch == min(map(len, found))
 
 
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 9))
 def test_a_smaller_last_batch_is_dropped_unless_it_is_the_only_one(num_patches: int, batch_size: int, seed: int):
-    found = list(EpochBatches(num_patches, batch_size, seed))
+    found = list(batches := EpochBatches(num_patches, batch_size, seed))
+    assert batches.smallest_batch == min(map(len, found))
     if num_patches < batch_size:
         assert [len(batch) for batch in found] == [num_patches]
     else:
@@ -64,6 +66,8 @@ def test_a_step_has_the_same_patches_whatever_the_devices(sizes: tuple[int, ...]
         for r in range(world_size)
     ]
     assert all(len(batch) == batch_size // accumulate // world_size for rank in ranks for batch in rank)
+    shares = EpochBatches(num_patches, batch_size, seed, accumulate=accumulate, world_size=world_size)
+    assert shares.smallest_batch == batch_size // accumulate // world_size
     for position, expected in enumerate(alone):
         own = slice(position * accumulate, (position + 1) * accumulate)
         assert sorted(key for rank in ranks for batch in rank[own] for key in batch) == sorted(expected)

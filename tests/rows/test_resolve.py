@@ -44,7 +44,7 @@ def facts():
                 patches,
                 size=10 if MODALITIES[layer].is_series else 64,
                 crc32=np.array([1000 * LAYERS.index(layer) + k for k in range(len(patches))]),
-                label_counts=np.stack([np.bincount([k % 3], minlength=256) for k in range(len(patches))]),
+                label_counts={1: np.stack([np.bincount([k % 3], minlength=19) for k in range(len(patches))])},
             )
             for layer in LAYERS
         },

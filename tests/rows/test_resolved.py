@@ -13,7 +13,9 @@ from flairhub.archives.store import Checksums
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import merged
 from flairhub.config.yaml_file import read_yaml
+from flairhub.errors import ConfigurationError, DataError
 from flairhub.files import write_json
+from flairhub.models import trial
 from flairhub.records.columns import FOLDER
 from flairhub.records.inputs import read_inputs
 from flairhub.records.manifest import ArchiveEntry, Manifest, write_manifest
@@ -127,3 +129,34 @@ def test_old_results_go_with_the_columns_that_only_they_name(world: World, monke
     after = set((world.root / "kept" / FOLDER).iterdir())
     assert len(list((world.root / "kept").glob("*.json"))) == 1
     assert before - after
+
+
+def test_networks_that_no_batch_passes_are_refused_and_others_tried_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[str, int]] = []
+    require = trial.require_trainable
+    monkeypatch.setattr(
+        trial, "require_trainable", lambda row, *rest: tried.append((row, rest[1])) or require(row, *rest)
+    )
+    world.resolve(train={"global_batch_size": 2})
+    world.resolve(train={"global_batch_size": 2, "learning_rate": 0.5})
+    assert tried == [("A", 2)]  # B has the same network; a rate is no part of it
+    deeplab = {"mono": {"arch": "resnet18-deeplabv3plus", "decoder_options": {"decoder_channels": 32}}}
+    one = {"global_batch_size": 1}
+    with pytest.raises(ConfigurationError, match=r"Row A: a batch of 1 patch .* resnet18-deeplabv3plus"):
+        world.resolve(train=one, model=deeplab)
+    world.resolve(train={"global_batch_size": 2}, model=deeplab)
+    with pytest.raises(ConfigurationError, match=r"a multiple of train\.accumulate"):
+        world.resolve(train={"global_batch_size": 3, "accumulate": 2})
+
+
+def test_labels_without_scored_pixels_are_counted_and_said_every_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = {"AERIAL_LABEL-COSIA": {"class_weights": {"default": 1.0, "exceptions": dict.fromkeys(range(9), 0.0)}}}
+    with pytest.raises(DataError, match=r"Row A: expected pixels of scored classes .* in train, but its 2 patches"):
+        world.resolve(labels=labels)
+    with pytest.raises(DataError, match="in train"):  # what is kept says so, too
+        world.resolve(labels=labels)
+    assert not caplog.records

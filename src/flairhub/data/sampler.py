@@ -72,6 +72,12 @@ class EpochBatches(Sampler[list[Key]]):
         """Optimiser steps of one epoch."""
         return self._steps
 
+    @property
+    def smallest_batch(self) -> int:
+        """Patches of the smallest batch that a device gets in an epoch."""
+        last = min(self._batch_size, self._num_patches - (self._steps - 1) * self._batch_size)
+        return last // (self._accumulate * self._world_size)
+
     def __len__(self) -> int:
         """Batches of one whole epoch on this device."""
         return self._steps * self._accumulate

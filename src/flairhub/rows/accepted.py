@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.params import Params
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import DataError, MissingFileError
@@ -26,8 +27,8 @@ from flairhub.splits.table import read_split_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VALUES = 256
-"""Possible values of a label, per band of `label_counts`."""
+_VALUES = 256
+"""Possible values of a label, per band of the histograms."""
 
 _NUMBERS = ("crc32", "height", "width", "left", "right", "num_dates")
 
@@ -49,8 +50,8 @@ class LayerFacts:
     """Dates that the audit rejected; None where the layer has none."""
     dates: Shared | None = None
     """Acquisition dates YYYYMMDD in file order, empty where unknown; series only."""
-    label_counts: NDArray[np.int64] | None = None
-    """`[patches, bands x VALUES]` pixels per value of a label, where a row needs them."""
+    label_counts: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    """Level -> `[patches, classes]` pixels per class of a label; the levels that rows use."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,10 +95,12 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
         raise MissingFileError(f"Expected the audit's table of accepted files at {valid}, but there is none; run it.")
     recipes = [row_recipe(params, row) for row in params.rows]
     layers = sorted({layer for recipe in recipes for layer in row_layers(recipe)})
-    balanced = {task for recipe in recipes if recipe.train.sampling == "class_balanced" for task in recipe.tasks}
+    levels: dict[str, set[int]] = {name: set() for name in layers}
+    for task, label in (item for recipe in recipes for item in recipe.labels.items()):
+        levels[task].add(label.level)
     accepted = pq.read_table(valid, columns=["patch_id", "modality", "accepted", "rejected_dates"])
     return Facts(
-        layers={name: _layer(index, name, _accepted(accepted, name), counts=name in balanced) for name in layers},
+        layers={name: _layer(index, name, _accepted(accepted, name), sorted(levels[name])) for name in layers},
         splits={split: np.array(sorted(read_split_table(splits / f"{split}.csv")), np.str_) for split in SPLITS},
         archives=archives,
     )
@@ -109,11 +112,16 @@ def _accepted(table: pa.Table, layer: str) -> pa.Table:
     return table.filter(pc.and_(pc.equal(table.column("modality"), layer), table.column("accepted")))
 
 
-def _layer(index: Path, layer: str, accepted: pa.Table, *, counts: bool) -> LayerFacts:
+def _layer(index: Path, layer: str, accepted: pa.Table, levels: Sequence[int]) -> LayerFacts:
     import pyarrow as pa
 
-    columns = ["patch_id", *_NUMBERS, *(["label_counts"] if counts else [])]
-    parts = list(iter_patches(index, [layer], columns))
+    columns = ["patch_id", *_NUMBERS, *(["label_counts"] if levels else [])]
+    parts: list[pa.Table] = []
+    counts: dict[int, list[NDArray[np.int64]]] = {level: [] for level in levels}
+    for part in iter_patches(index, [layer], columns):
+        for level, found in _label_counts(part, layer, levels).items():
+            counts[level].append(found)
+        parts.append(part.select(columns[: len(_NUMBERS) + 1]))  # whole histograms would take gigabytes
     table = pa.concat_tables(parts) if parts else None
     known = pd.Index([] if table is None else table.column("patch_id").to_pandas(), dtype="str")
     kept = pd.Index(accepted.column("patch_id").to_pandas(), dtype="str")
@@ -137,12 +145,18 @@ def _layer(index: Path, layer: str, accepted: pa.Table, *, counts: bool) -> Laye
         right=numbers["right"].astype(np.float64),
         rejected=None if lists is None else _shared(lists, order),
         dates=read_calendars(index, layer, ids, num_dates) if kind == "series" else None,
-        label_counts=_label_counts(table, layer)[place] if counts and table is not None else None,
+        label_counts={level: np.concatenate(found)[place] for level, found in counts.items() if found},
     )
 
 
-def _label_counts(table: pa.Table, layer: str) -> NDArray[np.int64]:
-    return list_matrix(table, "label_counts", VALUES * len(MODALITIES[layer].bands), 0)
+def _label_counts(part: pa.Table, layer: str, levels: Sequence[int]) -> dict[int, NDArray[np.int64]]:
+    """Level -> `[rows, classes]`; other values are the audit's business."""
+    if not levels:
+        return {}
+    values = list_matrix(part, "label_counts", _VALUES * len(MODALITIES[layer].bands), 0)
+    starts = {level: (level - 1) * _VALUES for level in levels}
+    classes = {level: taxonomy(layer, level).num_classes for level in levels}
+    return {level: values[:, start : start + classes[level]].copy() for level, start in starts.items()}
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[Any]:

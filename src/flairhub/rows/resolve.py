@@ -28,7 +28,7 @@ from flairhub.errors import ConfigurationError, DataError
 from flairhub.records.classes import scored_classes
 from flairhub.records.inputs import SPLITS, BandStatistics, RowInputs, SplitName, row_layers
 from flairhub.records.patches import Patches, Shared
-from flairhub.rows.accepted import VALUES, Facts, LayerFacts, domain_years
+from flairhub.rows.accepted import Facts, LayerFacts, domain_years
 from flairhub.weights.given import GivenWeights, require_agreement
 
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
@@ -42,6 +42,10 @@ class Resolution:
     used: dict[SplitName, int]
     left_out: dict[SplitName, int]
     """Patches of the split (and of the row's domains) that lack an accepted layer."""
+    pixels: dict[SplitName, dict[str, list[int]]]
+    """Split -> task -> pixels of each class in the patches used."""
+    unscored: dict[SplitName, dict[str, int]]
+    """Split -> task -> patches used that have no pixel of a scored class."""
 
 
 def resolve_row(
@@ -84,8 +88,31 @@ def resolve_row(
     )
     if given is not None:
         require_agreement(inputs, given)
-    left_out = {split: len(wanted[split]) - len(places[split].ids) for split in SPLITS}
-    return inputs, Resolution(used={split: len(places[split].ids) for split in SPLITS}, left_out=left_out)
+    counts = {split: _label_counts(recipe, place, facts) for split, place in places.items()}
+    return inputs, Resolution(
+        used={split: len(places[split].ids) for split in SPLITS},
+        left_out={split: len(wanted[split]) - len(places[split].ids) for split in SPLITS},
+        pixels={split: {task: each.sum(axis=0).tolist() for task, each in counts[split].items()} for split in SPLITS},
+        unscored={
+            split: {task: _without(each, _scored(recipe, task)) for task, each in counts[split].items()}
+            for split in SPLITS
+        },
+    )
+
+
+def _label_counts(recipe: Recipe, place: _Places, facts: Facts) -> dict[str, NDArray[np.int64]]:
+    """Task -> `[patches, classes]` pixels per class."""
+    return {task: facts.layers[task].label_counts[label.level][place.of[task]] for task, label in recipe.labels.items()}
+
+
+def _scored(recipe: Recipe, task: str) -> tuple[int, ...]:
+    label = recipe.labels[task]
+    return scored_classes(taxonomy(task, label.level), label)
+
+
+def _without(counts: NDArray[np.int64], classes: Sequence[int]) -> int:
+    """Patches without a pixel of these classes."""
+    return int(np.count_nonzero(counts[:, list(classes)].sum(axis=1) == 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,13 +209,7 @@ def _train_weights(recipe: Recipe, train: _Places, facts: Facts) -> tuple[float,
     """Sampling weights from the label histograms, over the learnt classes of all tasks."""
     if recipe.train.sampling == "plain":
         return None
-    columns = []
-    for task, label in recipe.labels.items():
-        counts = facts.layers[task].label_counts
-        assert counts is not None  # `load_facts` reads them for such a row
-        first = (label.level - 1) * VALUES
-        learnt = scored_classes(taxonomy(task, label.level), label)
-        columns.append(counts[train.of[task]][:, [first + k for k in learnt]])
+    columns = [counts[:, list(_scored(recipe, task))] for task, counts in _label_counts(recipe, train, facts).items()]
     weights = class_balanced_weights(np.concatenate(columns, axis=1))
     return tuple(float(weight) for weight in weights)
 

@@ -7,6 +7,7 @@ experiment that finds it there loads no fact.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -16,7 +17,9 @@ from typing import Any
 from flairhub.archives.store import Checksums
 from flairhub.audit.valid import read_valid
 from flairhub.config.params import Params
+from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.config.resolve import row_recipe
+from flairhub.data.sampler import EpochBatches
 from flairhub.facts.stats import Statistics
 from flairhub.files import canonical_json, read_json, sha256_text, write_json
 from flairhub.locks import locked
@@ -24,7 +27,10 @@ from flairhub.records.inputs import BandStatistics, copy_inputs, prune_columns, 
 from flairhub.records.manifest import read_manifest
 from flairhub.rows.accepted import Facts, load_facts
 from flairhub.rows.resolve import Resolution, resolve_row
+from flairhub.rows.scored import require_scored
 from flairhub.weights.given import GivenWeights, require_agreement
+
+_log = logging.getLogger(__name__)
 
 KEPT_ROWS = 256
 """Results kept: rows of the last experiments; the oldest go first."""
@@ -89,7 +95,37 @@ class Resolver:
         copy_inputs(kept, path, recipe, given_file=None if given is None else (given.path.name, given.sha256))
         if known and given is not None:
             require_agreement(read_inputs(path), given)
-        return Resolution(**read_json(counts))
+        resolution = Resolution(**read_json(counts))
+        for sentence in require_scored(recipe, resolution):
+            _log.warning(sentence)
+        if recipe.weights == TRAINED:
+            self._require_trainable(recipe, path, key)
+        return resolution
+
+    def _require_trainable(self, recipe: Recipe, path: Path, key: str) -> None:
+        """Try the row's smallest batch, on one device, once per network and data; devices are the training's matter."""
+        train = recipe.train
+        decides = [key, recipe.model.model_dump(mode="json"), train.global_batch_size, train.accumulate]
+        passed = self.kept / f"{sha256_text(canonical_json(decides))}.passed"
+        if passed.is_file():
+            return
+        from flairhub.models.build import network_spec  # with the libraries of encoders, as slow as all of resolve
+        from flairhub.models.trial import require_trainable
+
+        inputs = read_inputs(path)
+        batches = EpochBatches(
+            len(inputs.splits["train"]), train.global_batch_size, train.seed, accumulate=train.accumulate
+        )
+        tried = (repr(spec := network_spec(inputs)), batches.smallest_batch)
+        if tried not in self._passed:
+            require_trainable(recipe.row, spec, batches.smallest_batch, inputs.sizes[recipe.tasks[0]])
+            self._passed.add(tried)
+        passed.touch()
+
+    @cached_property
+    def _passed(self) -> set[tuple[str, int]]:
+        """Networks and batches that this resolver has tried."""
+        return set()
 
     def key(self, row: str) -> str:
         """Checksum of all that decides about the data of a row."""
@@ -109,6 +145,8 @@ class Resolver:
         for path in files[KEPT_ROWS:]:
             path.unlink()
             path.with_suffix(".resolution").unlink(missing_ok=True)
+        for path in sorted(self.kept.glob("*.passed"), key=lambda path: path.stat().st_mtime_ns)[:-KEPT_ROWS]:
+            path.unlink()
         prune_columns(self.kept, files[:KEPT_ROWS])
 
     @cached_property

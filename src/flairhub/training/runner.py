@@ -28,6 +28,7 @@ from flairhub.data.sampler import EpochBatches
 from flairhub.files import replacing
 from flairhub.models.build import build_network, network_spec
 from flairhub.models.network import SegmentationNetwork
+from flairhub.models.trial import require_trainable
 from flairhub.records.inputs import RowInputs
 from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
 from flairhub.training.losses import Objective
@@ -129,6 +130,9 @@ def _loader(
     loader = training_loader(inputs, reader, options, start_step=step)
     batches = loader.batch_sampler
     assert isinstance(batches, EpochBatches)
+    if devices.world_size > 1:  # on one device, `resolve` has tried it
+        size = inputs.sizes[inputs.recipe.tasks[0]]
+        require_trainable(inputs.row, network_spec(inputs), batches.smallest_batch, size)
     total = train.epochs * batches.steps_per_epoch
     return loader, total if train.max_steps is None else min(total, train.max_steps)
 
