@@ -33,7 +33,7 @@ def test_equal_facts_give_equal_files(folder: Path) -> None:
     for name in ("suites.json", "validations.json"):
         first, second = ((folder / each / "great_expectations" / name).read_bytes() for each in "ab")
         assert first == second
-        json.loads(first, parse_constant=lambda word: pytest.fail(f"{name} has {word}"))
+        json.loads(first, parse_constant=lambda word, file=name: pytest.fail(f"{file} has {word}"))
 
 
 def test_great_expectations_takes_the_suites_back_and_finds_the_same(folder: Path) -> None:
