@@ -14,7 +14,7 @@ from rasterio.warp import transform as transform_points
 from flairhub.errors import ConfigurationError
 from flairhub.zonal.windows import Tiling, Window
 
-SAME = 0.01
+SAME = 0.05
 """Share by which two pixel sizes may differ and still be the same."""
 
 Bounds = tuple[float, float, float, float]
@@ -121,9 +121,9 @@ def outline_bounds(transform: Affine, height: int, width: int, source: CRS | Non
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def metric_crs(crs: CRS | None, bounds: Bounds) -> CRS | None:
+def metric_crs(crs: CRS, bounds: Bounds) -> CRS:
     """The reference system itself where its unit is a length; else the UTM zone of the middle of `bounds`."""
-    if crs is None or not crs.is_geographic:
+    if not crs.is_geographic:
         return crs
     left, bottom, right, top = outline_bounds(
         Affine(bounds[2] - bounds[0], 0, bounds[0], 0, bounds[1] - bounds[3], bounds[3]), 1, 1, crs, CRS.from_epsg(4326)

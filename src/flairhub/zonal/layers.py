@@ -63,7 +63,7 @@ def name_bands(modality: str, raster: rasterio.DatasetReader, given: tuple[str, 
         DataError: names that were given do not fit the raster.
     """
     known = MODALITIES[modality].bands
-    count = sum(each != ColorInterp.alpha for each in raster.colorinterp)
+    count = len(known) if MODALITIES[modality].is_series else raster.count - (alpha_band(raster) is not None)
     if given is not None:
         unknown = [name for name in given if name and name not in known]
         if unknown or len(given) > count:
@@ -72,10 +72,12 @@ def name_bands(modality: str, raster: rasterio.DatasetReader, given: tuple[str, 
                 f"{', '.join(given)}."
             )
         return given
+    if MODALITIES[modality].is_series:
+        return known
     described = tuple(_word(text, known) for text in raster.descriptions[:count])
     if any(described):
         return described
-    if MODALITIES[modality].is_series or count == len(known):
+    if count == len(known):
         return known
     colours = tuple(_COLOURS.get(each, "") for each in raster.colorinterp[:count])
     if set(filter(None, colours)) & set(known) and count < len(known):
