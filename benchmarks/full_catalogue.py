@@ -27,6 +27,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_archive, parse_patch_id
 from flairhub.config.profiles import profile_text
 from flairhub.facts.schemas import DATE_LISTS, PATCHES
+from flairhub.records.code import Fingerprint
 from flairhub.records.manifest import ArchiveEntry, Manifest, write_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +117,7 @@ def write_judgement(root: Path, ids: list[str]) -> None:
     )
     write_manifest(root / "data/manifest.json", Manifest(source={"kind": "huggingface"}, archives=entries))
     (root / "data/code").mkdir()
-    (root / "data/code/resolve.json").write_text('{"sha256": "0"}')
+    Fingerprint(stage="resolve", sha256="0", parts={}).write(root / "data/code/resolve.json")
 
 
 def resolve(root: Path) -> str:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.files import write_json
 from flairhub.lineage.fingerprint import stage_fingerprint
 
 DESTINATION = Path("data/code")
@@ -15,8 +14,7 @@ DESTINATION = Path("data/code")
 def main(_: argparse.Namespace) -> None:
     for script in sorted(Path("stages").glob("[0-9][0-9]_*.py")):
         stage = script.stem.split("_", 1)[1]
-        found = stage_fingerprint(stage, script, SOURCE)
-        write_json(DESTINATION / f"{stage}.json", {"stage": stage, "sha256": found.sha256, "parts": found.parts})
+        stage_fingerprint(stage, script, SOURCE).write(DESTINATION / f"{stage}.json")
 
 
 if __name__ == "__main__":

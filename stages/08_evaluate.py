@@ -12,6 +12,7 @@ from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.lineage.costs import Costs
+from flairhub.records.details import two_decimals
 from flairhub.records.layout import row_files
 from flairhub.records.manifest import read_manifest
 from flairhub.records.plan import read_plan
@@ -36,8 +37,8 @@ def main(arguments: argparse.Namespace) -> None:
     if metrics is None:  # one of several processes, not the one that writes
         return
     costs.note(arguments.row, "evaluate")
-    test = metrics["test"]
-    print(f"{arguments.row}: O.A. {test['oa']:.2f}, mIoU {test['miou']:.2f}")
+    test = metrics.test
+    print(f"{arguments.row}: O.A. {two_decimals(test.oa)}, mIoU {two_decimals(test.miou)}")
     if experiment_tags():  # which may end here; elsewhere `benchmark` brings MLflow up to date
         try:
             sync(workspace, [arguments.row], profile=plan.profile, uri=settings.tracking_uri)

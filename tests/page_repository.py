@@ -4,58 +4,38 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from tests.world import ROOT, epoch, evaluated_row
 
 from flairhub.catalog.modalities import LABELS
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.config.params import Params
-from flairhub.config.profiles import profile_text
-from flairhub.config.reader import parse_params
-from flairhub.config.resolve import row_recipe
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.training import EvaluateParams
 from flairhub.config.workspace import Workspace
 from flairhub.evaluation.confusion import ConfusionTable
-from flairhub.evaluation.details import ScoredTask, build_details, task_results
-from flairhub.files import write_json, write_text
 from flairhub.maps.examples import example_path
 from flairhub.maps.geotiff import Georeference, write_prediction
+from flairhub.records.history import History
 from flairhub.records.layout import row_files
 from flairhub.records.manifest import ArchiveEntry, Manifest, write_manifest
-from flairhub.records.plan import unknown_choices
+from flairhub.report.build import row_result
 from flairhub.report.comparisons import compare_table
 from flairhub.report.page.build import render_page
 from flairhub.report.page.sources import PageSources, read_sources
-from flairhub.report.results import HASHES, RowResult, published_figures
+from flairhub.report.results import HASHES, published_figures
 from flairhub.report.table import Table, build_table
 
-ROOT = Path(__file__).parents[1]
 PATCHES = ("D012-2020_AU-S1-0_1-1", "D068-2020_FU-S1-3_1-1")
 SIDE = 24
-HISTORY = """epoch,step,learning_rate,train_loss,valid.oa,valid.miou,valid.weighted_iou
-0,16,0.004,3.5,,,
-1,32,0.001,2.25,60.5,31.25,40.5
-"""
+HISTORY = History(epochs=(epoch(0, 16, 0.004, 3.5), epoch(1, 32, 0.001, 2.25, oa=60.5, miou=31.25, weighted_iou=40.5)))
 BOUNDS = (1_000_000.0, 6_299_897.6, 1_000_102.4, 6_300_000.0)
-
-
-def sample_params(
-    profile: str = "sample", rows: dict[str, Any] | None = None, name: str | None = None, **changes: Any
-) -> Params:
-    """Parameters of a profile, with other rows or sections, under another name."""
-    from ruamel.yaml import YAML
-
-    values = YAML(typ="safe", pure=True).load(profile_text(ROOT / "profiles", profile))
-    if rows is not None:
-        values["rows"] = rows
-    return parse_params(values | changes | ({} if name is None else {"profile": name}), "test")
 
 
 @dataclass(frozen=True)
@@ -88,35 +68,31 @@ def make_repository(
 ) -> PageRepository:
     """Write everything; a row that is not published borrows the figures of LC-A."""
     shutil.copytree(ROOT / "profiles", root / "profiles")
+    made = {row: _tables(row, settings.tasks, confusions) for row, settings in params.rows.items()}
     results = []
-    for row in params.rows:
+    for row, tables in made.items():
         known = PUBLISHED_ROWS.get(row, PUBLISHED_ROWS["LC-A"])
-        tables = _tables(row, params.rows[row].tasks, confusions)
-        details = _write_row(root, row, params, tables, known.params_m, evaluate)
-        tasks = task_results(details)
-        results.append(
-            RowResult(
-                row=row,
-                tasks=tasks,
-                modalities=known.modalities,
-                params_m=known.params_m + 0.017,
-                profile=params.profile,
-                n_test=n_test,
-                seeds=(2025,),
-                hashes={name: f"{place:02x}" * 32 for place, name in enumerate(HASHES)},
-                published=published_figures(row, tasks, known.modalities, params.profile),
-            )
+        hashes = {name: f"{place:02x}" * 32 for place, name in enumerate(HASHES)}
+        files = evaluated_row(
+            root,
+            row,
+            params=params,
+            tables={2025: tables},
+            evaluation=evaluate,
+            history=HISTORY,
+            parameters=round((known.params_m + 0.017) * 1e6),
+            **hashes,
         )
+        result = row_result(row, params, files)
+        published = published_figures(row, result.tasks, known.modalities, params.profile)
+        results.append(replace(result, modalities=known.modalities, n_test=n_test, published=published))
     _write_index(root, next(iter(confusions["LC-A"].values())).patches)
     labels = _write_archives(root, encode, store)
-    made = {
-        row: {table.task: table for table in _tables(row, settings.tasks, confusions)}
-        for row, settings in params.rows.items()
-    }
+    by_task = {row: {table.task: table for table in tables} for row, tables in made.items()}
     return PageRepository(
         root=root,
         params=params,
-        table=build_table(results, list(params.rows), compare_table(results, made, evaluate)),
+        table=build_table(results, list(params.rows), compare_table(results, by_task, evaluate)),
         labels=labels,
         predictions=_write_examples(root, params, labels),
     )
@@ -126,35 +102,6 @@ def _tables(row: str, tasks: tuple[str, ...], confusions: dict[str, dict[str, Co
     """One per task, as LC-A and LPIS-A have them where the row is not published."""
     other = {COSIA: "LC-A", LPIS: "LPIS-A"}
     return [confusions[row if row in confusions else other[task]][task] for task in tasks]
-
-
-def _write_row(
-    root: Path, row: str, params: Params, tables: list[ConfusionTable], params_m: float, evaluate: EvaluateParams
-) -> dict[str, Any]:
-    files = row_files(row, root)
-    scored = [
-        ScoredTask(taxonomy=taxonomy(table.task), scored=taxonomy(table.task).scored, confusion=table)
-        for table in tables
-    ]
-    details = build_details(row, scored, tables[0].patches, evaluate)
-    write_json(files.details, details)
-    recipe = row_recipe(params, row).model_dump(mode="json")
-    hashes = {name: f"{place:02x}" * 32 for place, name in enumerate(HASHES)}
-    write_json(
-        files.receipt,
-        {
-            **hashes,
-            "recipe": recipe,
-            "parameters": round((params_m + 0.017) * 1e6),
-            "patches": {"train": 10, "valid": 5, "test": len(tables[0].patches)},
-            "archives": {"D012-2020_AERIAL_RGBI": "0" * 64},
-            "split_sha256": {"test": "a" * 64},
-            "environment": {"device_class": "cpu", "python": "3.11", "libraries": {"torch": "2.0"}},
-            "unknown_choices": unknown_choices(params.provenance, recipe),
-        },
-    )
-    write_text(files.model / "history.csv", HISTORY)
-    return details
 
 
 def _write_index(root: Path, patches: tuple[str, ...]) -> None:

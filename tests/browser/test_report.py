@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from tests.browser.driver import Proxy, Visit
-from tests.page_repository import PageRepository, make_repository, sample_params
-from tests.results import PARAMS, _table
+from tests.page_repository import PageRepository, make_repository
+from tests.results import Confusions
+from tests.world import EVALUATION, sample_params
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 
@@ -22,14 +23,11 @@ def repository(
     tmp_path_factory: pytest.TempPathFactory,
     geotiff: Callable[..., bytes],
     store_archive: Callable[..., Path],
+    confusions: Confusions,
 ) -> PageRepository:
     """24 rows with invented figures, and two patches with their predictions."""
-    confusions = {
-        row: {known.task: _table(known.task, known.oa, seed)}
-        for seed, (row, known) in enumerate(PUBLISHED_ROWS.items(), start=100)
-    }
     root = tmp_path_factory.mktemp("report")
-    return make_repository(root, sample_params(), confusions, geotiff, store_archive, PARAMS)
+    return make_repository(root, sample_params(), confusions, geotiff, store_archive, EVALUATION)
 
 
 @pytest.fixture(scope="module")

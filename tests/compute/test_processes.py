@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.drawn_rows import ROOT
-from tests.small_rows import SmallRow, run_stage, small_row
+from tests.world import SmallRow, run_stage, small_row
 
 from flairhub.compute.devices import Devices
 from flairhub.compute.processes import Processes, this_process, working_together

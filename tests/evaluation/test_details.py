@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion, write_confusion
-from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
+from flairhub.evaluation.details import ScoredTask, build_details, row_metrics
 from flairhub.evaluation.metrics import score
-from flairhub.files import write_json
+from flairhub.records.details import Details, Figures
 
 
 def _tasks(make_table: Callable[..., ConfusionTable]) -> list[ScoredTask]:
@@ -30,42 +31,40 @@ def test_details_hold_every_figure_of_the_contract(
     make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
 ) -> None:
     details = build_details("R", _tasks(make_table), patch_names, evaluate_params())
-    assert (details["format"], details["row"], details["n_scored"], details["n_expected"]) == (1, "R", 24, 24)
-    assert list(details["tasks"]) == [COSIA, LPIS]
-    task = details["tasks"][COSIA]
-    matrix = np.array(task["confusion"])
+    assert (details.row, details.n_scored, details.n_expected) == ("R", 24, 24)
+    assert list(details.tasks) == [COSIA, LPIS]
+    task = details.tasks[COSIA]
+    matrix = np.array(task.confusion)
     np.testing.assert_array_equal(matrix, make_table().dense())
-    assert task["scored"] == list(range(15))
-    assert task["classes"] == list(taxonomy(COSIA).classes)
-    for protocol, values in task["protocols"].items():
+    assert task.scored == tuple(range(15))
+    assert task.classes == taxonomy(COSIA).classes
+    for protocol, values in task.protocols.items():
         expected = score(matrix, range(15), protocol)
-        assert values["miou"] == float(expected.miou)
-        assert values["per_class"]["iou"] == expected.per_class.iou.tolist()
-        assert set(values) == {"oa", "miou", "fscore", "precision", "recall", "per_class"}
-        assert set(values["per_class"]) == {"iou", "fscore", "precision", "recall"}
-    assert set(task["protocols"]) == {"published", "errors_into_ignored", "absent_left_out"}
-    roi, domain = task["intervals"]["roi"], task["intervals"]["domain"]
-    assert roi["clusters"] == 12
-    assert roi["oa"][0] < task["protocols"]["published"]["oa"] < roi["oa"][1]
-    assert len(roi["iou"]) == 15
-    assert domain["oa"] is None
-    assert domain["reason"] == "3 domain clusters, fewer than evaluate.min_clusters 5"
+        assert values.miou == float(expected.miou)
+        assert list(values.per_class.iou) == expected.per_class.iou.tolist()
+    assert set(task.protocols) == {"published", "errors_into_ignored", "absent_left_out"}
+    roi, domain = task.intervals["roi"], task.intervals["domain"]
+    assert roi.clusters == 12
+    assert roi.oa.low < task.published.oa < roi.oa.high
+    assert len(roi.iou) == 15
+    assert domain.oa is None
+    assert domain.reason == "3 domain clusters, fewer than evaluate.min_clusters 5"
 
 
 def test_breakdowns_are_partitions(
     make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
 ) -> None:
-    task = build_details("R", _tasks(make_table), patch_names, evaluate_params())["tasks"][COSIA]
-    assert list(task["by_domain"]) == ["D012-2019", "D068-2021", "D083-2020", "D083-2021"]
-    assert list(task["by_land_type"]) == ["A", "N", "U"]
-    for groups in (task["by_domain"], task["by_land_type"]):
-        assert sum(g["n_patches"] for g in groups.values()) == 24
-        assert sum(g["n_pixels"] for g in groups.values()) == np.sum(task["confusion"])
+    task = build_details("R", _tasks(make_table), patch_names, evaluate_params()).tasks[COSIA]
+    assert list(task.by_domain) == ["D012-2019", "D068-2021", "D083-2020", "D083-2021"]
+    assert list(task.by_land_type) == ["A", "N", "U"]
+    for groups in (task.by_domain, task.by_land_type):
+        assert sum(g.n_patches for g in groups.values()) == 24
+        assert sum(g.n_pixels for g in groups.values()) == np.sum(task.confusion)
     one = [p for p in patch_names if p.startswith("D012")]
     table = make_table()
     alone = table.dense_by(np.array([0 if p in one else 1 for p in table.patches]), 2)[0]
-    assert task["by_domain"]["D012-2019"]["oa"] == float(score(alone, range(15)).oa)
-    assert task["by_domain"]["D012-2019"]["miou"] == float(score(alone, range(15)).miou)
+    assert task.by_domain["D012-2019"].oa == float(score(alone, range(15)).oa)
+    assert task.by_domain["D012-2019"].miou == float(score(alone, range(15)).miou)
 
 
 def test_undefined_figures_are_null_in_json(
@@ -90,7 +89,8 @@ def test_undefined_figures_are_null_in_json(
         ),
     )
     details = build_details("R", [sparse], patch_names, evaluate_params())
-    write_json(tmp_path / "details.json", details)
+    details.write(tmp_path / "details.json")
+    assert Details.read(tmp_path / "details.json") == details
     task = json.loads((tmp_path / "details.json").read_text())["tasks"][COSIA]
     assert task["protocols"]["published"]["oa"] is None
     assert task["protocols"]["published"]["miou"] == 0.0
@@ -112,18 +112,16 @@ def test_the_file_reproduces_the_details(
     assert build_details("R", again, patch_names, params) == build_details("R", tasks, patch_names, params)
 
 
-def test_lean_metrics_hold_the_published_figures(
+def test_metrics_hold_the_published_figures(
     make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
 ) -> None:
     details = build_details("R", _tasks(make_table), patch_names, evaluate_params())
-    published = {task: details["tasks"][task]["protocols"]["published"] for task in (COSIA, LPIS)}
-    lean = lean_metrics(details)
-    assert lean.keys() == {"test"}
-    for task, figures in published.items():
-        assert lean["test"][task] == {"oa": figures["oa"], "miou": figures["miou"]}
-    assert lean["test"]["miou"] == pytest.approx((published[COSIA]["miou"] + published[LPIS]["miou"]) / 2)
-    details["tasks"].pop(LPIS)
-    assert lean_metrics(details) == {"test": {name: published[COSIA][name] for name in ("oa", "miou")}}
+    figures = {task: Figures(oa=each.published.oa, miou=each.published.miou) for task, each in details.tasks.items()}
+    both = row_metrics(details).test
+    assert both.tasks == figures
+    assert both.miou == pytest.approx((figures[COSIA].miou + figures[LPIS].miou) / 2)
+    one = row_metrics(replace(details, tasks={COSIA: details.tasks[COSIA]}))
+    assert one.values() == {"test": {"oa": figures[COSIA].oa, "miou": figures[COSIA].miou}}
 
 
 def test_an_incomplete_or_foreign_table_is_refused(

@@ -10,10 +10,10 @@ from scipy import stats
 from flairhub.config.profiles import profile_names, profile_text
 from flairhub.config.reader import read_params
 from flairhub.config.training import EvaluateParams
-from flairhub.errors import DataError
-from flairhub.evaluation.intervals import Interval, bootstrap, intervals_from_json, intervals_to_json
+from flairhub.evaluation.intervals import bootstrap
 from flairhub.evaluation.metrics import score
 from flairhub.evaluation.resampling import cluster_sums, resample_weights, resampled_scores
+from flairhub.records.details import Interval
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_intervals_equal_scipy_on_the_same_clusters(evaluate_params: Callable[..
         )
         interval, expected = getattr(ours, name), theirs.confidence_interval
         assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
-        assert float(getattr(score(clusters.sum(axis=0), scored), name)) in interval
+        assert interval.low <= float(getattr(score(clusters.sum(axis=0), scored), name)) <= interval.high
 
 
 def test_accuracy_of_all_or_nothing_clusters_is_binomial(evaluate_params: Callable[..., EvaluateParams]) -> None:
@@ -130,16 +130,6 @@ def test_same_seed_same_interval(evaluate_params: Callable[..., EvaluateParams])
     assert first != bootstrap(clusters, [0, 1], "roi", evaluate_params(seed=12))
     wider = bootstrap(clusters, [0, 1], "roi", evaluate_params(confidence=0.99))
     assert wider.oa.low < first.oa.low < first.oa.high < wider.oa.high
-
-
-@pytest.mark.parametrize("number", [3, 40])
-def test_plain_data_and_back(evaluate_params: Callable[..., EvaluateParams], number: int) -> None:
-    result = bootstrap(_clusters(number), [0, 1], "roi", evaluate_params())
-    plain = intervals_to_json(result)
-    assert intervals_from_json("roi", plain) == result
-    del plain["oa"]
-    with pytest.raises(DataError, match="expected a field 'oa'"):
-        intervals_from_json("roi", plain)
 
 
 @pytest.mark.slow

@@ -147,7 +147,7 @@ def test_without_a_driver_there_is_a_reason() -> None:
 
     meter = EnergyMeter(cpu=RaplMeter(Path("/nonexistent")), gpu=GpuMeter(absent))
     found = meter.stop()
-    assert found["cpu_joules"] is None
-    assert found["gpu_joules"] is None
-    assert "cannot open" in str(found["gpu_reason"])
-    assert "RAPL" in str(found["cpu_reason"])
+    assert found.cpu_joules is None
+    assert found.gpu_joules is None
+    assert "cannot open" in str(found.gpu_reason)
+    assert "RAPL" in str(found.cpu_reason)

@@ -8,12 +8,13 @@ from safetensors.torch import save_file
 
 from flairhub.files import write_json
 from flairhub.lineage.keys import eval_key, row_key, seed_keys, weights_key
+from flairhub.records.code import Fingerprint
 
 
 @pytest.fixture
 def files(tmp_path):
     write_json(tmp_path / "inputs.json", {"recipe": {"seeds": [1], "train": {"seed": 1, "epochs": 2}}, "x": 1})
-    write_json(tmp_path / "code.json", {"sha256": "c"})
+    Fingerprint(stage="train", sha256="c", parts={}).write(tmp_path / "code.json")
     return tmp_path / "inputs.json", tmp_path / "code.json"
 
 
@@ -42,9 +43,9 @@ def test_one_seed_gives_the_rows_key_and_several_another(files):
 
 def test_inputs_and_code_change_the_key(files):
     before = seed_keys(*files)
-    write_json(files[1], {"sha256": "d"})
+    Fingerprint(stage="train", sha256="d", parts={}).write(files[1])
     assert seed_keys(*files) != before
-    write_json(files[1], {"sha256": "c"})
+    Fingerprint(stage="train", sha256="c", parts={}).write(files[1])
     assert seed_keys(*files) == before
     write_json(files[0], json.loads(files[0].read_text()) | {"x": 2})
     assert seed_keys(*files) != before

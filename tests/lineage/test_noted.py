@@ -5,13 +5,14 @@ import hashlib
 from flairhub.files import write_json
 from flairhub.lineage.keys import seed_keys
 from flairhub.lineage.states import noted_keys
+from flairhub.records.code import Fingerprint
 from flairhub.records.layout import row_files
 
 
 def test_a_training_is_noted_once_the_lock_file_names_its_inputs_and_code(tmp_path):
     files = row_files("LC-A", tmp_path)
     write_json(files.inputs, {"recipe": {"seeds": [1], "train": {"seed": 1}}})
-    write_json(files.train_code, {"sha256": "c"})
+    Fingerprint(stage="train", sha256="c", parts={}).write(files.train_code)
     (key,) = seed_keys(files.inputs, files.train_code).values()
 
     def entry(**md5):

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from flairhub.maps.examples import example_patches, example_path, start_examples
+from flairhub.records.examples import Examples
+from flairhub.records.layout import row_files
 
 PATCHES = [f"D012-2019_AF-S1-{roi}_1-1" for roi in range(1, 30)]
 
@@ -28,10 +29,10 @@ def test_none_and_more_than_there_are() -> None:
 
 
 def test_the_folder_starts_empty_but_for_its_list(tmp_path: Path) -> None:
-    old = example_path(tmp_path / "examples", "AERIAL_LABEL-COSIA", "old")
+    files = row_files("X", tmp_path)
+    old = example_path(files.examples, "AERIAL_LABEL-COSIA", "old")
     old.parent.mkdir(parents=True)
     old.touch()
-    start_examples(tmp_path / "examples", ("a", "b"), 3)
-    assert [path.name for path in (tmp_path / "examples").iterdir()] == ["examples.json"]
-    written = json.loads((tmp_path / "examples/examples.json").read_text())
-    assert written == {"format": 1, "seed": 3, "patches": ["a", "b"]}
+    start_examples(files, ("a", "b"), 3)
+    assert [path.name for path in files.examples.iterdir()] == ["examples.json"]
+    assert Examples.read(files.examples_list) == Examples(seed=3, patches=("a", "b"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.world import EVALUATED_ON, TRAINED_ON, evaluated_row, invented, sample_params
 
 from flairhub.catalog.hub import hub_archives
 from flairhub.catalog.modalities import MODALITIES
@@ -19,11 +20,11 @@ from flairhub.cli.main import main
 from flairhub.config.base import build
 from flairhub.config.model import ModelParams
 from flairhub.config.reader import read_params
-from flairhub.errors import ConfigurationError, IntegrityError, MissingFileError
-from flairhub.evaluation.confusion import ConfusionBuilder
-from flairhub.evaluation.details import ScoredTask, build_details
-from flairhub.files import read_json, write_json
+from flairhub.errors import ConfigurationError, DataError, IntegrityError, MissingFileError
 from flairhub.lineage.keys import file_sha256
+from flairhub.records.details import Details, Moments, SeedSpread
+from flairhub.records.layout import row_files
+from flairhub.records.receipt import Receipt
 from flairhub.report.card.build import render_card, write_card
 from flairhub.report.card.facts import read_facts
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
@@ -63,6 +64,7 @@ def contract_of(row: str, key: str, modalities: tuple[str, ...], tasks: dict[str
         preprocessing=params.preprocessing.model_dump(mode="json"),
         data_sha256="1" * 64,
         code_sha256="2" * 64,
+        environment=TRAINED_ON,
     )
 
 
@@ -75,20 +77,6 @@ def write_weights(path: Path, contract: WeightsContract, seed: int) -> None:
     torch.manual_seed(seed)
     assert build(ModelParams, contract.model, "test").utae is not None
     save_weights(build_network(contract.network_spec(), load_weights=False), path, contract)
-
-
-def write_details(path: Path, row: str, tasks: dict[str, int], params: Any, seed: int) -> None:
-    names = [f"D9{d}-2020_AU-S1-{i}_1-1" for d in (55, 56, 57) for i in range(5)]
-    rng = np.random.default_rng(seed)
-    scored = []
-    for task, level in tasks.items():
-        kinds = taxonomy(task, level)
-        truth = rng.integers(0, kinds.num_classes - 2, (len(names), 16, 16), dtype=np.uint8)
-        wrong = rng.integers(0, kinds.num_classes - 2, truth.shape, dtype=np.uint8)
-        builder = ConfusionBuilder(task, kinds.num_classes)
-        builder.add(names, truth, np.where(rng.random(truth.shape) < 0.6, truth, wrong).astype(np.uint8))
-        scored.append(ScoredTask(taxonomy=kinds, scored=kinds.scored, confusion=builder.table()))
-    write_json(path, build_details(row, scored, names, params))
 
 
 @pytest.fixture
@@ -105,45 +93,28 @@ def make_row(tmp_path, benchmark_params):
         **fields: Any,
     ) -> Path:
         wanted = tasks or {COSIA: 1}
-        report = tmp_path / "reports/rows" / row
-        params = benchmark_params.model_copy(update={"resamples": 50})
-        hashes = {}
-        for seed in seeds:
-            first = seed == seeds[0]
-            model = tmp_path / "models" / row / ("" if first else f"seed-{seed}") / "model.safetensors"
-            write_weights(model, contract_of(row, f"{seed:064d}", modalities, wanted), seed)
-            details = (report if first else report / f"seeds/{seed}") / "details.json"
-            write_details(details, row, wanted, params, seed)
-            hashes[str(seed)] = {"weights_sha256": file_sha256(model), "details_sha256": file_sha256(details)}
+
+        def write(path: Path, seed: int) -> None:
+            write_weights(path, contract_of(row, f"{seed:064d}", modalities, wanted), seed)
+
+        own = {"tasks": list(wanted), "modalities": list(modalities), "seeds": list(seeds), "weights": weights}
+        params = sample_params(rows={row: {"tasks": list(wanted), "modalities": list(modalities)}})
         receipt = {
-            "format": 1,
-            "row": row,
-            "profile": "sample",
-            "row_key": "3" * 64,
-            "eval_key": "4" * 64,
-            "seeds": {str(seed): f"{seed:064d}" for seed in seeds},
-            "inputs_sha256": "1" * 64,
-            "code_sha256": "2" * 64,
-            "evaluate_code_sha256": "5" * 64,
-            **hashes.pop(str(seeds[0])),
-            "further_seeds": hashes,
-            "confusion_sha256": "6" * 64,
+            "seeds": {seed: f"{seed:064d}" for seed in seeds},
             "archives": SAMPLE,
-            "split_sha256": {"train": "7" * 64, "valid": "8" * 64, "test": "9" * 64},
-            "statistics_sha256": "0" * 64,
             "parameters": 1_234_567,
-            "patches": {"train": 40, "valid": 10, "test": 15},
-            "recipe": {"row": row, "weights": weights, "seeds": list(seeds), "modalities": list(modalities)},
-            "evaluation": {},
-            "environment": {
-                "device_class": "cpu",
-                "machine": "x86_64",
-                "python": "3.11.7",
-                "libraries": {"torch": "2.14.1"},
-            },
             "unknown_choices": {"train.global_batch_size": "unknown: not stated"},
         }
-        write_json(report / "receipt.json", receipt | fields)
+        evaluated_row(
+            tmp_path,
+            row,
+            params=params,
+            tables={seed: [invented(task, seed=seed, level=level) for task, level in wanted.items()] for seed in seeds},
+            evaluation=benchmark_params.model_copy(update={"resamples": 50}),
+            weights=write,
+            recipe=own,
+            **{**receipt, **fields},
+        )
         return tmp_path
 
     return make
@@ -173,31 +144,33 @@ def snippet(text: str) -> str:
 def test_the_hub_reads_the_figures_of_the_details(make_row):
     root = make_row(tasks={COSIA: 1, LPIS: 2}, modalities=("SENTINEL2_TS",), row="BOTH")
     card = hub_reader(write_card("BOTH", root))
-    details = read_json(root / "reports/rows/BOTH/details.json")
+    details = Details.read(root / "reports/rows/BOTH/details.json")
     found = {
         (result.task_name, result.metric_type): (result.dataset_type, result.dataset_split, result.metric_value)
         for result in card.data.eval_results
     }
     assert len(found) == 4
     for task, title in ((COSIA, "Land cover (COSIA)"), (LPIS, "Crops (LPIS level 2)")):
-        figures = details["tasks"][task]["protocols"]["published"]
-        for metric, figure in (("accuracy", "oa"), ("mean_iou", "miou")):
-            assert found[title, metric] == ("flairhub-sample", "test", round(figures[figure], 4))
+        figures = details.tasks[task].published
+        for metric, figure in (("accuracy", figures.oa), ("mean_iou", figures.miou)):
+            assert found[title, metric] == ("flairhub-sample", "test", round(figure, 4))
     assert card.data.model_name == "flairhub-BOTH"
     assert (card.data.library_name, card.data.pipeline_tag) == ("flairhub", "image-segmentation")
     assert {"land-cover", "crop-mapping", "SENTINEL2_TS"} <= set(card.data.tags)
     assert {result.task_type for result in card.data.eval_results} == {"image-segmentation"}
 
 
+def undefined(details: Details) -> Details:
+    """No mIoU, and no IoU of the first class."""
+    task = details.tasks[COSIA]
+    per_class = dataclasses.replace(task.published.per_class, iou=(None, *task.published.per_class.iou[1:]))
+    figures = dataclasses.replace(task.published, miou=None, per_class=per_class)
+    task = dataclasses.replace(task, protocols={**task.protocols, "published": figures})
+    return dataclasses.replace(details, tasks={COSIA: task})
+
+
 def test_a_metric_that_is_not_defined_is_left_out(make_row):
-    root = make_row(modalities=("SENTINEL2_TS",))
-    path = root / "reports/rows/LC-D/details.json"
-    details = read_json(path)
-    details["tasks"][COSIA]["protocols"]["published"]["miou"] = None
-    details["tasks"][COSIA]["protocols"]["published"]["per_class"]["iou"][0] = None
-    write_json(path, details)
-    receipt = root / "reports/rows/LC-D/receipt.json"
-    write_json(receipt, read_json(receipt) | {"details_sha256": file_sha256(path)})
+    root = make_row(modalities=("SENTINEL2_TS",), change=undefined)
     folder = write_card("LC-D", root)
     assert [result.metric_type for result in hub_reader(folder).data.eval_results] == ["accuracy"]
     shown = tables((folder / "README.md").read_text())
@@ -211,19 +184,19 @@ def test_the_tables_say_what_the_files_say(task, make_row):
     text = (write_card("LC-D", root) / "README.md").read_text(encoding="utf-8")
     shown = tables(text)
     ((name, level),) = task.items()
-    figures = read_json(root / "reports/rows/LC-D/details.json")["tasks"][name]
-    published, kinds = figures["protocols"]["published"], taxonomy(name, level)
+    figures = Details.read(root / "reports/rows/LC-D/details.json").tasks[name]
+    published, kinds = figures.published, taxonomy(name, level)
     assert [line[:2] for line in shown["figure"]][:2] == [
-        ["overall accuracy (O.A.)", f"{published['oa']:.2f}"],
-        ["mean IoU (mIoU)", f"{published['miou']:.2f}"],
+        ["overall accuracy (O.A.)", f"{published.oa:.2f}"],
+        ["mean IoU (mIoU)", f"{published.miou:.2f}"],
     ]
-    low, high = figures["intervals"]["roi"]["miou"]
+    low, high = figures.intervals["roi"].miou
     assert shown["figure"][1][2] == f"{low:.2f} to {high:.2f}"
     assert [(line[0], line[1].replace("\\_", "_"), line[2]) for line in shown["value"]] == [
         (str(n), kinds.classes[n], f"`{kinds.colours[n]}`") for n in range(kinds.num_classes)
     ]
     for place, value in enumerate(kinds.scored):
-        numbers = [f"{published['per_class'][k][place]:.2f}" for k in ("iou", "fscore", "precision", "recall")]
+        numbers = [f"{getattr(published.per_class, k)[place]:.2f}" for k in ("iou", "fscore", "precision", "recall")]
         assert shown["value"][value][3:] == numbers
     assert all(set(shown["value"][value][3:]) == {"not scored"} for value in kinds.unscored)
     assert ("outputs for them that mean nothing" in text) == bool(kinds.unscored)
@@ -238,7 +211,7 @@ def test_the_tables_say_what_the_files_say(task, make_row):
     assert "`HEIGHT` is DSM - DTM" in text
     assert "Reference date 05-15" in text
     assert "cloud probability" not in text
-    receipt = read_json(root / "reports/rows/LC-D/receipt.json")
+    receipt = Receipt.read(root / "reports/rows/LC-D/receipt.json")
     said = dict(shown["what"])
     for label, field in (
         ("weights (sha256)", "weights_sha256"),
@@ -248,8 +221,8 @@ def test_the_tables_say_what_the_files_say(task, make_row):
         ("confusion (sha256)", "confusion_sha256"),
         ("details (sha256)", "details_sha256"),
     ):
-        assert said[label] == f"`{receipt[field]}`"
-    assert said["training key"] == f"`{receipt['seeds']['2025']}`"
+        assert said[label] == f"`{getattr(receipt, field)}`"
+    assert said["training key"] == f"`{receipt.seeds[2025]}`"
     assert "- `train.global_batch_size`: unknown: not stated" in text
     assert "1,234,567 parameters" in text
     assert "seed 2025" in text
@@ -273,7 +246,7 @@ def test_the_snippet_runs_beside_the_weights(modalities, tasks, make_row, monkey
     exec(compile(snippet((folder / "README.md").read_text()), "snippet", "exec"), space)
     maps = space["maps"]
     assert list(maps) == list(tasks)
-    assert all(found.shape == (1, 16, 16) and found.dtype == torch.int64 for found in maps.values())
+    assert all(found.shape == (1, 24, 24) and found.dtype == torch.int64 for found in maps.values())
     from flairhub.models.tensors import read_tensors
 
     state, stored = space["network"].state_dict(), read_tensors(folder / "model.safetensors")
@@ -358,19 +331,19 @@ def test_a_changed_file_is_refused_before_anything_is_written(make_row):
         with pytest.raises(IntegrityError, match=rf"{path.name}.* as the receipt of row LC-D says"):
             write_card("LC-D", root)
         path.write_bytes(content)
-    receipt = root / "reports/rows/LC-D/receipt.json"
-    good = read_json(receipt)
-    write_json(receipt, good | {"seeds": {"2025": "f" * 64}})
+    path = root / "reports/rows/LC-D/receipt.json"
+    good = Receipt.read(path)
+    dataclasses.replace(good, seeds={2025: "f" * 64}).write(path)
     with pytest.raises(IntegrityError, match="contract of the training"):
         write_card("LC-D", root)
     assert not (root / "cards").exists()
-    write_json(receipt, good)
+    good.write(path)
     assert (write_card("LC-D", root) / "README.md").is_file()
 
 
 def test_what_is_missing_is_named(make_row):
     root = make_row(modalities=("SENTINEL2_TS",))
-    with pytest.raises(MissingFileError, match="dvc repro evaluate@LC-Q"):
+    with pytest.raises(MissingFileError, match=r"LC-Q/receipt.json.*dvc repro evaluate"):
         write_card("LC-Q", root)
     (root / "models/LC-D/model.safetensors").unlink()
     with pytest.raises(MissingFileError, match="dvc repro train@LC-D"):
@@ -385,9 +358,9 @@ def test_a_further_seed_has_a_card_of_its_own(make_row):
     assert second == root / "cards/LC-D-seed-2"
     assert (second / "model.safetensors").samefile(root / "models/LC-D/seed-2/model.safetensors")
     card = hub_reader(second)
-    details = read_json(root / "reports/rows/LC-D/seeds/2/details.json")
+    details = Details.read(row_files("LC-D", root).of_seed(2).details)
     values = {result.metric_type: result.metric_value for result in card.data.eval_results}
-    assert values["mean_iou"] == round(details["tasks"][COSIA]["protocols"]["published"]["miou"], 4)
+    assert values["mean_iou"] == round(details.tasks[COSIA].published.miou, 4)
     assert card.data.model_name == "flairhub-LC-D-seed-2"
     assert f"`{file_sha256(second / 'model.safetensors')}`" in (second / "README.md").read_text()
     with pytest.raises(ConfigurationError, match="one of its seeds 1, 2, but got 3"):
@@ -395,29 +368,37 @@ def test_a_further_seed_has_a_card_of_its_own(make_row):
     shutil.copy(root / "models/LC-D/model.safetensors", root / "models/LC-D/seed-2/model.safetensors")
     with pytest.raises(IntegrityError, match=r"seed-2/model.safetensors: expected sha256"):
         write_card("LC-D", root, seed=2)
-    receipt = root / "reports/rows/LC-D/receipt.json"
-    write_json(receipt, {k: v for k, v in read_json(receipt).items() if k != "further_seeds"})
-    with pytest.raises(IntegrityError, match="no checksums of seed 2"):
+    path = root / "reports/rows/LC-D/receipt.json"
+    dataclasses.replace(Receipt.read(path), further_seeds={}).write(path)
+    with pytest.raises(DataError, match="no checksums of seed 2"):
         write_card("LC-D", root, seed=2)
 
 
 def test_the_spread_over_seeds_is_told(make_row):
     facts = read_facts("LC-D", make_row(modalities=("SENTINEL2_TS",)))
-    spread = {COSIA: {"n": 3, "oa": {"mean": 61.234, "std": 0.51}, "miou": {"mean": 20.5, "std": 1.25}}}
-    told = dataclasses.replace(facts, details={**facts.details, "spread": spread})
-    assert "Over 3 seeds: O.A. 61.23 +- 0.51, mIoU 20.50 +- 1.25" in render_card(told)
+    spread = SeedSpread(n=3, oa=Moments(mean=61.234, std=0.51), miou=Moments(mean=None, std=None))
+    told = dataclasses.replace(facts, details=dataclasses.replace(facts.details, spread={COSIA: spread}))
+    assert "Over 3 seeds: O.A. 61.23 +- 0.51, mIoU undefined +- undefined" in render_card(told)
     assert "Over " not in render_card(facts)
 
 
 def test_no_path_of_the_machine_is_in_a_card(make_row):
     model = {"mono": {"encoder_weights": "/home/somebody/encoder.pth"}}
     root = make_row(modalities=("SENTINEL2_TS",))
-    receipt = root / "reports/rows/LC-D/receipt.json"
-    good = read_json(receipt)
-    write_json(receipt, good | {"recipe": good["recipe"] | {"model": model}})
+    path = root / "reports/rows/LC-D/receipt.json"
+    good = Receipt.read(path)
+    dataclasses.replace(good, recipe={**good.recipe, "model": model}).write(path)
     text = (write_card("LC-D", root) / "README.md").read_text()
     assert "/home" not in text
     assert str(root) not in text
+
+
+def test_the_card_names_what_trained_beside_what_evaluated(make_row):
+    elsewhere = dataclasses.replace(EVALUATED_ON, libraries={"torch": "9.9.9"})
+    text = (write_card("LC-D", make_row(environment=elsewhere)) / "README.md").read_text()
+    said = dict(line[:2] for line in tables(text)["what"])
+    assert (said["trained with"], said["evaluated with"]) == ("torch 2.14.1", "torch 9.9.9")
+    assert said["trained on"] == "1 x cpu, x86_64, 1 threads, Python 3.11.7"
 
 
 def test_the_command(make_row, monkeypatch, capsys):

@@ -3,50 +3,46 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.world import evaluated_row
 
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import MissingFileError
-from flairhub.files import write_json
 from flairhub.records.layout import RowFiles, row_files
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
 from flairhub.report.robustness import write_robustness
 
 
-def change(estimate: float | None, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
-    return {"estimate": estimate, "low": low, "high": high}
+def figures(oa: float, miou: float | None, *changes: Change) -> LessInputFigures:
+    oa_change, miou_change = changes
+    return LessInputFigures(
+        oa=oa,
+        miou=miou,
+        per_class=ClassIou(iou=()),
+        confusion=(),
+        change={"oa": oa_change, "miou": miou_change},
+    )
 
 
-def figures(oa: float, miou: float | None, *changes: dict[str, float | None]) -> dict[str, Any]:
-    return {"oa": oa, "miou": miou, "change": dict(zip(("oa", "miou"), changes, strict=True))}
-
-
-def written(root: Path, row: str, tasks: list[str], variants: list[dict[str, Any]]) -> RowFiles:
-    files = row_files(row, root)
-    write_json(files.details, {"tasks": {task: {"level": 1} for task in tasks}})
-    write_json(files.robustness, {"format": 1, "row": row, "not_applicable": [], "variants": variants})
+def written(root: Path, row: str, variants: tuple[LessInput, ...] = ()) -> RowFiles:
+    files = evaluated_row(root, row)
+    Robustness(row=row, not_applicable=(), variants=variants).write(files.robustness)
     return files
 
 
 def test_every_test_of_every_row_has_its_line(tmp_path: Path, benchmark_params: EvaluateParams) -> None:
-    without = {
-        "name": "without DEM_ELEV",
-        "mask": ["DEM_ELEV"],
-        "dates": None,
-        "tasks": {COSIA: figures(70.04, 50.06, change(-7.26, -9.0, -5.96), change(1.25))},
-    }
-    few = {
-        "name": "at most 4 dates",
-        "mask": [],
-        "dates": 4,
-        "tasks": {LPIS: figures(60.0, None, change(0.0, -1.0, 1.0), change(None))},
-    }
+    changes = Change(estimate=-7.26, low=-9.0, high=-5.96), Change(estimate=1.25, low=None, high=None)
+    without = LessInput(
+        name="without DEM_ELEV", mask=("DEM_ELEV",), dates=None, tasks={COSIA: figures(70.04, 50.06, *changes)}
+    )
+    undefined = Change(estimate=0.0, low=-1.0, high=1.0), Change(estimate=None, low=None, high=None)
+    few = LessInput(name="at most 4 dates", mask=(), dates=4, tasks={LPIS: figures(60.0, None, *undefined)})
     rows = {
-        "LC-B": written(tmp_path, "LC-B", [COSIA], [without]),
-        "LC-A": written(tmp_path, "LC-A", [COSIA], []),
-        "LPIS-F": written(tmp_path, "LPIS-F", [LPIS], [few]),
+        "LC-B": written(tmp_path, "LC-B", (without,)),
+        "LC-A": written(tmp_path, "LC-A"),
+        "LPIS-F": written(tmp_path, "LPIS-F", (few,)),
     }
     write_robustness(tmp_path, rows, benchmark_params)
     lines = list(csv.DictReader(io.StringIO((tmp_path / "robustness.csv").read_text())))
@@ -65,11 +61,11 @@ def test_every_test_of_every_row_has_its_line(tmp_path: Path, benchmark_params: 
 
 
 def test_without_tests_the_tables_say_how_to_get_some(tmp_path: Path, benchmark_params: EvaluateParams) -> None:
-    write_robustness(tmp_path, {"LC-A": written(tmp_path, "LC-A", [COSIA], [])}, benchmark_params)
+    write_robustness(tmp_path, {"LC-A": written(tmp_path, "LC-A")}, benchmark_params)
     assert len((tmp_path / "robustness.csv").read_text().splitlines()) == 1
     assert "`evaluate.robustness` in params.yaml" in (tmp_path / "robustness.md").read_text()
 
 
 def test_a_row_that_was_not_tested_is_named(tmp_path: Path, benchmark_params: EvaluateParams) -> None:
-    with pytest.raises(MissingFileError, match=r"tests of row LC-A .*dvc repro evaluate@LC-A"):
+    with pytest.raises(MissingFileError, match=r"LC-A/details\.json.*dvc repro evaluate"):
         write_robustness(tmp_path, {"LC-A": row_files("LC-A", tmp_path)}, benchmark_params)

@@ -8,24 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.results import Confusions
+from tests.world import EVALUATION, scored_task
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.cli.table import render_terminal
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
-from flairhub.evaluation.confusion import ConfusionTable
-from flairhub.evaluation.details import Spread, _spread, task_results
-from flairhub.evaluation.intervals import Interval
+from flairhub.evaluation.details import build_details
 from flairhub.evaluation.metrics import score
+from flairhub.records.details import Interval, Moments, SeedSpread
 from flairhub.report.build import write_table
 from flairhub.report.comparisons import compare_table
-from flairhub.report.results import HASHES, RowResult, published_figures
+from flairhub.report.results import HASHES, RowResult, Spread, published_figures, task_results
 from flairhub.report.table import Table, build_table
 from flairhub.report.text import TERMINAL_WIDTH, render_csv, render_markdown
 
 ROWS = list(PUBLISHED_ROWS)
-Confusions = dict[str, dict[str, ConfusionTable]]
 MakeResult = Callable[..., RowResult]
 
 
@@ -239,11 +239,6 @@ def test_undefined_figures_print_as_dashes(make_result: MakeResult) -> None:
     assert "None" not in render_markdown(table) + render_terminal(table) + render_csv(table)
 
 
-def test_details_of_another_format_are_refused() -> None:
-    with pytest.raises(DataError, match=r"details\.json of row R: expected a field 'protocols'"):
-        task_results({"row": "R", "tasks": {COSIA: {"level": 1}}})
-
-
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_pictures_are_repeatable(tmp_path: Path, full_table: Table, suffix: str) -> None:
     from flairhub.report.figures import draw_classes, draw_intervals
@@ -291,7 +286,10 @@ def test_one_seed_has_no_column_for_the_spread(smoke_table: Table) -> None:
     assert "Seeds (" not in " ".join(smoke_table.caption)
 
 
-def test_spread_is_read_from_the_details() -> None:
-    moments = {"n": 2, "oa": {"mean": 70.0, "std": 1.0}, "miou": {"mean": None, "std": None}}
-    assert _spread(moments) == {"oa": Spread(mean=70.0, std=1.0, n=2)}
-    assert _spread(None) == {}
+def test_a_spread_that_is_undefined_is_not_shown(confusions: Confusions) -> None:
+    table = confusions["LC-A"][COSIA]
+    details = build_details("LC-A", [scored_task(table)], table.patches, EVALUATION)
+    assert [task.spread for task in task_results(details)] == [{}]
+    spread = SeedSpread(n=2, oa=Moments(mean=70.0, std=1.0), miou=Moments(mean=None, std=None))
+    (task,) = task_results(dataclasses.replace(details, spread={COSIA: spread}))
+    assert task.spread == {"oa": Spread(mean=70.0, std=1.0, n=2)}

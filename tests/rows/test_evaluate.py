@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from tests.small_rows import SETTINGS, SmallRow, small_row
+from tests.world import SETTINGS, TRAINED_ON, SmallRow, small_row
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.confusion_file import read_confusion
-from flairhub.files import read_json
 from flairhub.inference.scoring import load_network, score_split
 from flairhub.maps.geotiff import predictions_sha256, read_prediction
+from flairhub.records.details import Details, Figures
+from flairhub.records.examples import Examples
+from flairhub.records.metrics import RowMetrics
 from flairhub.records.patches import Patches
 from flairhub.records.plan import evaluation_plan
+from flairhub.records.receipt import Receipt
+from flairhub.records.robustness import Robustness
+from flairhub.records.seeds import Seeds
 from flairhub.rows.evaluate import evaluate_row
+from flairhub.weights.checkpoints import read_contract
 
 torch.set_num_threads(1)
 
@@ -40,7 +46,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
 
 
 def test_examples_are_the_maps_that_were_scored(plain: SmallRow) -> None:
-    names = json.loads((plain.files.examples / "examples.json").read_text())["patches"]
+    names = Examples.read(plain.files.examples_list).patches
     assert len(names) == 3
     found = sorted(path.name for path in (plain.files.examples / COSIA).iterdir())
     assert found == [f"{name}.tif" for name in names]
@@ -89,40 +95,38 @@ def test_every_seed_has_its_figures_and_the_row_those_of_the_first(several: Smal
     network = load_network(several.row.inputs, further.weights)
     tables = score_split(several.row.inputs, network, PatchReader(several.archives), SETTINGS, several.params.evaluate)
     assert read_confusion(further.confusion)[COSIA].dense().tolist() == tables[COSIA].dense().tolist()
-    details = read_json(several.files.details)
-    figures = {seed: read_json(files.metrics)["test"] for seed, files in (("2025", several.files), ("7", further))}
-    assert figures["2025"] != figures["7"]
-    assert {seed: each[COSIA] for seed, each in details["seeds"].items()} == figures
-    miou = [each["miou"] for each in figures.values()]
-    assert details["spread"][COSIA]["miou"] == {
-        "mean": pytest.approx(np.mean(miou)),
-        "std": pytest.approx(np.std(miou, ddof=1)),
+    details = Details.read(several.files.details)
+    figures = {seed: RowMetrics.read(files.metrics).test for seed, files in ((2025, several.files), (7, further))}
+    assert figures[2025] != figures[7]
+    assert {seed: each[COSIA] for seed, each in details.seeds.items()} == {
+        seed: Figures(oa=each.oa, miou=each.miou) for seed, each in figures.items()
     }
-    assert read_json(several.files.seeds / "seeds.json") == {"format": 1, "first": 2025, "further": [7]}
-    receipt = read_json(several.files.receipt)
-    assert list(receipt["further_seeds"]) == ["7"]
+    miou = [each.miou for each in figures.values()]
+    spread = details.spread[COSIA].miou
+    assert (spread.mean, spread.std) == (pytest.approx(np.mean(miou)), pytest.approx(np.std(miou, ddof=1)))
+    assert Seeds.read(several.files.seeds_list) == Seeds(first=2025, further=(7,))
+    assert list(Receipt.read(several.files.receipt).further_seeds) == [7]
 
 
 def test_one_seed_has_no_spread(plain: SmallRow) -> None:
-    assert not {"seeds", "spread"} & set(read_json(plain.files.details))
+    assert not {"seeds", "spread"} & Details.read(plain.files.details).values().keys()
     assert [path.name for path in plain.files.seeds.iterdir()] == ["seeds.json"]
 
 
 def test_tests_with_less_input_are_those_of_features_zeroed_by_hand(several: SmallRow) -> None:
-    found = read_json(several.files.robustness)
-    names = [variant["name"] for variant in found["variants"]]
+    found = Robustness.read(several.files.robustness).variants
+    names = [variant.name for variant in found]
     assert names == ["without AERIAL_RGBI", "without DEM_ELEV", "without SENTINEL2_TS", "at most 1 date"]
     inputs = several.row.inputs
-    for variant in found["variants"][:3]:
-        (masked,) = variant["mask"]
+    for variant in found[:3]:
+        (masked,) = variant.mask
         network = load_network(inputs, several.files.weights)
         network.encoders[masked].register_forward_hook(zeroed)
         tables = score_split(inputs, network, PatchReader(several.archives), SETTINGS, several.params.evaluate)
-        figures = variant["tasks"][COSIA]
-        assert figures["confusion"] == tables[COSIA].dense().tolist(), masked
-        whole = read_json(several.files.details)["tasks"][COSIA]["protocols"]["published"]
-        assert figures["confusion"] != read_json(several.files.details)["tasks"][COSIA]["confusion"]
-        assert figures["change"]["oa"]["estimate"] == pytest.approx(figures["oa"] - whole["oa"])
+        figures, whole = variant.tasks[COSIA], Details.read(several.files.details).tasks[COSIA]
+        np.testing.assert_array_equal(figures.confusion, tables[COSIA].dense(), masked)
+        assert figures.confusion != whole.confusion
+        assert figures.change["oa"].estimate == pytest.approx(figures.oa - whole.published.oa)
 
 
 def zeroed(_module: Any, _inputs: Any, output: Any) -> Any:
@@ -148,16 +152,16 @@ def test_one_date_is_the_middle_one_of_those_that_the_row_uses(tmp_path: Path) -
     by_hand = replace(inputs, splits=inputs.splits | {"test": entries})
     network = load_network(inputs, row.files.weights)
     expected = score_split(by_hand, network, PatchReader(row.archives), SETTINGS, row.params.evaluate)[COSIA]
-    (variant,) = read_json(row.files.robustness)["variants"]
-    assert variant["tasks"][COSIA]["confusion"] == expected.dense().tolist()
-    assert variant["tasks"][COSIA]["confusion"] != read_json(row.files.details)["tasks"][COSIA]["confusion"]
+    (variant,) = Robustness.read(row.files.robustness).variants
+    np.testing.assert_array_equal(variant.tasks[COSIA].confusion, expected.dense())
+    assert variant.tasks[COSIA].confusion != Details.read(row.files.details).tasks[COSIA].confusion
 
 
 def test_every_prediction_is_written_and_named_by_its_checksum(several: SmallRow) -> None:
     found = sorted((several.files.predictions / COSIA).rglob("*.tif"))
     assert [path.stem for path in found] == [f"PRED_{entry.patch_id}" for entry in several.row.inputs.splits["test"]]
-    receipt = read_json(several.files.receipt)
-    assert receipt["predictions_sha256"] == predictions_sha256(several.files.predictions)
+    receipt = Receipt.read(several.files.receipt)
+    assert receipt.predictions_sha256 == predictions_sha256(several.files.predictions)
     example = next((several.files.examples / COSIA).iterdir())
     same = next(path for path in found if path.stem == f"PRED_{example.stem}")
     assert example.read_bytes() == same.read_bytes()
@@ -165,5 +169,16 @@ def test_every_prediction_is_written_and_named_by_its_checksum(several: SmallRow
 
 def test_predictions_are_written_only_if_wanted(plain: SmallRow) -> None:
     assert not plain.files.predictions.exists()
-    assert read_json(plain.files.receipt)["predictions_sha256"] is None
-    assert read_json(plain.files.robustness)["variants"] == []
+    assert Receipt.read(plain.files.receipt).predictions_sha256 is None
+    assert Robustness.read(plain.files.robustness).variants == ()
+
+
+def test_another_torch_at_evaluation_changes_nothing_that_the_receipt_says_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = small_row(tmp_path, ("AERIAL_RGBI",), evaluate={"resamples": 0})
+    known = version
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9.9" if name == "torch" else known(name))
+    receipt = Receipt.read(evaluated(row).files.receipt)
+    assert receipt.environment.libraries["torch"] == "9.9.9"
+    assert receipt.training_environment == read_contract(row.files.weights).environment == TRAINED_ON

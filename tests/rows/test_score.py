@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.small_rows import SETTINGS, SmallRow, small_row, write_repository
+from tests.world import SETTINGS, SmallRow, small_row, write_repository
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.cli.main import main
 from flairhub.config.resolve import row_evaluation
 from flairhub.errors import DataError, MissingFileError
-from flairhub.files import read_json
 from flairhub.maps.geotiff import prediction_path
+from flairhub.records.details import Details
+from flairhub.records.metrics import RowMetrics
 from flairhub.records.plan import evaluation_plan
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.score import score_predictions
@@ -34,14 +35,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
     return row
 
 
-def score(row: SmallRow, predictions: Path) -> dict:
+def score(row: SmallRow, predictions: Path) -> Details:
     return score_predictions(
         row.row.inputs, predictions, PatchReader(row.archives), row_evaluation(row.params, "X"), progress=False
     )
 
 
 def test_figures_of_the_files_are_exactly_those_of_the_network(written: SmallRow) -> None:
-    assert score(written, written.files.predictions) == read_json(written.files.details)
+    assert score(written, written.files.predictions) == Details.read(written.files.details)
 
 
 def test_a_missing_prediction_is_named(written: SmallRow, tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_the_command_prints_and_writes(
     assert main(["score", "X", "--out", str(tmp_path / "details.json")]) == 0
     assert (tmp_path / "details.json").read_bytes() == written.files.details.read_bytes()
     printed = capsys.readouterr().out
-    metrics = read_json(written.files.metrics)["test"]
+    metrics = RowMetrics.read(written.files.metrics).test.tasks
     for task in (COSIA, LPIS):
-        assert f"X {task}: O.A. {metrics[task]['oa']:.2f}, mIoU {metrics[task]['miou']:.2f} (4 patches)" in printed
+        assert f"X {task}: O.A. {metrics[task].oa:.2f}, mIoU {metrics[task].miou:.2f} (4 patches)" in printed
     assert main(["score", "X", "--predictions", str(tmp_path / "none")]) == 1
     assert "Expected the prediction" in capsys.readouterr().err

@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
+from tests.world import ARCHIVE, EVALUATION, HISTORY, bare_weights, evaluated_row, sample_params, sha256
 
-from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.catalog.taxonomies import COSIA
+from flairhub.config.params import Params
 from flairhub.config.workspace import Workspace
-from flairhub.files import write_json
+from flairhub.lineage.keys import file_sha256
+from flairhub.records.details import Figures
+from flairhub.records.history import History
+from flairhub.records.layout import RowFiles, row_files
+from flairhub.records.manifest import Manifest, write_manifest
 
-ARCHIVE = {"name": "D001-2020_AERIAL_RGBI", "kind": "zip", "size": 7, "sha256": "a" * 64, "revision": None}
-HISTORY = "epoch,step,learning_rate,train_loss,valid.miou\n0,10,0.001,2.5,\n1,20,0.0005,1.25,31.5\n2,30,0.0001,nan,33\n"
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def recipe(row: str) -> dict[str, Any]:
-    return {
-        "row": row,
-        "tasks": [COSIA],
-        "modalities": ["AERIAL_RGBI", "DEM_ELEV"],
-        "weights": "trained",
-        "seeds": [1],
-        "channels": {"AERIAL_RGBI": ["NIR", "R", "G"]},
-        "labels": {COSIA: {"level": 1, "class_weights": {"default": 1.0, "exceptions": {"15": 0.0}}}},
-        "train": {"learning_rate": 1e-4, "epochs": 3, "max_steps": None, "betas": [0.9, 0.999]},
-        "preprocessing": {"calc_elevation": True},
-    }
-
-
-def details(row: str) -> dict[str, Any]:
-    found = taxonomy(COSIA)
-    rng = np.random.default_rng(int.from_bytes(row.encode(), "big") % 2**32)
-    confusion = rng.integers(0, 50, (found.num_classes, found.num_classes)) * rng.integers(0, 2, found.num_classes)
-    confusion += np.diag(rng.integers(500, 900, found.num_classes))
-    kept = confusion[np.ix_(found.scored, found.scored)]
-    iou: list[float | None] = list(100 * np.diag(kept) / (kept.sum(0) + kept.sum(1) - np.diag(kept)))
-    iou[3] = None
-    scores = {"oa": 77.25, "miou": 51.5, "fscore": 60.0, "precision": 61.0, "recall": None, "per_class": {"iou": iou}}
-    ranges = [None if v is None else [v - 3, min(v + 3, 100)] for v in iou]
-    return {
-        "format": 1,
-        "row": row,
-        "n_scored": 3,
-        "n_expected": 3,
-        "tasks": {
-            COSIA: {
-                "level": 1,
-                "classes": list(found.classes),
-                "scored": list(found.scored),
-                "confusion": confusion.tolist(),
-                "protocols": {"published": scores, "absent_left_out": {"oa": 77.25, "miou": 55.0, "per_class": {}}},
-                "by_domain": {"D001-2020": {"oa": 70.0, "miou": 40.0, "n_patches": 3}},
-                "by_land_type": {"A": {"oa": 71.0, "miou": None, "n_patches": 3}},
-                "intervals": {
-                    "roi": {"clusters": 9, "oa": [70.0, 80.0], "miou": [45.0, 55.0], "iou": ranges},
-                    "domain": {"clusters": 1, "oa": None, "miou": None, "iou": None},
-                },
-            }
-        },
-    }
+QUICK = EVALUATION.model_copy(update={"resamples": 20, "min_clusters": 2})
 
 
 class Rows:
@@ -84,50 +35,33 @@ class Rows:
         return self.root / "mlruns" / "mlflow.db"
 
     def key(self, row: str) -> str:
-        return hashlib.sha256(row.encode()).hexdigest()
+        return sha256(row)
+
+    def files(self, row: str) -> RowFiles:
+        return row_files(row, self.root)
 
     def receipt(self, row: str) -> Path:
-        return self.root / "reports" / "rows" / row / "receipt.json"
+        return self.files(row).receipt
 
-    def add(self, row: str, *, history: str = HISTORY, receipt: dict[str, Any] | None = None) -> None:
-        """Write every output of a row."""
-        manifest = {"format": 1, "source": {"kind": "sample", "key": "k"}, "archives": [ARCHIVE]}
-        write_json(self.root / "data" / "manifest.json", manifest)
-        model = self.root / "models" / row
-        model.mkdir(parents=True, exist_ok=True)
-        header = json.dumps({"__metadata__": {"row_key": self.key(row)}}).encode()
-        (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-        (model / "history.csv").write_text(history)
-        write_json(model / "valid.json", {"epoch": 2, "valid": {COSIA: {"oa": 70.0, "miou": 33.0}}})
-        report = self.root / "reports" / "rows" / row
-        write_json(report / "details.json", details(row))
-        lean = {"test": {"oa": 77.25, "miou": 51.5}}
-        write_json(report / "metrics.json", lean)
-        fields = {
-            "row": row,
-            "row_key": self.key(row),
-            "eval_key": hashlib.sha256(f"eval {row}".encode()).hexdigest(),
-            "seeds": {"1": self.key(row)},
-            "inputs_sha256": "b" * 64,
-            "code_sha256": "c" * 64,
-            "weights_sha256": sha256(model / "model.safetensors"),
-            "confusion_sha256": "d" * 64,
-            "profile": "sample",
-            "archives": {ARCHIVE["name"]: ARCHIVE["sha256"]},
-            "split_sha256": {"train": "1" * 64, "valid": "2" * 64, "test": "3" * 64},
-            "patches": {"train": 5, "valid": 2, "test": 3},
-            "parameters": 89_400_000,
-            "recipe": recipe(row),
-            "evaluation": {"batch_size": 8, "resamples": 100},
-            "environment": {"python": "3.11.7", "libraries": {"torch": "2.14.1"}, "threads": 1},
-            "unknown_choices": {"train.global_batch_size": "unknown: not stated"},
-        }
-        write_json(self.receipt(row), fields | (receipt or {}))
-        train = {"start_ms": 1_700_000_000_000, "end_ms": 1_700_000_050_000, "peak_memory_mb": 512}
-        evaluate = {"start_ms": 1_700_000_055_000, "end_ms": 1_700_000_060_000, "peak_memory_mb": 256}
-        volatile = {"train": train, "evaluate": evaluate, "host": "node1", "git_commit": "abc123", "git_dirty": False}
-        times = {"start_ms": train["start_ms"], "end_ms": evaluate["end_ms"]}
-        write_json(self.root / "runs" / row / "volatile.json", volatile | times)
+    def add(self, row: str, *, history: History = HISTORY, valid: float = 33.0, mark: str = "", **receipt: Any) -> str:
+        """Write every output of a row; with another mark it is another training. Returns the weights' checksum."""
+        write_manifest(self.root / "data" / "manifest.json", Manifest({"kind": "sample", "key": "k"}, (ARCHIVE,)))
+        key = sha256(f"{row} {mark}") if mark else self.key(row)
+        files = evaluated_row(
+            self.root,
+            row,
+            params=params_with(row),
+            history=history,
+            valid={COSIA: Figures(oa=70.0, miou=valid)},
+            evaluation=QUICK,
+            **{"row_key": key, "weights": bare_weights(key, mark), **receipt},
+        )
+        return file_sha256(files.weights)
+
+
+def params_with(row: str) -> Params:
+    """Parameters of the sample profile with one row of land cover."""
+    return sample_params(rows={row: {"tasks": [COSIA], "modalities": ["AERIAL_RGBI", "DEM_ELEV"]}})
 
 
 @pytest.fixture(autouse=True)

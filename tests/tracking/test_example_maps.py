@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.world import ARCHIVE
 
 from flairhub.catalog.names import member_of, parse_patch_id
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
-from flairhub.files import read_json
 from flairhub.maps.geotiff import Georeference, write_prediction
 from flairhub.tracking.plots import draw_examples
 from flairhub.tracking.reading import read_identity, read_record
@@ -107,7 +107,7 @@ def test_unknown_or_broken_example_is_left_out(empty_rows: Any) -> None:
 
 
 def record_of(rows: Any, archives: Path | None = None) -> RunRecord:
-    identity = read_identity(rows.root, "LC-A", "sample")
+    identity = read_identity(rows.root, "LC-A")
     assert isinstance(identity, RunIdentity)
     record = read_record(rows.root, identity, lock={}, archives=archives)
     assert isinstance(record, RunRecord)
@@ -128,7 +128,6 @@ def test_labels_of_other_data_are_not_shown(empty_rows: Any, tmp_path: Path) -> 
     """The archives of a newer manifest may hold another label of the same patch."""
     empty_rows.add("LC-A")
     add_example(empty_rows, halves(0, 6))
-    receipt = read_json(empty_rows.receipt("LC-A"))
-    empty_rows.add("LC-A", receipt={"archives": dict.fromkeys(receipt["archives"], "0" * 64)})
+    empty_rows.add("LC-A", archives={ARCHIVE.name: "0" * 64})
     (found,) = record_of(empty_rows, tmp_path).examples
     assert found.archives is None

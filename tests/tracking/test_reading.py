@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,40 +8,57 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.world import ARCHIVE, EVALUATED_ON, bare_weights, epoch
 
 from flairhub.catalog.taxonomies import COSIA
-from flairhub.errors import TrackingError
-from flairhub.files import read_json, write_json
+from flairhub.errors import DataError
+from flairhub.records.details import Details, GroupFigures
+from flairhub.records.history import History
+from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
 from flairhub.tracking.sources import RunFiles
 
 
 def record_of(rows: Any, row: str = "LC-A", **options: Any) -> RunRecord:
-    identity = read_identity(rows.root, row, "sample")
+    identity = read_identity(rows.root, row)
     assert isinstance(identity, RunIdentity)
     record = read_record(rows.root, identity, lock={}, **options)
     assert isinstance(record, RunRecord)
     return record
 
 
+def undefined(details: Details) -> Details:
+    """The row's figures without the IoU of the second class, the recall and everything of one land type."""
+    task = details.tasks[COSIA]
+    iou = task.published.per_class.iou
+    per_class = dataclasses.replace(task.published.per_class, iou=(iou[0], None, *iou[2:]))
+    figures = dataclasses.replace(task.published, recall=None, per_class=per_class)
+    nothing = GroupFigures(oa=None, miou=None, miou_absent_left_out=None, n_patches=1, n_pixels=0)
+    task = dataclasses.replace(
+        task, protocols={**task.protocols, "published": figures}, by_land_type={**task.by_land_type, "A": nothing}
+    )
+    return dataclasses.replace(details, tasks={COSIA: task})
+
+
 def test_metrics_are_those_of_the_files(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
+    empty_rows.add("LC-A", change=undefined)
     metrics = record_of(empty_rows).metrics
-    entry = read_json(empty_rows.root / "reports/rows/LC-A/details.json")["tasks"][COSIA]
-    confusion = np.array(entry["confusion"])[np.ix_(range(15), range(15))]
+    task = Details.read(empty_rows.files("LC-A").details).tasks[COSIA]
+    confusion = np.array(task.confusion)[np.ix_(range(15), range(15))]
     building = 100 * confusion[0, 0] / (confusion[0].sum() + confusion[:, 0].sum() - confusion[0, 0])
-    assert metrics[f"test/{COSIA}/iou/building"] == pytest.approx(building)
-    assert f"test/{COSIA}/iou/impervious_surface" not in metrics  # undefined there
+    first, second = (task.classes[index] for index in (0, 1))
+    assert metrics[f"test/{COSIA}/iou/{first}"] == pytest.approx(building)
+    assert f"test/{COSIA}/iou/{second}" not in metrics  # undefined there
     assert f"test/{COSIA}/iou/ligneous" not in metrics  # not scored
-    assert metrics[f"test/{COSIA}/miou"] == 51.5
-    assert metrics[f"test/{COSIA}/absent_left_out/miou"] == 55.0
-    assert metrics[f"test/{COSIA}/interval/roi/miou_low"] == 45.0
-    assert metrics[f"test/{COSIA}/interval/roi/miou_high"] == 55.0
-    assert metrics[f"test/{COSIA}/by_domain/D001-2020/oa"] == 70.0
-    assert metrics["test/miou"] == 51.5
+    assert metrics[f"test/{COSIA}/miou"] == metrics["test/miou"] == task.published.miou
+    assert metrics[f"test/{COSIA}/absent_left_out/miou"] == task.protocols["absent_left_out"].miou
+    assert metrics[f"test/{COSIA}/interval/roi/miou_low"] == task.intervals["roi"].miou.low
+    assert metrics[f"test/{COSIA}/interval/roi/miou_high"] == task.intervals["roi"].miou.high
+    assert metrics[f"test/{COSIA}/by_domain/D012-2020/oa"] == task.by_domain["D012-2020"].oa
+    assert f"test/{COSIA}/by_land_type/A/oa" not in metrics
     assert metrics["valid/miou"] == metrics[f"valid/{COSIA}/miou"] == 33.0
-    assert metrics["test/n_scored"] == 3
+    assert metrics["test/n_scored"] == 30
     assert metrics["valid/best_epoch"] == 2
     assert metrics["cost/train/peak_memory_mb"] == 512
     assert metrics["cost/train/seconds"] == 50
@@ -63,11 +81,11 @@ def test_history_leaves_out_empty_and_undefined_cells(empty_rows: Any) -> None:
 def test_history_of_several_seeds(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     model = empty_rows.root / "models" / "LC-A"
-    (model / "history.csv").write_text("step,train_loss\n10,1.5\n")
-    (model / "seed-2").mkdir()
-    (model / "seed-2" / "history.csv").write_text("step,train_loss\n10,2.5\n")
+    for folder, loss in ((model, 1.5), (model / "seed-2", 2.5)):
+        History(epochs=(epoch(0, 10, 0.1, loss),)).write(folder / "history.csv")
     points = {(p.name, p.step): p.value for p in record_of(empty_rows).history}
-    assert points == {("history/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
+    losses = {place: value for place, value in points.items() if place[0].endswith("train_loss")}
+    assert losses == {("history/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
 
 
 def test_loss_over_steps_has_a_group_of_its_own(empty_rows: Any) -> None:
@@ -87,23 +105,28 @@ def test_loss_over_steps_has_a_group_of_its_own(empty_rows: Any) -> None:
 
 
 def test_history_without_steps_is_refused(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", history="epoch,train_loss\n0,1\n")
-    with pytest.raises(TrackingError, match=r"history\.csv: expected a number in the column `step`"):
+    empty_rows.add("LC-A")
+    empty_rows.files("LC-A").history.write_text("epoch,train_loss\n0,1\n")
+    with pytest.raises(DataError, match=r"history\.csv: expected the columns epoch, step"):
         record_of(empty_rows)
 
 
 def test_tags_and_identity(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
+    choices = {"train.global_batch_size": "unknown: not stated"}
+    elsewhere = dataclasses.replace(EVALUATED_ON, libraries={"torch": "9.9.9"})
+    empty_rows.add("LC-A", unknown_choices=choices, environment=elsewhere)
     record = record_of(empty_rows)
     assert record.tags["flairhub.row_key"] == empty_rows.key("LC-A")
     assert record.tags["flairhub.inputs"] == "A E"
     assert record.tags["flairhub.profile"] == "sample"
-    assert record.tags["flairhub.confusion_sha256"] == "d" * 64
+    assert record.tags["flairhub.inputs_sha256"] == "b" * 64
     assert record.tags["mlflow.source.git.commit"] == "abc123"
     assert record.tags["run.host"] == "node1"
     assert record.tags["run.git_dirty"] == "false"
-    assert record.tags["environment.libraries.torch"] == "2.14.1"
-    assert record.tags["flairhub.seeds"] == "1"
+    assert record.tags["environment.training.libraries.torch"] == "2.14.1"
+    assert record.tags["environment.training.devices"] == "1"
+    assert record.tags["environment.evaluation.libraries.torch"] == "9.9.9"
+    assert record.tags["flairhub.seeds"] == "2025"
     assert "64.1" in record.tags["mlflow.note.content"]  # the published figure of LC-A
     assert "`train.global_batch_size`: unknown: not stated" in record.tags["mlflow.note.content"]
     assert (record.start_ms, record.end_ms) == (1_700_000_000_000, 1_700_000_060_000)
@@ -115,7 +138,7 @@ def test_datasets_have_digest_and_source(empty_rows: Any) -> None:
     assert [(d.context, d.num_patches, d.name) for d in datasets] == [
         ("train", 5, "sample-train"),
         ("valid", 2, "sample-valid"),
-        ("test", 3, "sample-test"),
+        ("test", 30, "sample-test"),
     ]
     assert all(len(d.digest) == 36 for d in datasets)
     assert len({d.digest for d in datasets}) == 3
@@ -126,9 +149,7 @@ def test_source_of_a_manifest_that_moved_on_is_not_claimed(empty_rows: Any) -> N
     empty_rows.add("LC-A")
     before = record_of(empty_rows).datasets
     path = empty_rows.root / "data" / "manifest.json"
-    manifest = read_json(path)
-    manifest["archives"][0]["sha256"] = "f" * 64
-    write_json(path, manifest)
+    write_manifest(path, Manifest({"kind": "sample"}, (dataclasses.replace(ARCHIVE, sha256="f" * 64),)))
     after = record_of(empty_rows).datasets
     assert [d.source for d in after] == ['{"kind":"unknown"}'] * 3
     assert [d.digest for d in after] == [d.digest for d in before]
@@ -137,7 +158,7 @@ def test_source_of_a_manifest_that_moved_on_is_not_claimed(empty_rows: Any) -> N
 def test_dataset_digest_follows_the_archives(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     before = record_of(empty_rows).datasets
-    empty_rows.add("LC-A", receipt={"archives": {"D001-2020_AERIAL_RGBI": "9" * 64}})
+    empty_rows.add("LC-A", archives={"D001-2020_AERIAL_RGBI": "9" * 64})
     assert record_of(empty_rows).datasets[0].digest != before[0].digest
 
 
@@ -168,13 +189,13 @@ def test_released_weights_have_no_history(empty_rows: Any) -> None:
 def test_row_without_outputs_is_skipped(empty_rows: Any, name: str) -> None:
     empty_rows.add("LC-A")
     (empty_rows.root / "reports" / "rows" / "LC-A" / name).unlink()
-    found = read_identity(empty_rows.root, "LC-A", "sample")
+    found = read_identity(empty_rows.root, "LC-A")
     assert found == Skipped("LC-A", f"reports/rows/LC-A/{name} is missing; run `dvc repro evaluate@LC-A`")
 
 
 def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"row_key": "e" * 64, "seeds": {"1": "e" * 64}})
-    identity = read_identity(empty_rows.root, "LC-A", "sample")
+    empty_rows.add("LC-A", weights=bare_weights("0" * 64))
+    identity = read_identity(empty_rows.root, "LC-A")
     assert isinstance(identity, RunIdentity)
     found = read_record(empty_rows.root, identity, lock={})
     assert isinstance(found, Skipped)
@@ -182,15 +203,15 @@ def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Any) -> 
 
 
 def test_weights_of_one_of_several_seeds_belong_to_the_row(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"row_key": "e" * 64, "seeds": {"1": empty_rows.key("LC-A"), "2": "f" * 64}})
+    empty_rows.add("LC-A", row_key="e" * 64, weights=bare_weights("0" * 64), seeds={1: "0" * 64, 2: "f" * 64})
     assert record_of(empty_rows).tags["flairhub.seeds"] == "1, 2"
 
 
 def test_parameters_are_those_of_the_receipt(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
+    empty_rows.add("LC-A", recipe={"train": {"betas": [0.9, 0.999]}})
     params = record_of(empty_rows).params
     assert params["train.betas"] == "[0.9,0.999]"
-    assert params["evaluate.batch_size"] == "8"
+    assert params["evaluate.batch_size"] == "1"
     assert params["network.parameters"] == "89400000"
 
 

@@ -195,7 +195,7 @@ def test_an_mlflow_server_over_postgresql_and_s3(empty_rows: Rows, database: str
     with mlflow_server(tmp_path, *options) as (address, _):
         # Another profile than the other tests': an experiment of its own, with the server's choice of artifacts.
         for row in ("LC-A", "LC-B"):
-            empty_rows.add(row, receipt={"profile": "served"})
+            empty_rows.add(row, profile="served")
         report = sync(empty_rows.workspace, ["LC-A", "LC-B"], profile="served", uri=address)
         assert report.created == ("LC-A", "LC-B")
         again = sync(empty_rows.workspace, ["LC-A", "LC-B"], profile="served", uri=address)

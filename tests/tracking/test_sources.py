@@ -5,52 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.world import evaluated_row
 
 from flairhub.errors import TrackingError
 from flairhub.lineage.keys import weights_key
-from flairhub.tracking.sources import RunFiles, lock_tags, read_receipt
-
-
-@pytest.mark.parametrize("key", ["row_key", "eval_key", "weights_sha256"])
-def test_receipt_without_a_required_key_is_named(empty_rows: Any, key: str) -> None:
-    empty_rows.add("LC-A", receipt={key: None})
-    path = empty_rows.receipt("LC-A")
-    with pytest.raises(TrackingError, match=rf"receipt\.json: expected the keys .* but {key} is lacking"):
-        read_receipt(path, "LC-A")
+from flairhub.records.receipt import Receipt
+from flairhub.tracking.reading import read_identity
+from flairhub.tracking.sources import RunFiles, lock_tags
 
 
 def test_receipt_of_another_row_is_refused(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"row": "LC-B"})
-    with pytest.raises(TrackingError, match="expected the receipt of LC-A, but got that of LC-B"):
-        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
-
-
-def test_receipt_keeps_extra_keys(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"future": {"a": 1}})
-    assert read_receipt(empty_rows.receipt("LC-A"), "LC-A")["future"] == {"a": 1}
-
-
-def test_broken_json_is_named(empty_rows: Any) -> None:
+    receipt = Receipt.read(evaluated_row(empty_rows.root / "elsewhere", "LC-B").receipt)
     empty_rows.add("LC-A")
-    empty_rows.receipt("LC-A").write_text("{")
-    with pytest.raises(TrackingError, match=r"receipt\.json: expected JSON"):
-        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
-
-
-def test_receipt_without_a_recipe_is_refused(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", receipt={"recipe": None})
-    with pytest.raises(TrackingError, match="expected the resolved parameters under `recipe`"):
-        read_receipt(empty_rows.receipt("LC-A"), "LC-A")
+    receipt.write(empty_rows.receipt("LC-A"))
+    with pytest.raises(TrackingError, match="expected the receipt of LC-A, but got that of LC-B"):
+        read_identity(empty_rows.root, "LC-A")
 
 
 def test_fingerprint_follows_outputs_not_volatile_facts(empty_rows: Any) -> None:
     empty_rows.add("LC-A")
     files = RunFiles(root=empty_rows.root, row="LC-A")
     before = files.fingerprint(1)
-    files.volatile.unlink()
+    files.layout.costs.unlink()
     assert files.fingerprint(1) == before
     assert files.fingerprint(2) != before
-    files.valid.unlink()
+    files.layout.valid.unlink()
     assert files.fingerprint(1) != before
 
 

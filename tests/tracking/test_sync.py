@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import socket
 import subprocess
@@ -10,18 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.world import epoch
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
-from flairhub.errors import TrackingError
+from flairhub.errors import DataError, TrackingError
 from flairhub.files import read_json, write_json
+from flairhub.records.details import Figures
+from flairhub.records.history import History
+from flairhub.records.metrics import RowMetrics, split_metrics
 from flairhub.tracking import plots, writer
 from flairhub.tracking import sync as sync_module
 from flairhub.tracking.memo import memo_path
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
-from .conftest import HISTORY, models, recipe, snapshot
+from .conftest import models, snapshot
 
 PNG = b"\x89PNG"
 
@@ -58,14 +63,14 @@ def test_created_run_shows_the_files(rows: Any) -> None:
     shown = snapshot(client_of(rows))["LC-A"]
     assert shown["status"] == "FINISHED"
     assert shown["times"] == (1_700_000_000_000, 1_700_000_060_000)
-    assert shown["params"]["train.learning_rate"] == "0.0001"
+    assert shown["params"]["train.learning_rate"] == "0.0045"
     assert shown["params"]["channels.AERIAL_RGBI"] == '["NIR","R","G"]'
     assert shown["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert shown["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]
-    assert shown["history"][f"test/{COSIA}/miou"] == [(30, 51.5)]
+    assert shown["history"][f"test/{COSIA}/miou"] == [(30, RowMetrics.read(rows.files("LC-A").metrics).test.miou)]
     assert shown["tags"]["flairhub.writer"] == "sync"
     assert [(name, profile) for name, _, profile in shown["inputs"]] == [
-        ("sample-test", '{"num_patches":3}'),
+        ("sample-test", '{"num_patches":30}'),
         ("sample-train", '{"num_patches":5}'),
         ("sample-valid", '{"num_patches":2}'),
     ]
@@ -137,7 +142,7 @@ def test_sync_with_nothing_to_do_does_not_ask_mlflow(rows: Any, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(sync_module, "open_store", asked)
         assert run_sync(rows, "LC-A", "LC-B").unchanged == ("LC-A", "LC-B")
-        for change in (rows.database.touch, lambda: rows.add("LC-A", receipt={"eval_key": "f" * 64})):
+        for change in (rows.database.touch, lambda: rows.add("LC-A", eval_key="f" * 64)):
             change()
             with pytest.raises(AssertionError, match="MLflow was asked"):
                 run_sync(rows, "LC-A", "LC-B")
@@ -151,10 +156,9 @@ def test_sync_with_nothing_to_do_does_not_ask_mlflow(rows: Any, monkeypatch: pyt
 def test_changed_files_replace_the_run(rows: Any) -> None:
     rows.add("LC-A")
     run_sync(rows, "LC-A")
-    path = rows.root / "reports" / "rows" / "LC-A" / "metrics.json"
-    write_json(path, {"test": {COSIA: {"oa": 1.0, "miou": 2.0}}})
+    RowMetrics(test=split_metrics({COSIA: Figures(oa=1.0, miou=2.0)})).write(rows.files("LC-A").metrics)
     assert run_sync(rows, "LC-A").completed == ("LC-A",)
-    assert snapshot(client_of(rows))["LC-A"]["history"][f"test/{COSIA}/miou"] == [(30, 2.0)]
+    assert snapshot(client_of(rows))["LC-A"]["history"]["test/miou"] == [(30, 2.0)]
 
 
 def test_run_keeps_its_curves_while_its_row_is_trained_anew(rows: Any) -> None:
@@ -175,7 +179,7 @@ def test_run_keeps_its_curves_while_its_row_is_trained_anew(rows: Any) -> None:
 def test_another_evaluation_of_the_same_training_is_another_run(rows: Any) -> None:
     rows.add("LC-A")
     run_sync(rows, "LC-A")
-    rows.add("LC-A", receipt={"eval_key": "f" * 64})
+    rows.add("LC-A", eval_key="f" * 64)
     assert run_sync(rows, "LC-A").created == ("LC-A",)
     rows.add("LC-A")
     assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
@@ -206,7 +210,7 @@ def test_lost_artifacts_come_back(rows: Any) -> None:
 
 def test_long_and_many_parameters(rows: Any) -> None:
     model = {"long": "y" * 20_000, "x" * 400: 1, **{f"p{i}": i for i in range(250)}}
-    rows.add("LC-A", receipt={"recipe": recipe("LC-A") | {"model": model}})
+    rows.add("LC-A", recipe={"model": model})
     run_sync(rows, "LC-A")
     client = client_of(rows)
     params = snapshot(client)["LC-A"]["params"]
@@ -221,8 +225,8 @@ def test_long_and_many_parameters(rows: Any) -> None:
 
 
 def test_history_longer_than_one_request(rows: Any) -> None:
-    lines = "".join(f"{step},{1 / (step + 1)}\n" for step in range(2000))
-    rows.add("LC-A", history=f"step,train_loss\n{lines}")
+    epochs = tuple(epoch(step, step, 0.1, 1 / (step + 1)) for step in range(2000))
+    rows.add("LC-A", history=History(epochs=epochs))
     run_sync(rows, "LC-A")
     points = snapshot(client_of(rows))["LC-A"]["history"]["history/train_loss"]
     assert points == [(step, 1 / (step + 1)) for step in range(2000)]
@@ -230,14 +234,16 @@ def test_history_longer_than_one_request(rows: Any) -> None:
 
 def test_broken_receipt_stops_before_anything_is_written(rows: Any) -> None:
     rows.add("LC-A")
-    rows.add("LC-B", receipt={"eval_key": ""})
-    with pytest.raises(TrackingError, match="eval_key is lacking"):
+    rows.add("LC-B")
+    change = {"eval_key": ""}
+    rows.receipt("LC-B").write_text(json.dumps(json.loads(rows.receipt("LC-B").read_text()) | change))
+    with pytest.raises(DataError, match=r"LC-B/receipt\.json: .* one is empty"):
         run_sync(rows, "LC-A", "LC-B")
     assert client_of(rows).get_experiment_by_name("flairhub/sample") is None
 
 
 def test_profile_of_the_receipt_names_the_experiment(rows: Any) -> None:
-    rows.add("LC-A", receipt={"profile": "full"})
+    rows.add("LC-A", profile="full")
     run_sync(rows, "LC-A")
     assert list(snapshot(client_of(rows), "flairhub/full")) == ["LC-A"]
 
@@ -345,7 +351,7 @@ def assert_one_version_each(rows: Any, names: list[str]) -> None:
 
 @pytest.mark.slow
 def test_deleted_database_is_made_again(empty_rows: Any) -> None:
-    empty_rows.add("LC-A", history=HISTORY)
+    empty_rows.add("LC-A")
     for expected in ("1 0 0", "0 0 1"):
         out, error = start(empty_rows, "LC-A").communicate(timeout=120)
         assert out.strip() == expected, error

@@ -21,11 +21,13 @@ from flairhub.config.resolve import merged
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import IntegrityError, MissingFileError
-from flairhub.files import read_json, write_json
 from flairhub.models.build import build_network, network_spec
+from flairhub.records.code import Fingerprint
 from flairhub.records.inputs import BandStatistics, write_inputs
 from flairhub.records.layout import row_files
+from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidFigures, split_metrics
 from flairhub.records.plan import evaluation_plan
+from flairhub.records.receipt import Receipt
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.weights.checkpoints import read_contract
@@ -103,7 +105,7 @@ def world(tmp_path):
     }
     gsd = {"AERIAL_RGBI": 0.2, "DEM_ELEV": 0.2}
     for stage in ("train", "evaluate"):
-        write_json(tmp_path / "data" / "code" / f"{stage}.json", {"stage": stage, "sha256": "3" * 64, "parts": {}})
+        Fingerprint(stage=stage, sha256="3" * 64, parts={}).write(tmp_path / "data" / "code" / f"{stage}.json")
     return World(tmp_path, dataclasses.replace(row.inputs, statistics=statistics, gsd_m=gsd), row.arrays)
 
 
@@ -155,16 +157,16 @@ def test_confusion_is_that_of_a_plain_loop(world, tmp_path, name, auxiliary):
     assert read_contract(files.weights).auxiliary == auxiliary
     assert sorted(path.name for path in files.model.iterdir()) == ["history.csv", "model.safetensors", "valid.json"]
     assert (files.model / "history.csv").read_text() == "epoch,step,learning_rate,train_loss\n"
-    valid = read_json(files.model / "valid.json")
+    valid = ValidFigures.read(files.valid)
     kept = {key: n for key, n in plain_counts(world, state, auxiliary, "valid").items() if max(key[1:]) < 15}
     right = sum(n for (_, truth, prediction), n in kept.items() if truth == prediction)
-    assert valid["epoch"] is None
-    assert metrics.keys() == {"test"}
-    assert read_json(tmp_path / "reports/training/LC-B/metrics.json") == {"valid": valid["valid"][COSIA]}
+    assert valid.epoch is None
+    assert metrics == RowMetrics.read(files.metrics)
+    assert TrainingMetrics.read(files.training_metrics) == TrainingMetrics(epoch=None, valid=split_metrics(valid.valid))
     for curve in ("loss", "valid"):
         assert len((tmp_path / f"reports/training/LC-B/{curve}.csv").read_text().splitlines()) == 1
-    assert valid["valid"][COSIA]["oa"] == pytest.approx(100 * right / sum(kept.values()))
-    assert read_json(files.receipt)["recipe"]["weights"] == name
+    assert valid.valid[COSIA].oa == pytest.approx(100 * right / sum(kept.values()))
+    assert Receipt.read(files.receipt).weights == name
 
 
 def test_a_contract_of_the_row_is_written(world, tmp_path):

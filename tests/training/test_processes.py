@@ -14,17 +14,19 @@ from typing import Any
 import pytest
 import torch
 from tests.drawn_rows import PATCHES, ROOT
-from tests.small_rows import SETTINGS, SmallRow, run_stage, small_row
+from tests.world import SETTINGS, SmallRow, run_stage, small_row
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.compute.devices import Devices
 from flairhub.data.preprocess import Preprocessor
-from flairhub.files import read_json
 from flairhub.inference.scoring import load_network
 from flairhub.models.tensors import read_tensors
+from flairhub.records.details import Figures
 from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.metrics import ValidFigures
 from flairhub.training.validation import Validation
+from flairhub.weights.checkpoints import read_contract
 
 pytestmark = pytest.mark.slow
 
@@ -103,10 +105,9 @@ def test_two_processes_train_every_seed_and_validate_like_one(tmp_path: Path) ->
     for files in (row.files, replace(row.files, model=row.files.model / "seed-7")):
         history = list(csv.DictReader((files.model / "history.csv").open()))
         assert [(line["epoch"], line["step"]) for line in history] == [("0", "1"), ("1", "2")]
-        valid = read_json(files.model / "valid.json")
         found = validated(row, files.weights)
-        figures = valid["valid"][COSIA]
-        assert figures == {name: found[f"valid.{name}"] for name in ("oa", "miou")}
+        assert ValidFigures.read(files.valid).valid == {COSIA: Figures(oa=found["valid.oa"], miou=found["valid.miou"])}
+        assert read_contract(files.weights).environment.devices == 2
     states = list((tmp_path / ".flairhub" / "train").iterdir())
     assert len(states) == 2
     assert all((state / "final").is_dir() for state in states)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flairhub.training.progress import Progress, kept_step
-from flairhub.training.runner import steps_csv
 
 
 def test_kept_steps_are_all_below_a_thousand_then_round_ones() -> None:
@@ -27,11 +28,12 @@ def test_step_of_several_batches_has_their_mean_loss() -> None:
     assert progress.loss_count == 5
 
 
-def test_curve_over_steps_survives_a_checkpoint() -> None:
+def test_curve_over_steps_survives_a_checkpoint(tmp_path: Path) -> None:
     progress, other = Progress(), Progress()
     progress.add_loss(0.1)
     progress.end_step(1)
     other.restore(progress.state())
     other.add_loss(3.0)
     other.end_step(2)
-    assert steps_csv(other) == "step,train.loss\n1,0.1\n2,3\n"
+    other.step_curve.write(tmp_path / "steps.csv")
+    assert (tmp_path / "steps.csv").read_text() == "step,train.loss\n1,0.1\n2,3\n"

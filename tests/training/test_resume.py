@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.small_rows import SETTINGS, small_row
+from tests.world import SETTINGS, small_row
 
 from flairhub.archives.reader import PatchReader
 from flairhub.compute.devices import find_devices
 from flairhub.records.inputs import RowInputs
-from flairhub.training.runner import Trained, fit, history_csv
+from flairhub.training.runner import Trained, fit
 
 torch.set_num_threads(1)
 
@@ -91,7 +91,7 @@ def training(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 def same(one: Trained, other: Trained) -> bool:
     states = one.network.state_dict(), other.network.state_dict()
     return (
-        history_csv(one.progress) == history_csv(other.progress)
+        one.progress.curve == other.progress.curve
         and one.progress.state() == other.progress.state()
         and all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
     )

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from tests.world import EVALUATED_ON
 
 from flairhub.errors import DataError
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
-from flairhub.lineage.environment import environment
 from flairhub.verify.agreement import judge
 from flairhub.verify.findings import Evidence, Finding, Outcome, differences, run_check, text_difference
 from flairhub.verify.inference import Sampling, choose_regions, other_environment
@@ -98,11 +97,11 @@ def test_regions_are_drawn_by_the_seed_alone() -> None:
 
 
 def test_what_changes_last_bits_is_named() -> None:
-    here = environment("cpu", 1)
-    assert other_environment(here, "cpu", 1) == ()
-    assert other_environment(here, "NVIDIA H100", 1) == ("device_class cpu -> NVIDIA H100",)
-    older = {**here, "threads": 4, "libraries": {"torch": "1.0"}}
-    assert other_environment(older, "cpu", 1) == ("threads 4 -> 1", f"torch 1.0 -> {torch.__version__.split('+')[0]}")
+    here = EVALUATED_ON
+    assert other_environment(here, here) == ()
+    assert other_environment(here, replace(here, device_class="NVIDIA H100")) == ("device_class cpu -> NVIDIA H100",)
+    older = replace(here, threads=4, libraries={"torch": "1.0"})
+    assert other_environment(older, here) == ("threads 4 -> 1", "torch 1.0 -> 2.14.1")
 
 
 def test_differences_name_every_leaf() -> None:

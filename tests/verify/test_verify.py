@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,18 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.small_rows import SETTINGS, small_row
+from tests.world import HISTORY, SETTINGS, small_row
 
 from flairhub.config.params import Params
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
 from flairhub.files import read_json, write_json
 from flairhub.lineage.keys import file_sha256
+from flairhub.records.details import Details, Moments
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.records.plan import evaluation_plan
+from flairhub.records.receipt import Receipt
 from flairhub.report.build import write_report
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.training.summary import write_summary
@@ -37,7 +39,6 @@ from flairhub.verify.verify import VerifyOptions, verify
 torch.set_num_threads(1)
 
 COSIA = "AERIAL_LABEL-COSIA"
-HISTORY = "epoch,step,learning_rate,train_loss,valid.miou\n0,4,0.1,2.5,2.0\n"
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def make(root: Path, **overrides: Any) -> Place:
     place.archives.parent.mkdir(parents=True)
     row.archives.rename(place.archives)
     write_manifest(root / "data" / "manifest.json", Manifest(source={"kind": "sample", "key": "k1"}, archives=()))
-    (place.files.model / "history.csv").write_text(HISTORY)
-    write_summary(place.files.model, root / "reports" / "training" / "X")
+    HISTORY.write(place.files.history)
+    write_summary(place.files.model, place.files.training)
     evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
     place.write_again()
     return place
@@ -166,7 +167,7 @@ def test_a_line_too_many_or_another_row_is_named(place: Place) -> None:
 def test_a_changed_rendering_is_named(place: Place) -> None:
     path = place.root / "reports" / "benchmark.md"
     text = path.read_text()
-    figure = f"{read_json(place.files.details)['tasks'][COSIA]['protocols']['published']['oa']:.1f}"
+    figure = f"{Details.read(place.files.details).tasks[COSIA].published.oa:.1f}"
     assert figure in text
     path.write_text(text.replace(figure, "98.7", 1))
     assert place.failures(0) == {}
@@ -193,14 +194,14 @@ def test_a_changed_metric_is_named(place: Place) -> None:
         (("intervals", "roi", "miou"), [1.0, 2.0]),
         (("intervals", "roi", "iou", 0, 1), 2.0),
         (("confusion", 2, 1), 1_000_000),
-        (("scored",), [0, 1]),
+        (("scored",), [*range(14), 15]),
     ],
 )
 def test_a_changed_figure_is_named_even_if_every_later_file_agrees(
     place: Place, keys: tuple[Any, ...], value: Any
 ) -> None:
-    def change(details: Any) -> None:
-        node = details["tasks"][COSIA]
+    def change(content: Any) -> None:
+        node = content["tasks"][COSIA]
         for key in keys[:-1]:
             node = node[key]
         assert node[keys[-1]] != value
@@ -314,17 +315,25 @@ def test_a_changed_hash_of_the_receipt_is_named(place: Place, field: str, check:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda receipt: receipt.update(row="Y"),
-        lambda receipt: receipt["split_sha256"].update(test="0" * 64),
-        lambda receipt: receipt["patches"].update(test=1),
-        lambda receipt: receipt["recipe"]["train"].update(epochs=99),
-        lambda receipt: receipt["evaluation"].update(resamples=0),
-        lambda receipt: receipt["archives"].update({next(iter(receipt["archives"]), "A"): "0"}),
+        lambda _: {"row": "Y"},
+        lambda receipt: {"split_sha256": {**receipt.split_sha256, "test": "0" * 64}},
+        lambda receipt: {"patches": {**receipt.patches, "test": 1}},
+        lambda receipt: {"recipe": {**receipt.recipe, "train": {**receipt.recipe["train"], "epochs": 99}}},
+        lambda receipt: {"evaluation": {**receipt.evaluation, "resamples": 0}},
+        lambda receipt: {"archives": {**receipt.archives, "A": "0"}},
     ],
 )
-def test_a_changed_fact_of_the_receipt_is_named(place: Place, change: Callable[[Any], None]) -> None:
-    change_json(place.files.receipt, change)
+def test_a_changed_fact_of_the_receipt_is_named(place: Place, change: Callable[[Receipt], dict[str, Any]]) -> None:
+    receipt = Receipt.read(place.files.receipt)
+    replace(receipt, **change(receipt)).write(place.files.receipt)
     assert "reports/rows/X/receipt.json: " in place.failures(0)["receipt"]
+
+
+def test_another_environment_than_that_of_the_weights_is_named(place: Place) -> None:
+    receipt = Receipt.read(place.files.receipt)
+    other = replace(receipt.training_environment, libraries={"torch": "9.9.9"})
+    replace(receipt, training_environment=other).write(place.files.receipt)
+    assert "training_environment.libraries.torch" in place.failures(0)["weights"]
 
 
 def test_changed_inputs_are_named(place: Place) -> None:
@@ -468,10 +477,9 @@ def test_a_change_to_a_further_seed_is_named(seeds: Place, name: str, check: str
 
 
 def test_a_changed_spread_is_named(seeds: Place) -> None:
-    def change(details: Any) -> None:
-        details["spread"][COSIA]["oa"]["std"] = 0.0
-
-    change_json(seeds.files.details, change)
+    details = Details.read(seeds.files.details)
+    spread = replace(details.spread[COSIA], oa=Moments(mean=details.spread[COSIA].oa.mean, std=0.0))
+    replace(details, spread={COSIA: spread}).write(seeds.files.details)
     assert f"spread.{COSIA}.oa.std" in seeds.failures(1)["figures"]
 
 

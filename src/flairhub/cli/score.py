@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.config.resolve import row_evaluation
     from flairhub.config.runtime import read_settings
     from flairhub.config.workspace import find_workspace
-    from flairhub.files import write_json
+    from flairhub.records.details import two_decimals
     from flairhub.records.inputs import read_inputs
     from flairhub.records.layout import row_files
     from flairhub.records.manifest import read_manifest
@@ -41,15 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     reader = PatchReader(archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings))
     folder: Path = arguments.predictions or files.predictions
     details = score_predictions(read_inputs(files.inputs), folder, reader, evaluation, progress=settings.progress)
-    for task, values in details["tasks"].items():
-        figures = values["protocols"]["published"]
-        shown = ", ".join(f"{name} {_two(figures[key])}" for name, key in (("O.A.", "oa"), ("mIoU", "miou")))
-        print(f"{arguments.row} {task}: {shown} ({details['n_scored']} patches)")
+    for task, task_details in details.tasks.items():
+        figures = task_details.published
+        print(
+            f"{arguments.row} {task}: O.A. {two_decimals(figures.oa)}, mIoU {two_decimals(figures.miou)} "
+            f"({details.n_scored} patches)"
+        )
     if arguments.out is not None:
-        write_json(arguments.out, details)
+        details.write(arguments.out)
         print(arguments.out)
     return 0
-
-
-def _two(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"

@@ -7,51 +7,17 @@ are not independent, therefore ROIs are drawn, never patches or pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from flairhub.config.training import EvaluateParams
-from flairhub.errors import DataError
 from flairhub.evaluation.confusion import Counts
 from flairhub.evaluation.resampling import cluster_sums, resampled_scores
+from flairhub.records.details import ClusterUnit, Interval, Intervals
 
-ClusterUnit = Literal["roi", "domain"]
-CLUSTER_UNITS: tuple[ClusterUnit, ...] = ("roi", "domain")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A percentile interval, percent."""
-
-    low: float
-    high: float
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
-    """Intervals of one task; every one is None where `reason` says why there is none."""
-
-    unit: ClusterUnit
-    clusters: int
-    """Number of clusters in the test set."""
-    confidence: float
-    """Level, e.g. 0.95."""
-    resamples: int
-    oa: Interval | None
-    miou: Interval | None
-    """Published rule: a class absent from a resample counts 0 in that resample's mean."""
-    miou_absent_left_out: Interval | None
-    """A class absent from a resample is left out of that resample's mean."""
-    iou: tuple[Interval | None, ...]
-    """Per scored class over the resamples that hold the class; None where none does."""
-    reason: str | None
-    """Why there is no interval."""
+CLUSTER_UNITS: tuple[ClusterUnit, ...] = get_args(ClusterUnit)
 
 
 def bootstrap(clusters: Counts, scored: Sequence[int], unit: ClusterUnit, params: EvaluateParams) -> Intervals:
@@ -66,11 +32,10 @@ def bootstrap(clusters: Counts, scored: Sequence[int], unit: ClusterUnit, params
     reason = _reason(len(clusters), unit, params)
     if reason is not None:
         none = (None,) * len(scored)
-        return _intervals(unit, len(clusters), params, reason, (None, None, None), none)
+        return _intervals(len(clusters), params, reason, (None, None, None), none)
     by_rule, left_out = resampled_scores(cluster_sums(clusters, scored), params.resamples, params.seed)
     means = (by_rule.oa, by_rule.miou, left_out.miou)
     return _intervals(
-        unit,
         len(clusters),
         params,
         None,
@@ -88,7 +53,6 @@ def _reason(num_clusters: int, unit: ClusterUnit, params: EvaluateParams) -> str
 
 
 def _intervals(
-    unit: ClusterUnit,
     clusters: int,
     params: EvaluateParams,
     reason: str | None,
@@ -97,7 +61,6 @@ def _intervals(
 ) -> Intervals:
     oa, miou, left_out = means
     return Intervals(
-        unit=unit,
         clusters=clusters,
         confidence=params.confidence,
         resamples=params.resamples,
@@ -117,50 +80,3 @@ def _percentile(values: npt.NDArray[np.float64], confidence: float) -> Interval 
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(defined, [tail, 100.0 - tail])
     return Interval(low=float(low), high=float(high))
-
-
-def intervals_to_json(intervals: Intervals) -> dict[str, Any]:
-    """Plain data as in `details.json`."""
-
-    def pair(interval: Interval | None) -> list[float] | None:
-        return None if interval is None else [interval.low, interval.high]
-
-    return {
-        "clusters": intervals.clusters,
-        "confidence": intervals.confidence,
-        "resamples": intervals.resamples,
-        "oa": pair(intervals.oa),
-        "miou": pair(intervals.miou),
-        "miou_absent_left_out": pair(intervals.miou_absent_left_out),
-        "iou": [pair(interval) for interval in intervals.iou],
-        "reason": intervals.reason,
-    }
-
-
-def intervals_from_json(unit: ClusterUnit, plain: dict[str, Any]) -> Intervals:
-    """The reverse of `intervals_to_json`.
-
-    Raises:
-        DataError: a field is missing.
-    """
-
-    def interval(pair: list[float] | None) -> Interval | None:
-        return None if pair is None else Interval(low=pair[0], high=pair[1])
-
-    try:
-        return Intervals(
-            unit=unit,
-            clusters=plain["clusters"],
-            confidence=plain["confidence"],
-            resamples=plain["resamples"],
-            oa=interval(plain["oa"]),
-            miou=interval(plain["miou"]),
-            miou_absent_left_out=interval(plain["miou_absent_left_out"]),
-            iou=tuple(interval(pair) for pair in plain["iou"]),
-            reason=plain["reason"],
-        )
-    except KeyError as error:
-        raise DataError(
-            f"intervals.{unit} of details.json: expected a field {error}, found {sorted(plain)}; "
-            "evaluate the row again."
-        ) from None

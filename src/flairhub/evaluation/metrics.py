@@ -6,6 +6,7 @@ IoU = TP/(row+column-TP), precision = TP/column, recall = TP/row, F = 2TP/(row+c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.evaluation.protocols import Marginals, Protocol, marginals
+from flairhub.evaluation.protocols import Marginals, marginals
+from flairhub.records.details import Protocol
 
 Floats = npt.NDArray[np.float64]
 
@@ -86,6 +88,12 @@ def support_weighted_iou(confusion: npt.NDArray[Any]) -> Floats:
     sums = marginals(confusion, range(confusion.shape[-1]), "published")
     iou = score_marginals(sums, leave_out_absent=False).per_class.iou
     return _ratio((iou * sums.truth).sum(axis=-1), sums.truth.sum(axis=-1))
+
+
+def defined(value: Any) -> float | None:
+    """A figure as files have it: None where it is NaN."""
+    number = float(value)
+    return None if math.isnan(number) else number
 
 
 def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], otherwise: Floats | float = np.nan) -> Floats:

@@ -10,7 +10,6 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,9 @@ from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.breakdowns import confusion_by
 from flairhub.evaluation.confusion import ConfusionTable
-from flairhub.evaluation.intervals import ClusterUnit, Interval
 from flairhub.evaluation.metrics import Floats, score
 from flairhub.evaluation.resampling import cluster_sums, resampled_scores
-
-Metric = Literal["oa", "miou"]
-
-
-METRICS: tuple[Metric, ...] = ("oa", "miou")
+from flairhub.records.details import METRICS, ClusterUnit, Interval, Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-Protocol = Literal["published", "errors_into_ignored", "absent_left_out"]
-
+from flairhub.records.details import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 

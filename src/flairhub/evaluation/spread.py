@@ -4,42 +4,36 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
-_METRICS = ("oa", "miou")
+from flairhub.records.details import METRICS, Details, Figures, Moments, SeedSpread
 
 
-def seed_spread(details: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """What `details.json` of a row with several seeds says about them.
+def with_spread(details: Mapping[int, Details]) -> Details:
+    """The details of a row's first seed, with the figures of all its seeds and their spread where it has several.
 
     Args:
-        details: seed -> content of `details.json` of that seed, the row's own among them.
-
-    Returns:
-        `seeds`: seed -> task -> `oa` and `miou`; `spread`: task -> `n` and, for both, `mean` and `std`, the sample
-        standard deviation (n - 1); percent, None where a figure is undefined. Empty for a single seed.
+        details: seed -> details of that seed, the row's own first.
     """
+    first = next(iter(details.values()))
     if len(details) < 2:
-        return {}
-    tasks = list(next(iter(details.values()))["tasks"])
-    figures = {seed: {task: _published(values, task) for task in tasks} for seed, values in details.items()}
-    return {
-        "seeds": {str(seed): values for seed, values in figures.items()},
-        "spread": {
-            task: {"n": len(figures)}
-            | {name: _moments([values[task][name] for values in figures.values()]) for name in _METRICS}
-            for task in tasks
-        },
-    }
+        return first
+    seeds = {seed: {task: _published(each, task) for task in first.tasks} for seed, each in details.items()}
+    spread = {task: _spread([figures[task] for figures in seeds.values()]) for task in first.tasks}
+    return replace(first, seeds=seeds, spread=spread)
 
 
-def _published(details: Mapping[str, Any], task: str) -> dict[str, float | None]:
-    found = details["tasks"][task]["protocols"]["published"]
-    return {name: found[name] for name in _METRICS}
+def _published(details: Details, task: str) -> Figures:
+    figures = details.tasks[task].published
+    return Figures(oa=figures.oa, miou=figures.miou)
 
 
-def _moments(values: list[float | None]) -> dict[str, float | None]:
+def _spread(figures: list[Figures]) -> SeedSpread:
+    return SeedSpread(n=len(figures), **{name: _moments([getattr(each, name) for each in figures]) for name in METRICS})
+
+
+def _moments(values: list[float | None]) -> Moments:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
-        return {"mean": None, "std": None}
-    return {"mean": statistics.fmean(known), "std": statistics.stdev(known)}
+        return Moments(mean=None, std=None)
+    return Moments(mean=statistics.fmean(known), std=statistics.stdev(known))

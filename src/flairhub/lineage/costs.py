@@ -8,11 +8,11 @@ import resource
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from flairhub.files import read_json, write_json
 from flairhub.lineage.energy import EnergyMeter
 from flairhub.lineage.git import git_state
+from flairhub.records.costs import Energy, RowCosts, StageCosts, read_costs
+from flairhub.records.layout import row_files
 from flairhub.surroundings import remaining
 
 
@@ -36,47 +36,41 @@ class Costs:
             stage: `train` or `evaluate`.
             root: the repository.
         """
-        note_volatile(row, stage, self.start_ms, _now_ms(), root, energy=self.meter.stop())
+        note_costs(row_files(row, root).costs, stage, self.start_ms, _now_ms(), root, energy=self.meter.stop())
 
 
-def volatile_path(row: str, root: Path = Path()) -> Path:
-    """`runs/ROW/volatile.json`."""
-    return root / "runs" / row / "volatile.json"
-
-
-def note_volatile(
-    row: str, stage: str, start_ms: int, end_ms: int, root: Path = Path(), *, energy: dict[str, Any] | None = None
+def note_costs(
+    path: Path, stage: str, start_ms: int, end_ms: int, root: Path = Path(), *, energy: Energy | None = None
 ) -> None:
-    """Record when a stage of a row ran and what it took.
+    """Record when a stage of a row ran and what it took; a new training forgets what was noted of the one before.
 
     Args:
-        row: identifier of the row.
+        path: `runs/ROW/volatile.json`.
         stage: `train` or `evaluate`.
         start_ms: begin, milliseconds since 1970.
         end_ms: end, milliseconds since 1970.
         root: the repository.
         energy: from `EnergyMeter.stop`.
     """
-    path = volatile_path(row, root)
-    facts = _read(path) if stage != "train" else {}
-    facts[stage] = {"start_ms": start_ms, "end_ms": end_ms, "seconds": (end_ms - start_ms) / 1000, **_peak_memory()}
-    facts[stage]["variables"] = remaining(os.environ)
-    if energy is not None:
-        facts[stage]["energy"] = energy
-    facts["start_ms"] = min(entry["start_ms"] for entry in facts.values() if isinstance(entry, dict))
-    facts["end_ms"] = end_ms
-    facts["host"] = platform.node()
-    facts |= git_state(root)
-    write_json(path, facts)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What another stage of the row noted; nothing where that cannot be read, for nothing depends on it."""
-    try:
-        facts = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    before = read_costs(path) if stage != "train" else None
+    seconds = (end_ms - start_ms) / 1000
+    own = StageCosts(
+        start_ms=start_ms,
+        end_ms=end_ms,
+        seconds=seconds,
+        energy=energy,
+        variables=remaining(os.environ),
+        **_peak_memory(),
+    )
+    stages = {**(before.stages if before is not None else {}), stage: own}
+    RowCosts(
+        train=stages.get("train"),
+        evaluate=stages.get("evaluate"),
+        start_ms=min(costs.start_ms for costs in stages.values()),
+        end_ms=end_ms,
+        host=platform.node(),
+        **git_state(root),
+    ).write(path)
 
 
 def _peak_memory() -> dict[str, int]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flairhub.records.costs import Energy
+
 POWERCAP = Path("/sys/class/powercap")
 """Linux: https://docs.kernel.org/power/powercap/powercap.html."""
 
@@ -152,10 +154,10 @@ class EnergyMeter:
     cpu: RaplMeter = field(default_factory=RaplMeter)
     gpu: GpuMeter = field(default_factory=GpuMeter)
 
-    def stop(self) -> dict[str, float | str | None]:
-        """Joules of processor and GPUs of the whole machine, null with the reason where not known."""
+    def stop(self) -> Energy:
+        """Joules of processor and GPUs of the whole machine."""
         cpu, gpu = self.cpu.stop(), self.gpu.stop()
-        return {"cpu_joules": cpu, "cpu_reason": self.cpu.reason, "gpu_joules": gpu, "gpu_reason": self.gpu.reason}
+        return Energy(cpu_joules=cpu, cpu_reason=self.cpu.reason, gpu_joules=gpu, gpu_reason=self.gpu.reason)
 
 
 def _number(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a result was computed with: libraries, threads and the class of device. Stable on one machine."""
+"""What a result is computed with here: libraries, threads and the class of device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from flairhub.compute.devices import Devices
 from flairhub.lineage.keys import file_sha256
+from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 
 LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "timm", "rasterio", "numpy", "pandas", "pyarrow")
 """Distributions that touch numbers."""
@@ -16,18 +18,31 @@ LOCK = Path("requirements.lock")
 """Exact versions the installation uses."""
 
 
-def environment(device_class: str, threads: int) -> dict[str, Any]:
-    """The environment's facts for a receipt.
+def evaluation_environment(devices: Devices, threads: int) -> EvaluationEnvironment:
+    """The environment of an evaluation in this process.
 
     Args:
-        device_class: `cpu` or the model of the GPU.
+        devices: where it runs.
         threads: CPU threads.
     """
+    return EvaluationEnvironment(**_here(devices, threads), lock_sha256=file_sha256(LOCK) if LOCK.is_file() else None)
+
+
+def training_environment(devices: Devices, threads: int) -> TrainingEnvironment:
+    """The environment of a training in this process.
+
+    Args:
+        devices: where it runs.
+        threads: CPU threads.
+    """
+    return TrainingEnvironment(**_here(devices, threads), devices=devices.world_size)
+
+
+def _here(devices: Devices, threads: int) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "lock_sha256": file_sha256(LOCK) if LOCK.is_file() else None,
-        "device_class": device_class,
+        "device_class": devices.device_class,
         "threads": threads,
     }

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from flairhub.errors import MissingFileError
+from flairhub.records.code import Fingerprint
 
 PACKAGE = "flairhub"
 VIEWS = (
@@ -23,17 +23,6 @@ VIEWS = (
     f"{PACKAGE}.lineage.energy",
 )
 """Rooms and modules that display results, or note what they cost, and cannot change them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """The code that one stage runs."""
-
-    stage: str
-    sha256: str
-    """Checksum over all parts."""
-    parts: dict[str, str]
-    """Module or data file -> checksum of its content."""
 
 
 def stage_fingerprint(stage: str, script: Path, source: Path) -> Fingerprint:
@@ -68,7 +57,7 @@ def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], sourc
     total = hashlib.sha256()
     for key in sorted(digests):
         total.update(f"{key} {digests[key]}\n".encode())
-    return Fingerprint(name, total.hexdigest(), dict(sorted(digests.items())))
+    return Fingerprint(stage=name, sha256=total.hexdigest(), parts=dict(sorted(digests.items())))
 
 
 def _closure(roots: frozenset[str], source: Path) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.files import canonical_json, read_json
+from flairhub.records.code import Fingerprint
 
 
 def seed_keys(inputs: Path, code: Path) -> dict[int, str]:
@@ -46,31 +47,35 @@ def eval_key(training_key: str, weights_sha256: str, code: Path, parameters: dic
 
 
 def weights_key(weights: Path) -> str | None:
-    """The key in the metadata of a safetensors file: of the training that made it.
+    """The key in the metadata of a safetensors file: of the training that made it; None where it says nothing."""
+    return weights_metadata(weights).get("row_key") or None
+
+
+def weights_metadata(weights: Path) -> dict[str, str]:
+    """The metadata of a safetensors file.
 
     Read without its tensors and without torch, whose readers ask for the suffix that a file in a cache lacks.
 
     Returns:
-        None where there is no such file, or it is damaged or says nothing.
+        Nothing where there is no such file, or it is damaged.
     """
     if not weights.is_file():
-        return None
+        return {}
     with weights.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
         if length > weights.stat().st_size:
-            return None
+            return {}
         try:
             header = json.loads(handle.read(length))
         except ValueError:
-            return None
+            return {}
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    found = metadata.get("row_key") if isinstance(metadata, dict) else None
-    return str(found) if found else None
+    return {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}
 
 
 def code_sha256(path: Path) -> str:
     """The checksum that a fingerprint file (`data/code/<STAGE>.json`) holds."""
-    return str(read_json(path)["sha256"])
+    return Fingerprint.read(path).sha256
 
 
 def file_sha256(path: Path) -> str:

@@ -11,11 +11,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from flairhub.files import write_json
-
-FORMAT = 1
-INDEX = "examples.json"
-"""Lists the examples; it exists without any example too, so that the folder never is empty."""
+from flairhub.records.examples import Examples
+from flairhub.records.layout import RowFiles
 
 
 def example_patches(patches: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
@@ -35,8 +32,8 @@ def example_path(folder: Path, task: str, patch_id: str) -> Path:
     return folder / task / f"{patch_id}.tif"
 
 
-def start_examples(folder: Path, patches: Sequence[str], seed: int) -> None:
+def start_examples(files: RowFiles, patches: Sequence[str], seed: int) -> None:
     """Empty the folder of a row's examples and write their list into it."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    write_json(folder / INDEX, {"format": FORMAT, "seed": seed, "patches": list(patches)})
+    if files.examples.is_dir():
+        shutil.rmtree(files.examples)
+    Examples(seed=seed, patches=tuple(patches)).write(files.examples_list)

@@ -7,7 +7,7 @@ bytes and a figure can be drawn in any thread. Layouts are fixed instead of solv
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.errors import ConfigurationError
-from flairhub.evaluation.details import class_scores
+from flairhub.records.details import TaskDetails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,24 +40,24 @@ _ANNOTATED_CLASSES = 25
 """Beyond this many classes numbers inside the cells are no longer readable."""
 
 
-def confusion_matrix(title: str, figures: Mapping[str, Any]) -> bytes:
+def confusion_matrix(title: str, details: TaskDetails) -> bytes:
     """Confusion matrix with rows (truth) normalised to 100 %.
 
     Args:
         title: first line of the figure.
-        figures: one task's entry of details.json.
+        details: of one task.
 
     Returns:
         PNG bytes. A class that never occurs in the truth has an empty row.
     """
-    classes: list[str] = list(figures["classes"])
-    counts = np.asarray(figures["confusion"], dtype=np.float64)
+    classes = details.classes
+    counts = np.asarray(details.confusion, dtype=np.float64)
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, support, out=np.full_like(counts, np.nan), where=support > 0)
     side = 2.6 + 0.28 * len(classes)
     figure, axes = _canvas(side, side, left=1.7 / side, bottom=1.6 / side, right=1 - 0.1 / side, top=1 - 0.4 / side)
     axes.imshow(shares, vmin=0, vmax=100, cmap="Blues", interpolation="nearest", aspect="auto")
-    scored = set(figures["scored"])
+    scored = set(details.scored)
     inks = [INK if index in scored else GREY for index in range(len(classes))]
     _name_rows(axes, classes, inks)
     _name_columns(axes, classes, inks)
@@ -70,16 +70,16 @@ def confusion_matrix(title: str, figures: Mapping[str, Any]) -> bytes:
     return png(figure)
 
 
-def iou_bars(title: str, task: str, figures: Mapping[str, Any]) -> bytes:
+def iou_bars(title: str, task: str, details: TaskDetails) -> bytes:
     """IoU of every scored class as bars in the official colours, with ROI bootstrap intervals where there are some.
 
     Args:
         title: first line of the figure.
         task: label layer, for the colours.
-        figures: one task's entry of details.json.
+        details: of one task.
     """
-    scores = class_scores(dict(figures))
-    colours = _colours(task, figures)
+    scores = details.class_scores()
+    colours = _colours(task, details)
     height = 1.2 + 0.24 * len(scores)
     figure, axes = _canvas(7.2, height, left=0.26, right=0.97, bottom=0.55 / height, top=1 - 0.45 / height)
     positions = list(range(len(scores)))
@@ -138,13 +138,13 @@ def training_curves(title: str, history: Sequence[MetricPoint]) -> bytes:
     return png(figure)
 
 
-def _colours(task: str, figures: Mapping[str, Any]) -> Sequence[str]:
+def _colours(task: str, details: TaskDetails) -> Sequence[str]:
     """Official colours; grey for a nomenclature that the catalog does not know."""
     try:
-        colours = taxonomy(task, int(figures.get("level", 1))).colours
+        colours = taxonomy(task, details.level).colours
     except ConfigurationError:
         colours = ()
-    return colours if len(colours) == len(figures["classes"]) else [GREY] * len(figures["classes"])
+    return colours if len(colours) == len(details.classes) else [GREY] * len(details.classes)
 
 
 def _annotate(axes: Axes, shares: npt.NDArray[np.float64]) -> None:

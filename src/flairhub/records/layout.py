@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
+"""Files of a trained row, and of one that is given weights."""
+STEPS = "steps.csv"
+"""The loss over optimiser steps, of a trained row only."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFiles:
@@ -15,6 +20,10 @@ class RowFiles:
     """How it is evaluated."""
     model: Path
     report: Path
+    training: Path
+    """What DVC compares of its (first) training."""
+    costs: Path
+    """Times, memory, energy, host, git; no output of the graph."""
     predictions: Path
     """Predicted class map of every test patch, if `evaluate.write_predictions`; no output of the graph."""
     train_code: Path
@@ -23,7 +32,27 @@ class RowFiles:
     @property
     def weights(self) -> Path:
         """The row's weights."""
-        return self.model / "model.safetensors"
+        return self.model / WEIGHTS
+
+    @property
+    def history(self) -> Path:
+        """Its training, epoch by epoch."""
+        return self.model / HISTORY
+
+    @property
+    def steps(self) -> Path:
+        """The loss over optimiser steps; absent where weights were given."""
+        return self.model / STEPS
+
+    @property
+    def valid(self) -> Path:
+        """Figures on the validation split."""
+        return self.model / VALID
+
+    @property
+    def training_metrics(self) -> Path:
+        """The few figures of the training."""
+        return self.training / "metrics.json"
 
     @property
     def confusion(self) -> Path:
@@ -37,13 +66,18 @@ class RowFiles:
 
     @property
     def metrics(self) -> Path:
-        """The lean metrics."""
+        """The few figures that DVC compares."""
         return self.report / "metrics.json"
 
     @property
     def examples(self) -> Path:
         """Predicted class maps of a few test patches."""
         return self.report / "examples"
+
+    @property
+    def examples_list(self) -> Path:
+        """Which patches these are."""
+        return self.examples / "examples.json"
 
     @property
     def robustness(self) -> Path:
@@ -54,6 +88,11 @@ class RowFiles:
     def seeds(self) -> Path:
         """Figures of the further seeds."""
         return self.report / "seeds"
+
+    @property
+    def seeds_list(self) -> Path:
+        """Which seeds these are."""
+        return self.seeds / "seeds.json"
 
     def of_seed(self, seed: int) -> RowFiles:
         """The files of a further seed: its own weights, confusion, details and metrics."""
@@ -72,6 +111,8 @@ def row_files(row: str, root: Path = Path()) -> RowFiles:
         plan=root / "data" / "evaluations" / f"{row}.json",
         model=root / "models" / row,
         report=root / "reports" / "rows" / row,
+        training=root / "reports" / "training" / row,
+        costs=root / "runs" / row / "volatile.json",
         predictions=root / "predictions" / row,
         train_code=root / "data" / "code" / "train.json",
         evaluate_code=root / "data" / "code" / "evaluate.json",

@@ -7,12 +7,13 @@ from pathlib import Path
 from flairhub.config.params import Params
 from flairhub.errors import MissingFileError
 from flairhub.evaluation.confusion_file import read_confusion
-from flairhub.evaluation.details import task_results
-from flairhub.files import read_json, write_text
+from flairhub.files import write_text
+from flairhub.records.details import Details
 from flairhub.records.layout import RowFiles, row_files
+from flairhub.records.receipt import Receipt
 from flairhub.report.comparisons import compare_table
 from flairhub.report.figures import draw_classes, draw_intervals
-from flairhub.report.results import RowResult, published_figures
+from flairhub.report.results import HASHES, RowResult, published_figures, task_results
 from flairhub.report.robustness import write_robustness
 from flairhub.report.table import Table, build_table
 
@@ -54,21 +55,20 @@ def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
         raise MissingFileError(
             f"Expected results of row {row} in {files.report}, but there are none; run `dvc repro evaluate@{row}`."
         )
-    receipt, details = read_json(files.receipt), read_json(files.details)
+    receipt, details = Receipt.read(files.receipt), Details.read(files.details)
     tasks = task_results(details)
-    modalities = tuple(receipt["recipe"]["modalities"])
     return RowResult(
         row=row,
         tasks=tasks,
-        modalities=modalities,
-        params_m=receipt["parameters"] / 1e6,
+        modalities=receipt.modalities,
+        params_m=receipt.parameters / 1e6,
         profile=params.profile,
-        n_test=details["n_scored"],
-        seeds=tuple(receipt["recipe"]["seeds"]),
-        hashes=receipt,
-        weights=receipt["recipe"]["weights"],
-        published=published_figures(row, tasks, modalities, params.profile),
-        unknown=tuple(receipt["unknown_choices"]),
+        n_test=details.n_scored,
+        seeds=receipt.training_seeds,
+        hashes={name: getattr(receipt, name) for name in HASHES},
+        weights=receipt.weights,
+        published=published_figures(row, tasks, receipt.modalities, params.profile),
+        unknown=tuple(receipt.unknown_choices),
     )
 
 

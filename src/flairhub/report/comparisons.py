@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import ConfusionTable
-from flairhub.evaluation.intervals import ClusterUnit
-from flairhub.evaluation.paired import Comparison, Metric, compare_rows, ground_truth
+from flairhub.evaluation.paired import Comparison, compare_rows, ground_truth
+from flairhub.records.details import ClusterUnit, Metric
 from flairhub.report.results import RowResult
 
 

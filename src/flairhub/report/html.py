@@ -7,7 +7,7 @@ from typing import Any
 
 from flairhub.catalog.rows import short_modalities
 from flairhub.catalog.taxonomies import taxonomy
-from flairhub.evaluation.paired import Metric
+from flairhub.records.details import Metric
 from flairhub.report.table import Line, Section
 from flairhub.report.text import decimals, interval_text, params_text, spread_text
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flairhub.catalog.rows import PUBLISHED_ROWS, PublishedRow
-from flairhub.evaluation.details import TaskResult
+from flairhub.records.details import METRICS, ClusterUnit, Details, Intervals, Metric, TaskDetails
 
 HASHES = ("inputs_sha256", "code_sha256", "row_key", "eval_key", "weights_sha256", "confusion_sha256")
 """Hash columns of `benchmark.csv`, in order."""
@@ -18,6 +18,71 @@ COMPARABLE_PROFILES = ("full", "released")
 
 PUBLISHED_TEST_PATCHES = 50_700
 """Patches of the published test split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A metric over several trainings of a row that differ in their seed alone, percent."""
+
+    mean: float
+    std: float
+    """Sample standard deviation (n - 1)."""
+    n: int
+    """Seeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """One task of a row under the published protocol, percent."""
+
+    task: str
+    level: int
+    classes: tuple[str, ...]
+    """Names of the scored classes."""
+    scored: tuple[int, ...]
+    """Their indices in the taxonomy."""
+    oa: float | None
+    miou: float | None
+    miou_absent_left_out: float | None
+    """mIoU without the classes that are absent from the test set and the predictions."""
+    iou: tuple[float | None, ...]
+    """Per scored class; None where the class is absent from truth and prediction."""
+    intervals: Mapping[ClusterUnit, Intervals]
+    spread: Mapping[Metric, Spread] = field(default_factory=dict)
+    """Over the row's seeds; empty where it has one, or a metric is undefined with one of them."""
+
+
+def task_results(details: Details) -> tuple[TaskResult, ...]:
+    """Tasks of a row."""
+    return tuple(_task_result(task, figures, details) for task, figures in details.tasks.items())
+
+
+def _task_result(task: str, figures: TaskDetails, details: Details) -> TaskResult:
+    published, left_out = figures.published, figures.protocols["absent_left_out"]
+    return TaskResult(
+        task=task,
+        level=figures.level,
+        classes=tuple(figures.classes[i] for i in figures.scored),
+        scored=figures.scored,
+        oa=published.oa,
+        miou=published.miou,
+        miou_absent_left_out=left_out.miou,
+        iou=left_out.per_class.iou,
+        intervals=figures.intervals,
+        spread=_spread(details, task),
+    )
+
+
+def _spread(details: Details, task: str) -> dict[Metric, Spread]:
+    own = details.spread.get(task)
+    if own is None:
+        return {}
+    moments = {metric: own.of(metric) for metric in METRICS}
+    return {
+        metric: Spread(mean=each.mean, std=each.std, n=own.n)
+        for metric, each in moments.items()
+        if each.mean is not None and each.std is not None
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

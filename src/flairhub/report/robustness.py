@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flairhub.config.training import EvaluateParams
-from flairhub.errors import MissingFileError
-from flairhub.evaluation.paired import METRICS
-from flairhub.files import read_json, write_text
+from flairhub.files import write_text
+from flairhub.records.details import METRICS, Details
 from flairhub.records.layout import RowFiles
+from flairhub.records.robustness import LessInput, LessInputFigures, Robustness
 from flairhub.report.table import section_title
 from flairhub.report.text import decimals
 
@@ -43,48 +44,48 @@ def write_robustness(folder: Path, rows: Mapping[str, RowFiles], params: Evaluat
     write_text(folder / "robustness.md", _markdown(lines, params))
 
 
-def _lines(row: str, files: RowFiles) -> Iterator[dict[str, Any]]:
-    """The unabridged lines of a row; figures as numbers or None."""
-    if not files.robustness.is_file():
-        raise MissingFileError(
-            f"Expected the tests of row {row} in {files.robustness}, but there are none; run "
-            f"`dvc repro evaluate@{row}`."
-        )
-    levels = {task: values["level"] for task, values in read_json(files.details)["tasks"].items()}
-    for variant in read_json(files.robustness)["variants"]:
-        for task, figures in variant["tasks"].items():
-            yield {
-                "row": row,
-                "task": task,
-                "level": levels[task],
-                "test": variant["name"],
-                "mask": " ".join(variant["mask"]),
-                "dates": variant["dates"],
-                "oa": figures["oa"],
-                "miou": figures["miou"],
-                "change": figures["change"],
-            }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One task of one test of a row."""
+
+    row: str
+    task: str
+    level: int
+    test: LessInput
+
+    @property
+    def figures(self) -> LessInputFigures:
+        return self.test.tasks[self.task]
 
 
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
+def _lines(row: str, files: RowFiles) -> Iterator[_Line]:
+    tasks = Details.read(files.details).tasks
+    for test in Robustness.read(files.robustness).variants:
+        for task in test.tasks:
+            yield _Line(row=row, task=task, level=tasks[task].level, test=test)
+
+
+def _csv(lines: Sequence[_Line]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        cells = {name: line[name] for name in ("row", "task", "level", "test", "mask", "dates")}
-        cells |= {metric: decimals(line[metric], 4) for metric in METRICS}
-        for metric in METRICS:
-            change = line["change"][metric]
-            cells[f"{metric}_change"] = decimals(change["estimate"], 4)
-            cells |= {f"{metric}_change_{end}": decimals(change[end], 4) for end in ("low", "high")}
+        test, figures = line.test, line.figures
+        cells: dict[str, Any] = {"row": line.row, "task": line.task, "level": line.level, "test": test.name}
+        cells |= {"mask": " ".join(test.mask), "dates": test.dates}
+        cells |= {"oa": decimals(figures.oa, 4), "miou": decimals(figures.miou, 4)}
+        for metric, change in figures.change.items():
+            cells[f"{metric}_change"] = decimals(change.estimate, 4)
+            cells[f"{metric}_change_low"] = decimals(change.low, 4)
+            cells[f"{metric}_change_high"] = decimals(change.high, 4)
         writer.writerow(cells)
     return buffer.getvalue()
 
 
-def _markdown(lines: Sequence[Mapping[str, Any]], params: EvaluateParams) -> str:
+def _markdown(lines: Sequence[_Line], params: EvaluateParams) -> str:
     parts = ["# Tests with less input"]
-    for task, level in sorted({(line["task"], line["level"]) for line in lines}):
-        chosen = [line for line in lines if (line["task"], line["level"]) == (task, level)]
+    for task, level in sorted({(line.task, line.level) for line in lines}):
+        chosen = [line for line in lines if (line.task, line.level) == (task, level)]
         align = [":--" if name in {"Row", "Test"} else "--:" for name in _HEADER]
         rows = [_HEADER, align, *(_cells(line) for line in chosen)]
         parts += [f"## {section_title(task, level)}", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
@@ -92,13 +93,12 @@ def _markdown(lines: Sequence[Mapping[str, Any]], params: EvaluateParams) -> str
     return "\n\n".join(parts) + "\n"
 
 
-def _cells(line: Mapping[str, Any]) -> list[str]:
-    cells = [str(line["row"]), str(line["test"])]
+def _cells(line: _Line) -> list[str]:
+    cells = [line.row, line.test.name]
     for metric in METRICS:
-        change = line["change"][metric]
-        known = change["low"] is not None
-        span = f"{_signed(change['low'])} to {_signed(change['high'])}" if known else "-"
-        cells += [decimals(line[metric], 1) or "-", _signed(change["estimate"]) or "-", span]
+        value, change = getattr(line.figures, metric), line.figures.change[metric]
+        span = f"{_signed(change.low)} to {_signed(change.high)}" if change.low is not None else "-"
+        cells += [decimals(value, 1) or "-", _signed(change.estimate) or "-", span]
     return cells
 
 

@@ -13,11 +13,9 @@ from typing import Literal
 from flairhub.catalog.rows import PublishedRow
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.errors import DataError
-from flairhub.evaluation.details import TaskResult
-from flairhub.evaluation.intervals import Interval
-from flairhub.evaluation.paired import METRICS, Metric
+from flairhub.records.details import METRICS, Interval, Metric
 from flairhub.report.comparisons import TaskComparison
-from flairhub.report.results import COMPARABLE_PROFILES, PUBLISHED_TEST_PATCHES, RowResult
+from flairhub.report.results import COMPARABLE_PROFILES, PUBLISHED_TEST_PATCHES, RowResult, TaskResult
 
 Verdict = Literal["inside", "outside", "no interval", "other test set"]
 

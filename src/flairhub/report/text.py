@@ -9,10 +9,8 @@ from pathlib import Path
 
 from flairhub.catalog.rows import short_modalities
 from flairhub.errors import DataError
-from flairhub.evaluation.details import Spread
-from flairhub.evaluation.intervals import Interval
-from flairhub.evaluation.paired import METRICS, Metric
-from flairhub.report.results import HASHES
+from flairhub.records.details import METRICS, Interval, Metric
+from flairhub.report.results import HASHES, Spread
 from flairhub.report.table import Line, Section, Table, section_title
 
 TERMINAL_WIDTH = 120

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from flairhub.archives.reader import PatchReader
 from flairhub.compute.devices import find_devices, pin_threads
@@ -14,33 +13,31 @@ from flairhub.compute.processes import Processes, working_together
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion_file import write_confusion
-from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
+from flairhub.evaluation.details import build_details, row_metrics, scored_tasks
 from flairhub.evaluation.plot_tables import write_plot_tables
 from flairhub.evaluation.robustness import build_robustness
-from flairhub.evaluation.spread import seed_spread
+from flairhub.evaluation.spread import with_spread
 from flairhub.evaluation.variants import Variants, variants_of
-from flairhub.files import write_json
 from flairhub.inference.scoring import Pass, Tables, score_passes
-from flairhub.lineage.environment import environment
+from flairhub.lineage.environment import evaluation_environment
 from flairhub.maps.examples import example_patches, example_path, start_examples
 from flairhub.maps.geotiff import prediction_path
 from flairhub.maps.writer import Destination, MapWriter
 from flairhub.models.build import network_spec
 from flairhub.models.parameters import count_parameters
-from flairhub.records.classes import row_scored, row_taxonomies
+from flairhub.records.details import Details
 from flairhub.records.inputs import RowInputs, read_inputs
 from flairhub.records.layout import RowFiles
+from flairhub.records.metrics import RowMetrics
 from flairhub.records.plan import EvaluationPlan
+from flairhub.records.seeds import Seeds
 from flairhub.rows.receipt import build_receipt
 
-SEEDS_FORMAT = 1
 ROW = ""
 """Name of the pass that gives the row's figures: its first seed, all its input."""
 
 
-def evaluate_row(
-    plan: EvaluationPlan, files: RowFiles, folder: Path, settings: RuntimeSettings
-) -> dict[str, Any] | None:
+def evaluate_row(plan: EvaluationPlan, files: RowFiles, folder: Path, settings: RuntimeSettings) -> RowMetrics | None:
     """Score a row on its test patches and write its report.
 
     Args:
@@ -50,7 +47,7 @@ def evaluate_row(
         settings: devices and progress bar. With several devices this very script runs once per device.
 
     Returns:
-        The lean metrics, as written; None in a process that only helps the first one.
+        The metrics, as written; None in a process that only helps the first one.
 
     Raises:
         ConfigurationError: a test with less input would leave the row without any.
@@ -70,18 +67,15 @@ def evaluate_row(
         return None
     metrics = _write_figures(inputs, files, evaluation, tables)
     tested = {variant.name: tables[variant.name] for variant in variants.tests}
-    robustness = build_robustness(plan.row, _scored_tasks(inputs, tables[ROW]), variants, tested, evaluation)
-    write_json(files.robustness, robustness)
-    write_json(
-        files.receipt,
-        build_receipt(
-            inputs,
-            plan,
-            files,
-            parameters=count_parameters(network_spec(inputs)),
-            environment=environment(devices.device_class, inputs.recipe.train.threads),
-        ),
-    )
+    scored = scored_tasks(inputs, tables[ROW])
+    build_robustness(plan.row, scored, variants, tested, evaluation).write(files.robustness)
+    build_receipt(
+        inputs,
+        plan,
+        files,
+        parameters=count_parameters(network_spec(inputs)),
+        environment=evaluation_environment(devices, inputs.recipe.train.threads),
+    ).write(files.receipt)
     return metrics
 
 
@@ -107,7 +101,7 @@ def _map_writer(
     if evaluation.write_predictions:
         destinations.append(partial(prediction_path, files.predictions))
     if processes.first:
-        start_examples(files.examples, examples, evaluation.seed)
+        start_examples(files, examples, evaluation.seed)
         if evaluation.write_predictions:
             shutil.rmtree(files.predictions, ignore_errors=True)
     processes.wait()
@@ -120,36 +114,29 @@ def _example(folder: Path, patches: frozenset[str], task: str, patch_id: str) ->
 
 def _write_figures(
     inputs: RowInputs, files: RowFiles, evaluation: EvaluateParams, tables: dict[str, Tables]
-) -> dict[str, Any]:
-    """Confusion, details and metrics of the row and of its further seeds; returns the row's lean metrics."""
+) -> RowMetrics:
+    """Confusion, details and metrics of the row and of its further seeds; returns the row's metrics."""
     first, *others = inputs.recipe.seeds
     shutil.rmtree(files.seeds, ignore_errors=True)
-    write_json(files.seeds / "seeds.json", {"format": SEEDS_FORMAT, "first": first, "further": others})
-    details = {first: _details(inputs, evaluation, tables[ROW])}
+    Seeds(first=first, further=tuple(others)).write(files.seeds_list)
+    by_seed = {first: _details(inputs, evaluation, tables[ROW])}
     for seed in others:
-        found = tables[_seed_name(seed)]
-        details[seed] = _details(inputs, evaluation, found)
-        _write(files.of_seed(seed), details[seed], found)
-    details[first] |= seed_spread(details)
-    write_plot_tables(files.report, details[first])
-    return _write(files, details[first], tables[ROW])
+        own = tables[_seed_name(seed)]
+        by_seed[seed] = _details(inputs, evaluation, own)
+        _write(files.of_seed(seed), by_seed[seed], own)
+    whole = with_spread(by_seed)
+    write_plot_tables(files.report, whole)
+    return _write(files, whole, tables[ROW])
 
 
-def _details(inputs: RowInputs, evaluation: EvaluateParams, tables: Tables) -> dict[str, Any]:
-    expected = list(inputs.splits["test"].patch_ids)
-    return build_details(inputs.row, _scored_tasks(inputs, tables), expected, evaluation)
+def _details(inputs: RowInputs, evaluation: EvaluateParams, tables: Tables) -> Details:
+    expected = inputs.splits["test"].patch_ids
+    return build_details(inputs.row, scored_tasks(inputs, tables), expected, evaluation)
 
 
-def _scored_tasks(inputs: RowInputs, tables: Tables) -> list[ScoredTask]:
-    taxonomies, scored = row_taxonomies(inputs), row_scored(inputs)
-    return [
-        ScoredTask(taxonomy=taxonomies[task], scored=scored[task], confusion=table) for task, table in tables.items()
-    ]
-
-
-def _write(files: RowFiles, details: dict[str, Any], tables: Tables) -> dict[str, Any]:
-    metrics = lean_metrics(details)
+def _write(files: RowFiles, details: Details, tables: Tables) -> RowMetrics:
+    metrics = row_metrics(details)
     write_confusion(files.confusion, tables.values())
-    write_json(files.details, details)
-    write_json(files.metrics, metrics)
+    details.write(files.details)
+    metrics.write(files.metrics)
     return metrics

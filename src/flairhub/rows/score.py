@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +17,14 @@ from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.details import ScoredTask, build_details
 from flairhub.maps.geotiff import ClassMap, prediction_path, read_prediction
 from flairhub.records.classes import row_scored, row_taxonomies
+from flairhub.records.details import Details
 from flairhub.records.inputs import RowInputs
 
 
 def score_predictions(
     inputs: RowInputs, predictions: Path, reader: PatchReader, evaluation: EvaluateParams, *, progress: bool = False
-) -> dict[str, Any]:
-    """What `details.json` says of a row with these predictions.
+) -> Details:
+    """The details of a row with these predictions.
 
     Args:
         inputs: what the row reads; its labels and test patches are used.

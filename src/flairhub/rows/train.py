@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,23 +14,23 @@ from flairhub.compute.devices import Devices, find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import MissingFileError
-from flairhub.files import write_json, write_text
+from flairhub.evaluation.metrics import defined
+from flairhub.lineage.environment import training_environment
+from flairhub.records.details import Figures
+from flairhub.records.history import History
 from flairhub.records.inputs import RowInputs, inputs_sha256, read_inputs
+from flairhub.records.layout import HISTORY, STEPS, VALID, WEIGHTS
+from flairhub.records.metrics import ValidFigures
 from flairhub.training.callbacks import Monitor
-from flairhub.training.given import HISTORY_HEADER, take_given
+from flairhub.training.given import take_given
 from flairhub.training.orphan import Launcher, find_launcher
-from flairhub.training.runner import Trained, fit, history_csv, steps_csv
+from flairhub.training.runner import Trained, fit
 from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
 from flairhub.training.summary import write_summary
 from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.of_row import row_contract
 
 _log = logging.getLogger(__name__)
-
-WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
-"""Files of a trained row, and of one that is given weights."""
-STEPS = "steps.csv"
-"""The loss over optimiser steps, of a trained row only."""
 
 
 def _nothing(_key: str) -> dict[str, Path]:
@@ -129,22 +129,29 @@ def _train(
     started = note_start(state, time.time_ns() // 1_000_000)
     # of this seed's inputs alone: the row's other seeds are no part of its weights file
     data = identity.inputs_sha256 if len(identity.keys) == 1 else inputs_sha256(inputs)
-    contract = row_contract(inputs, key=key, data_sha256=data, code_sha256=identity.code_sha256)
+    trains = inputs.recipe.weights == TRAINED
+    contract = row_contract(
+        inputs,
+        key=key,
+        data_sha256=data,
+        code_sha256=identity.code_sha256,
+        environment=training_environment(devices, inputs.recipe.train.threads) if trains else None,
+    )
     parts = {name: state.folder / name for name in (WEIGHTS, HISTORY, VALID)}
-    if inputs.recipe.weights == TRAINED:
+    if trains:
         if started["resumed"]:
             _log.info("%s: training is taken up again", inputs.row)
         trained = _fit(inputs, state, place, settings, devices, monitor)
         save_weights(trained.network, parts[WEIGHTS], contract)
-        write_text(parts[HISTORY], history_csv(trained.progress))
-        write_json(parts[VALID], valid_summary(inputs, trained.progress.best_epoch, trained.progress.best_valid))
+        trained.progress.curve.write(parts[HISTORY])
+        valid_figures(inputs, trained.progress.best_epoch, trained.progress.best_valid).write(parts[VALID])
         parts[STEPS] = state.folder / STEPS
-        write_text(parts[STEPS], steps_csv(trained.progress))
+        trained.progress.step_curve.write(parts[STEPS])
     else:
         given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
         save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))
-        write_text(parts[HISTORY], HISTORY_HEADER)
-        write_json(parts[VALID], valid_summary(inputs, None, given.metrics))
+        History(epochs=()).write(parts[HISTORY])
+        valid_figures(inputs, None, given.metrics).write(parts[VALID])
     state.finish(parts)
 
 
@@ -176,14 +183,17 @@ def _fit(
     )
 
 
-def valid_summary(inputs: RowInputs, epoch: int | None, metrics: dict[str, float]) -> dict[str, object]:
-    """Content of valid.json: the chosen epoch (null without training) and the figures on valid, percent, by task."""
+def valid_figures(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, float]) -> ValidFigures:
+    """The chosen epoch (None without training) and its figures on valid, percent, by task."""
     several = len(inputs.recipe.tasks) > 1
-    figures = {
-        task: {name: metrics[f"valid.{task}.{name}" if several else f"valid.{name}"] for name in ("oa", "miou")}
-        for task in inputs.recipe.tasks
-    }
-    return {"epoch": epoch, "valid": figures}
+    start = {task: f"valid.{task}." if several else "valid." for task in inputs.recipe.tasks}
+    return ValidFigures(
+        epoch=epoch,
+        valid={
+            task: Figures(oa=defined(metrics[f"{name}oa"]), miou=defined(metrics[f"{name}miou"]))
+            for task, name in start.items()
+        },
+    )
 
 
 def _publish(state: TrainingState, destination: Path, launcher: Launcher) -> None:

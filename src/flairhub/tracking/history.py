@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flairhub.config.workspace import Workspace
-from flairhub.errors import TrackingError
+from flairhub.errors import FlairhubError
 from flairhub.lineage.dvc import file_md5
 from flairhub.lineage.git import Repository
 from flairhub.lineage.keys import row_key, seed_keys
@@ -21,7 +21,7 @@ from flairhub.records.layout import row_files
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
 from flairhub.tracking.results import EVALUATE, TRAIN, Result, baseline_marks, distinct_results
-from flairhub.tracking.sources import RunFiles, kept_volatile
+from flairhub.tracking.sources import kept_costs
 
 _LISTING = "its list of files"
 _NEEDED = {
@@ -80,7 +80,7 @@ def past_results(
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
-        workspace: its main folder has git, dvc.lock and the kept volatile facts.
+        workspace: its main folder has git, dvc.lock and the kept costs.
         folder: where the results are laid out; must outlive the reading of their records.
         profile: for receipts that name none.
         cache: DVC's cache.
@@ -108,7 +108,7 @@ def past_results(
         elif isinstance(item, TrainedOnly):
             trained.append(item)
         else:
-            _add_volatile(workspace, item)
+            _add_costs(workspace, item)
             found.append(replace(item, origin=origin))
     return found, trained, skipped
 
@@ -153,18 +153,18 @@ def _lay_out(result: Result, origin: Origin, root: Path, profile: str, cache: Ca
                 return Skipped(label, f"{path} is not in DVC's cache; bring it with `dvc fetch -A {stage}{row}`")
         if not result.evaluated:
             return _trained(result, origin, root, label, profile)
-        identity = read_identity(root, row, profile)
-    except TrackingError as error:
+        identity = read_identity(root, row)
+    except FlairhubError as error:
         return Skipped(label, str(error).replace(f"{root}/", ""))
     if isinstance(identity, Skipped):
         return Skipped(label, "the lock file does not name metrics.json, details.json and receipt.json")
     return Found(label=label, root=root, identity=identity, lock=result.stages, origin=origin)
 
 
-def _add_volatile(workspace: Workspace, item: Found) -> None:
+def _add_costs(workspace: Workspace, item: Found) -> None:
     """Times, costs and host of a result of the past, if a sync has seen them."""
-    kept = kept_volatile(workspace, item.identity.row_key, item.identity.eval_key)
-    path = RunFiles(root=item.root, row=item.identity.row).volatile
+    kept = kept_costs(workspace, item.identity.row_key, item.identity.eval_key)
+    path = row_files(item.identity.row, item.root).costs
     if item.root != workspace.root and kept.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(kept)

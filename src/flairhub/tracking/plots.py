@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def draw_all(record: RunRecord) -> dict[str, bytes]:
     """Every figure of a run as PNG, by file name."""
     figures = {}
-    for task, entry in sorted(record.details.get("tasks", {}).items()):
+    for task, details in sorted(record.details.tasks.items()):
         title = f"{record.name}, {task}"
-        figures[f"confusion_{names.slug(task)}.png"] = confusion_matrix(title, entry)
-        figures[f"iou_{names.slug(task)}.png"] = iou_bars(title, task, entry)
+        figures[f"confusion_{names.slug(task)}.png"] = confusion_matrix(title, details)
+        figures[f"iou_{names.slug(task)}.png"] = iou_bars(title, task, details)
     if record.history:
         figures["training.png"] = training_curves(record.name, record.history)
     return figures | draw_examples(record.name, record.examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -10,10 +11,14 @@ from typing import Any
 
 from flairhub.catalog.rows import PUBLISHED_ROWS, short_modalities
 from flairhub.errors import TrackingError
-from flairhub.evaluation.lean import lean_figures
-from flairhub.files import canonical_json, is_number
+from flairhub.files import canonical_json
 from flairhub.lineage.keys import file_sha256, weights_key
-from flairhub.records.history import MetricPoint
+from flairhub.records.costs import RowCosts, read_costs
+from flairhub.records.details import Details
+from flairhub.records.history import History, MetricPoint, StepLosses
+from flairhub.records.manifest import read_manifest
+from flairhub.records.metrics import RowMetrics, ValidFigures
+from flairhub.records.receipt import Receipt
 from flairhub.tracking import names
 from flairhub.tracking.figures import task_metrics
 from flairhub.tracking.records import (
@@ -25,48 +30,41 @@ from flairhub.tracking.records import (
     Skipped,
     Weights,
 )
-from flairhub.tracking.sources import (
-    RunFiles,
-    lock_tags,
-    read_history,
-    read_object,
-    read_receipt,
-)
+from flairhub.tracking.sources import RunFiles, lock_tags
 
-VERSION = 2
+VERSION = 3
 """Of the layout of runs; a change makes every run anew at the next sync."""
 
-_INDEX_COLUMNS = ("step",)
-_TIMES = frozenset({"start_ms", "end_ms"})
-_RUN_FACTS = ("host", "git_commit", "git_dirty")
 _SPLITS = ("train", "valid", "test")
 
 
-def read_identity(root: Path, row: str, profile: str) -> RunIdentity | Skipped:
+def read_identity(root: Path, row: str) -> RunIdentity | Skipped:
     """Read which run a row's files describe, without reading all of them.
 
     Args:
         root: folder of params.yaml.
         row: row identifier.
-        profile: profile of params.yaml, for receipts that name none.
 
     Returns:
         The identity, or why there is no run yet: a file is absent.
 
     Raises:
-        TrackingError: the receipt breaks its contract.
+        DataError: the receipt breaks its contract.
+        TrackingError: it is that of another row.
     """
     files = RunFiles(root=root, row=row)
     absent = files.missing()
     if absent is not None:
         return Skipped(row, f"{absent.relative_to(root)} is missing; run `dvc repro evaluate@{row}`")
-    receipt = read_receipt(files.layout.receipt, row)
+    receipt = Receipt.read(files.layout.receipt)
+    if receipt.row != row:
+        raise TrackingError(f"{files.layout.receipt}: expected the receipt of {row}, but got that of {receipt.row}.")
     return RunIdentity(
         row=row,
-        row_key=receipt["row_key"],
-        eval_key=receipt["eval_key"],
-        profile=str(receipt.get("profile") or profile),
-        weights_sha256=receipt["weights_sha256"],
+        row_key=receipt.row_key,
+        eval_key=receipt.eval_key,
+        profile=receipt.profile,
+        weights_sha256=receipt.weights_sha256,
         fingerprint=files.fingerprint(VERSION),
     )
 
@@ -92,25 +90,25 @@ def read_record(
         The record, or why there is none: the history beside it is that of a later training.
 
     Raises:
-        TrackingError: a file breaks its contract.
+        DataError: a file breaks its contract.
     """
     row = identity.row
     files = RunFiles(root=root, row=row)
-    receipt = read_receipt(files.layout.receipt, row)
+    receipt = Receipt.read(files.layout.receipt)
     trained = weights_key(files.layout.weights)
-    if trained not in {None, identity.row_key, *(receipt.get("seeds") or {}).values()}:
+    if trained not in {None, identity.row_key, *receipt.seeds.values()}:
         return Skipped(row, f"models/{row} was trained after the evaluation; run `dvc repro evaluate@{row}`")
-    details = read_object(files.layout.details)
-    volatile = read_object(files.volatile, optional=True)
+    details = Details.read(files.layout.details)
+    costs = read_costs(files.layout.costs)
     datasets = tuple(_datasets(root, receipt))
     known = any('"unknown"' not in dataset.source for dataset in datasets)
     return RunRecord(
         identity=identity,
         name=row,
         params=_params(receipt),
-        metrics=_metrics(files, details, volatile),
+        metrics=_metrics(files, details, costs),
         history=tuple(history_points(files)),
-        tags=_tags(identity, receipt, volatile),
+        tags=_tags(identity, receipt, costs),
         late_tags=lock_tags(lock, files) | origin.tags,
         datasets=datasets,
         files=tuple(path for path in _small_files(files) if path.is_file()),
@@ -118,164 +116,147 @@ def read_record(
         details=details,
         examples=tuple(_examples(files, details, archives if known else None)),
         weights=_weights(files, receipt),
-        start_ms=_milliseconds(volatile, "start_ms") or origin.time_ms,
-        end_ms=_milliseconds(volatile, "end_ms") or origin.time_ms,
+        start_ms=origin.time_ms if costs is None else costs.start_ms,
+        end_ms=origin.time_ms if costs is None else costs.end_ms,
     )
 
 
-def _metrics(files: RunFiles, details: dict[str, Any], volatile: dict[str, Any]) -> dict[str, float]:
-    """Final figures; the lean file comes last, so that its values are the ones shown."""
-    valid = read_object(files.valid, optional=True)
-    found: dict[str, float] = dict(names.numbers(valid.get("epoch"), "valid/best_epoch"))
-    figures = valid.get("valid") or {}
-    for shown in (figures, lean_figures(figures)):
-        found.update(names.numbers(shown, "valid"))
-    for task, figures in sorted(details.get("tasks", {}).items()):
+def _metrics(files: RunFiles, details: Details, costs: RowCosts | None) -> dict[str, float]:
+    """Final figures; those that DVC compares come last, so that their values are the ones shown."""
+    found: dict[str, float] = {}
+    if files.layout.valid.is_file():
+        found.update(valid_metrics(ValidFigures.read(files.layout.valid)))
+    for task, figures in sorted(details.tasks.items()):
         found.update(task_metrics(task, figures))
-    for key in ("n_scored", "n_expected"):
-        found.update(names.numbers(details.get(key), f"test/{key}"))
-    for split, figures in read_object(files.layout.metrics).items():
-        found.update(names.numbers(figures, names.slug(split)))
-    found.update(_costs(volatile))
+    found.update(names.numbers({"n_scored": details.n_scored, "n_expected": details.n_expected}, "test"))
+    found.update(names.numbers(RowMetrics.read(files.layout.metrics).values()["test"], "test"))
+    for stage, noted in costs.stages.items() if costs is not None else ():
+        measured = {key: value for key, value in dataclasses.asdict(noted).items() if not key.endswith("_ms")}
+        found.update(names.numbers(measured, f"cost/{stage}"))
     return found
 
 
-def _costs(volatile: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """What each stage took: its seconds, and whatever else was measured."""
-    for stage, facts in volatile.items():
-        if isinstance(facts, dict) and {"start_ms", "end_ms"} <= facts.keys():
-            rest = {key: value for key, value in facts.items() if key not in _TIMES}
-            yield from names.numbers(rest, f"cost/{stage}")
-            yield f"cost/{stage}/seconds", (facts["end_ms"] - facts["start_ms"]) / 1000
+def valid_metrics(valid: ValidFigures) -> Iterator[tuple[str, float]]:
+    """The chosen epoch, and the figures on valid of the row and of each task."""
+    yield from names.numbers(valid.epoch, "valid/best_epoch")
+    yield from names.numbers(valid.values()["valid"], "valid")
+    yield from names.numbers(valid.metrics.values()["valid"], "valid")
 
 
-def _params(receipt: dict[str, Any]) -> dict[str, str]:
+def _params(receipt: Receipt) -> dict[str, str]:
     """The recipe, the evaluation's parameters, and the number of parameters of the network."""
-    found = names.parameters(receipt["recipe"])
-    if receipt.get("evaluation"):
-        found |= names.parameters(receipt["evaluation"], "evaluate")
-    if "parameters" in receipt:
-        found["network.parameters"] = str(receipt["parameters"])
-    return found
+    shown = names.parameters(receipt.recipe) | names.parameters(receipt.evaluation, "evaluate")
+    return shown | {"network.parameters": str(receipt.parameters)}
 
 
 def history_points(files: RunFiles) -> Iterator[MetricPoint]:
-    """Every point of the histories of a row's trainings."""
-    curves = [*files.histories.items(), *files.steps.items()]
-    for part, path in curves:
-        for cells in read_history(path):
-            step = _number(cells.get("step"))
-            if step is None:
-                raise TrackingError(f"{path}: expected a number in the column `step`, but got {cells.get('step')!r}.")
-            for column, cell in cells.items():
-                value = None if column in _INDEX_COLUMNS else _number(cell)
+    """Every defined point of the histories of a row's trainings."""
+    for part, path in files.histories.items():
+        for epoch in History.read(path).epochs:
+            for column, value in epoch.figures.items():
                 if value is not None:
-                    yield MetricPoint(name=names.history_metric(column, part), step=int(step), value=value)
+                    yield MetricPoint(name=names.history_metric(column, part), step=epoch.step, value=float(value))
+    for part, path in files.steps.items():
+        for step, loss in StepLosses.read(path).points:
+            yield MetricPoint(name=names.history_metric("train.loss", part), step=step, value=loss)
 
 
-def _number(text: str | None) -> float | None:
-    """A cell's finite number; None for an empty cell, NaN, infinity or text."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if is_number(value) else None
-
-
-def _tags(identity: RunIdentity, receipt: dict[str, Any], volatile: dict[str, Any]) -> dict[str, str]:
-    recipe = receipt["recipe"]
-    modalities = tuple(recipe.get("modalities", ()))
+def _tags(identity: RunIdentity, receipt: Receipt, costs: RowCosts | None) -> dict[str, str]:
     tags = {
         names.ROW: identity.row,
         names.ROW_KEY: identity.row_key,
         names.EVAL_KEY: identity.eval_key,
         names.FINGERPRINT: identity.fingerprint,
         names.PROFILE: identity.profile,
-        "flairhub.tasks": ", ".join(recipe.get("tasks", ())),
-        "flairhub.modalities": ", ".join(modalities),
-        "flairhub.inputs": short_modalities(modalities),
-        "flairhub.seeds": ", ".join(receipt.get("seeds") or ()),
+        "flairhub.tasks": ", ".join(receipt.tasks),
+        "flairhub.modalities": ", ".join(receipt.modalities),
+        "flairhub.inputs": short_modalities(receipt.modalities),
+        "flairhub.seeds": ", ".join(map(str, receipt.seeds)),
         "mlflow.source.name": f"train@{identity.row}",
         "mlflow.source.type": "PROJECT",
-        names.NOTE: _note(identity, receipt, modalities),
+        names.NOTE: _note(identity, receipt),
     }
-    for key in sorted(receipt):
-        if key.endswith("_sha256") and isinstance(receipt[key], str):
-            tags[f"flairhub.{names.slug(key)}"] = receipt[key]
-    if receipt.get("environment"):
-        tags |= names.parameters(receipt["environment"], "environment")
-    if volatile.get("git_commit"):
-        tags["mlflow.source.git.commit"] = str(volatile["git_commit"])
-    return tags | {f"run.{key}": names.parameters(volatile[key], "")[""] for key in _RUN_FACTS if key in volatile}
+    plain = receipt.values()
+    for name, value in plain.items():
+        if name.endswith("_sha256") and isinstance(value, str):
+            tags[f"flairhub.{names.slug(name)}"] = value
+    tags |= names.parameters(plain["environment"], "environment.evaluation")
+    if receipt.training_environment is not None:
+        tags |= names.parameters(plain["training_environment"], "environment.training")
+    if costs is not None:
+        shown = {"host": costs.host, "git_commit": costs.git_commit, "git_dirty": costs.git_dirty}
+        tags |= names.parameters(shown, "run")
+        if costs.git_commit is not None:
+            tags["mlflow.source.git.commit"] = costs.git_commit
+    return tags
 
 
-def _note(identity: RunIdentity, receipt: dict[str, Any], modalities: tuple[str, ...]) -> str:
+def _note(identity: RunIdentity, receipt: Receipt) -> str:
     """The run's description in the UI."""
-    lines = [f"**{identity.row}**: {', '.join(modalities)}", ""]
+    lines = [f"**{identity.row}**: {', '.join(receipt.modalities)}", ""]
     published = PUBLISHED_ROWS.get(identity.row)
     if published is not None:
         lines += [f"Published: O.A. {published.oa} %, mIoU {published.miou} %.", ""]
     lines += [f"Make it again: `dvc repro evaluate@{identity.row}`", "", names.NOT_FOR_CHOOSING]
-    unknown = receipt.get("unknown_choices") or {}
-    if unknown:
-        lines += ["", "Choices that no source confirms:", "", *(f"- `{key}`: {why}" for key, why in unknown.items())]
+    if receipt.unknown_choices:
+        choices = [f"- `{key}`: {why}" for key, why in receipt.unknown_choices.items()]
+        lines += ["", "Choices that no source confirms:", "", *choices]
     return "\n".join(lines)
 
 
-def _datasets(root: Path, receipt: dict[str, Any]) -> Iterator[DatasetInput]:
-    archives = receipt.get("archives") or {}
-    source = _source(root / "data" / "manifest.json", archives)
+def _datasets(root: Path, receipt: Receipt) -> Iterator[DatasetInput]:
+    source = _source(root / "data" / "manifest.json", receipt.archives)
     for split in _SPLITS:
-        count = (receipt.get("patches") or {}).get(split)
-        checksum = (receipt.get("split_sha256") or {}).get(split)
+        count, checksum = receipt.patches.get(split), receipt.split_sha256.get(split)
         if count and checksum:
-            digest = hashlib.sha256(canonical_json([checksum, archives]).encode()).hexdigest()
+            digest = hashlib.sha256(canonical_json([checksum, dict(receipt.archives)]).encode()).hexdigest()
             yield DatasetInput(
                 name=f"{source['kind']}-{split}",
                 context=split,
                 digest=digest[:36],
-                num_patches=int(count),
+                num_patches=count,
                 source=canonical_json(source),
             )
 
 
-def _source(path: Path, archives: dict[str, str]) -> dict[str, Any]:
+def _source(path: Path, archives: Mapping[str, str]) -> dict[str, Any]:
     """Source of the manifest, if the row's archives are those of the manifest (it may have moved on)."""
-    manifest = read_object(path, optional=True)
-    present = {entry["name"]: entry["sha256"] for entry in manifest.get("archives", ())}
-    if not manifest or any(present.get(name) != sha256 for name, sha256 in archives.items()):
+    if not path.is_file():
         return {"kind": "unknown"}
-    return dict(manifest["source"]) | {"manifest_sha256": file_sha256(path)}
+    manifest = read_manifest(path)
+    present = {entry.name: entry.sha256 for entry in manifest.archives}
+    if any(present.get(name) != sha256 for name, sha256 in archives.items()):
+        return {"kind": "unknown"}
+    return dict(manifest.source) | {"manifest_sha256": file_sha256(path)}
 
 
 def _small_files(files: RunFiles) -> tuple[Path, ...]:
     layout = files.layout
-    return (layout.metrics, layout.details, layout.receipt, layout.model / "history.csv", files.valid)
+    return (layout.metrics, layout.details, layout.receipt, layout.history, layout.valid)
 
 
-def _examples(files: RunFiles, details: dict[str, Any], archives: Path | None) -> Iterator[ExampleMap]:
+def _examples(files: RunFiles, details: Details, archives: Path | None) -> Iterator[ExampleMap]:
     for task, path in files.examples:
-        entry = details.get("tasks", {}).get(task)
-        if entry is not None:
+        if task in details.tasks:
             yield ExampleMap(
                 task=task,
                 patch_id=path.stem,
-                level=int(entry.get("level", 1)),
+                level=details.tasks[task].level,
                 prediction=path,
                 archives=archives,
             )
 
 
-def _weights(files: RunFiles, receipt: dict[str, Any]) -> Weights:
+def _weights(files: RunFiles, receipt: Receipt) -> Weights:
     path = files.layout.weights
     return Weights(
         address=path.relative_to(files.root).as_posix(),
-        sha256=receipt["weights_sha256"],
+        sha256=receipt.weights_sha256,
         path=path if path.is_file() else None,
     )
 
 
-def _documents(files: RunFiles, receipt: dict[str, Any]) -> dict[str, str]:
+def _documents(files: RunFiles, receipt: Receipt) -> dict[str, str]:
     weights = _weights(files, receipt)
     about = {
         "address": weights.address,
@@ -283,11 +264,6 @@ def _documents(files: RunFiles, receipt: dict[str, Any]) -> dict[str, str]:
         "size": weights.path.stat().st_size if weights.path is not None else None,
     }
     return {
-        "parameters.json": json.dumps(receipt["recipe"], indent=1, sort_keys=True) + "\n",
+        "parameters.json": json.dumps(dict(receipt.recipe), indent=1, sort_keys=True) + "\n",
         f"{names.MODEL}/weights.json": json.dumps(about, indent=1, sort_keys=True) + "\n",
     }
-
-
-def _milliseconds(volatile: dict[str, Any], key: str) -> int | None:
-    value: Any = volatile.get(key)
-    return int(value) if is_number(value) else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from flairhub.records.details import Details
 from flairhub.records.history import MetricPoint
 from flairhub.tracking import names
 
@@ -122,10 +122,10 @@ class RunRecord:
     """Small files, logged as they are."""
     documents: dict[str, str]
     """Generated texts by file name: the recipe as JSON, the address and hash of the weights."""
-    details: dict[str, Any]
-    """details.json, for the figures."""
+    details: Details
+    """For the pictures."""
     examples: tuple[ExampleMap, ...]
     weights: Weights
     start_ms: int | None
-    """Milliseconds since 1970, from volatile.json."""
+    """Milliseconds since 1970, from runs/ROW/volatile.json."""
     end_ms: int | None

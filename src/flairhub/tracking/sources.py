@@ -1,8 +1,7 @@
-"""The files of the workspace that runs are made of, read and checked. No MLflow here."""
+"""The files of the workspace that runs are made of. No MLflow here."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +10,10 @@ from shutil import copyfile
 from typing import Any
 
 from flairhub.config.workspace import Workspace
-from flairhub.errors import TrackingError
-from flairhub.files import canonical_json, read_json, replacing
-from flairhub.lineage.costs import volatile_path
+from flairhub.files import canonical_json, replacing
 from flairhub.lineage.dvc import file_md5
 from flairhub.lineage.keys import file_sha256
-from flairhub.records.layout import RowFiles, row_files
-
-REQUIRED = ("row", "row_key", "eval_key", "inputs_sha256", "code_sha256", "weights_sha256", "confusion_sha256")
-"""Keys without which a receipt identifies nothing."""
+from flairhub.records.layout import HISTORY, STEPS, RowFiles, row_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,33 +35,23 @@ class RunFiles:
 
         None where the weights were released, not trained.
         """
-        return self._parts("history.csv")
+        return self._parts(HISTORY)
 
     @property
     def steps(self) -> dict[str, Path]:
         """steps.csv by part, as `histories`."""
-        return self._parts("steps.csv")
+        return self._parts(STEPS)
 
     @property
     def examples(self) -> list[tuple[str, Path]]:
         """(task, GeoTIFF) of the predictions that the evaluation kept."""
-        paths = sorted((self.layout.report / "examples").glob("*/*.tif"))
+        paths = sorted(self.layout.examples.glob("*/*.tif"))
         return [(path.parent.name, path) for path in paths]
 
     def _parts(self, name: str) -> dict[str, Path]:
         model = self.layout.model
         paths = sorted((*model.glob(name), *model.glob(f"seed-*/{name}")))
         return {path.parent.relative_to(model).as_posix().removeprefix("."): path for path in paths}
-
-    @property
-    def valid(self) -> Path:
-        """Figures on the validation split; absent where the weights were released."""
-        return self.layout.model / "valid.json"
-
-    @property
-    def volatile(self) -> Path:
-        """Times, memory, host, git state; absent in a fresh clone."""
-        return volatile_path(self.row, self.root)
 
     def missing(self) -> Path | None:
         """The first file without which there is no run, or None."""
@@ -81,74 +65,27 @@ class RunFiles:
         """
         layout = self.layout
         curves = (*self.histories.values(), *self.steps.values())
-        paths = (layout.receipt, layout.metrics, layout.details, *curves, self.valid)
+        paths = (layout.receipt, layout.metrics, layout.details, *curves, layout.valid)
         parts = [str(version), *(file_sha256(path) if path.is_file() else "" for path in paths)]
         parts += [f"{task}/{path.name} {file_sha256(path)}" for task, path in self.examples]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def kept_volatile(workspace: Workspace, row_key: str, eval_key: str) -> Path:
-    """Where the volatile facts of a result are kept once a sync has seen them.
+def kept_costs(workspace: Workspace, row_key: str, eval_key: str) -> Path:
+    """Where the costs of a result are kept once a sync has seen them.
 
     `runs/ROW/volatile.json` holds those of the present result only, and is gone with an experiment's copy.
     """
     return workspace.state / "tracking" / "volatile" / f"{row_key[:32]}-{eval_key[:32]}.json"
 
 
-def keep_volatile(workspace: Workspace, row: str, row_key: str, eval_key: str) -> None:
-    """Keep the volatile facts of the workspace's result of a row."""
-    source = RunFiles(root=workspace.root, row=row).volatile
-    kept = kept_volatile(workspace, row_key, eval_key)
+def keep_costs(workspace: Workspace, row: str, row_key: str, eval_key: str) -> None:
+    """Keep the costs of the workspace's result of a row."""
+    source = row_files(row, workspace.root).costs
+    kept = kept_costs(workspace, row_key, eval_key)
     if source.is_file() and not (kept.is_file() and kept.read_bytes() == source.read_bytes()):
         with replacing(kept) as temporary:
             copyfile(source, temporary)
-
-
-def read_receipt(path: Path, row: str) -> dict[str, Any]:
-    """Read a receipt; keys beyond the required ones are kept.
-
-    Raises:
-        TrackingError: it is not a JSON object, lacks a required key or belongs to another row.
-    """
-    receipt = read_object(path)
-    lacking = [key for key in REQUIRED if not isinstance(receipt.get(key), str) or not receipt[key]]
-    if lacking:
-        raise TrackingError(
-            f"{path}: expected the keys {', '.join(REQUIRED)} with texts, but {', '.join(lacking)} is lacking; "
-            f"run `dvc repro evaluate@{row}`."
-        )
-    if not isinstance(receipt.get("recipe"), dict):
-        raise TrackingError(f"{path}: expected the resolved parameters under `recipe`, but there are none.")
-    if receipt["row"] != row:
-        raise TrackingError(f"{path}: expected the receipt of {row}, but got that of {receipt['row']}.")
-    return receipt
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The lines of history.csv as texts by column."""
-    with path.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
-def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        path: the file.
-        optional: an absent file is an empty object.
-
-    Raises:
-        TrackingError: it is not a JSON object.
-    """
-    if optional and not path.is_file():
-        return {}
-    try:
-        value = read_json(path)
-    except ValueError as error:
-        raise TrackingError(f"{path}: expected JSON, but got: {error}. Make it again with `dvc repro`.") from None
-    if not isinstance(value, dict):
-        raise TrackingError(f"{path}: expected a JSON object, but got {type(value).__name__}.")
-    return value
 
 
 def receipt_md5(stages: Mapping[str, Any], row: str) -> str | None:

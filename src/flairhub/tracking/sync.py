@@ -34,7 +34,7 @@ from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
-from flairhub.tracking.sources import RunFiles, keep_volatile
+from flairhub.tracking.sources import RunFiles, keep_costs
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
@@ -95,7 +95,7 @@ def sync(
     address = tracking_uri(workspace, uri)
     done: dict[str, Outcome] = {}
     with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
-        found, skipped = _present(workspace, rows, profile)
+        found, skipped = _present(workspace, rows)
         trained: list[TrainedOnly] = []
         if history:
             past, trained, absent = past_results(
@@ -138,7 +138,7 @@ def _has_store(address: str) -> bool:
     return database is None or database.is_file()
 
 
-def _present(workspace: Workspace, rows: Iterable[str], profile: str) -> tuple[list[Found], list[Skipped]]:
+def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[Found], list[Skipped]]:
     """The results of the workspace. Inside a DVC experiment they come from there."""
     lock = read_lock(workspace.root)
     tags = experiment_tags()
@@ -146,7 +146,7 @@ def _present(workspace: Workspace, rows: Iterable[str], profile: str) -> tuple[l
     found: list[Found] = []
     skipped: list[Skipped] = []
     for row in rows:
-        identity = read_identity(workspace.root, row, profile)
+        identity = read_identity(workspace.root, row)
         if isinstance(identity, Skipped):
             skipped.append(identity)
             continue
@@ -179,13 +179,13 @@ class _Work:
         work: list[tuple[Plan, RunRecord, str]] = []
         for item in found:
             if item.root == self.workspace.root:
-                keep_volatile(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
+                keep_costs(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
             plan = find_plan(self.store, item.identity, self.experiment(item.identity.profile))
             if plan.finished and plan.run is not None:
                 done[item.label] = retag(self.store, plan, item)
                 self.whole.append(plan.run)
                 continue
-            if plan.richer is not None and not RunFiles(root=item.root, row=item.identity.row).valid.is_file():
+            if plan.richer is not None and not row_files(item.identity.row, item.root).valid.is_file():
                 # DVC removes a stage's outputs before it runs.
                 reason = (
                     f"models/{item.identity.row} is not there: it is being trained, or was not pulled; its run stays"

@@ -9,19 +9,19 @@ completes it. `flairhub track --all` makes such runs again from DVC's cache.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from flairhub.config.workspace import Workspace
-from flairhub.evaluation.lean import lean_figures
+from flairhub.files import read_json
 from flairhub.locks import locked
 from flairhub.records.history import MetricPoint
-from flairhub.records.layout import row_files
+from flairhub.records.metrics import ValidFigures
 from flairhub.tracking import names, writer
 from flairhub.tracking.monitor import experiment_tags
-from flairhub.tracking.reading import history_points
-from flairhub.tracking.sources import RunFiles, read_object
+from flairhub.tracking.reading import history_points, valid_metrics
+from flairhub.tracking.sources import RunFiles
 from flairhub.tracking.store import Store, explaining, open_store, tracking_uri
 from flairhub.tracking.sweeps import group_sweeps
 
@@ -119,7 +119,10 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     stamp = training.time_ms if training.time_ms is not None else int(time.time() * 1000)
     history = list(history_points(files))
     last = max((point.step for point in history), default=0)
-    final = [MetricPoint(name=name, step=last, value=value) for name, value in _figures(files)]
+    final = [
+        MetricPoint(name=name, step=last, value=value)
+        for name, value in valid_metrics(ValidFigures.read(files.layout.valid))
+    ]
     there = {place for place, _ in writer.logged_points(store, run)}
     metrics = [
         Metric(names.shortened(point.name, names.MAX_KEY), point.value, stamp, point.step)
@@ -139,14 +142,6 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
 
 
-def _figures(files: RunFiles) -> Iterator[tuple[str, float]]:
-    """Figures on valid, of the row and by task."""
-    valid = read_object(files.valid)
-    yield from names.numbers(valid.get("epoch"), "valid/best_epoch")
-    yield from names.numbers(valid["valid"], "valid")
-    yield from names.numbers(lean_figures(valid["valid"]), "valid")
-
-
 def _recipe(files: RunFiles) -> dict[str, Any]:
-    recipe: dict[str, Any] = read_object(row_files(files.row, files.root).inputs)["recipe"]
+    recipe: dict[str, Any] = read_json(files.layout.inputs)["recipe"]
     return recipe

@@ -18,9 +18,6 @@ from flairhub.training.validation import Validation
 from flairhub.weights.checkpoints import load_tensors
 from flairhub.weights.locate import verify_weights
 
-HISTORY_HEADER = "epoch,step,learning_rate,train_loss\n"
-"""The history of a training that never was."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:

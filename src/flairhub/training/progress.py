@@ -8,6 +8,7 @@ from typing import Any
 
 from flairhub.config.training import TrainParams
 from flairhub.errors import FlairhubError
+from flairhub.records.history import Epoch, History, StepLosses
 
 
 class DivergedError(FlairhubError):
@@ -114,6 +115,16 @@ class Progress:
         patience = params.early_stopping_patience
         return patience is not None and self.stale_epochs >= patience
 
+    @property
+    def curve(self) -> History:
+        """The history as it is kept."""
+        return History(epochs=tuple(map(_epoch, self.history)))
+
+    @property
+    def step_curve(self) -> StepLosses:
+        """The losses of the kept steps."""
+        return StepLosses(points=tuple(self.steps))
+
     def state(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""
         return asdict(self)
@@ -122,3 +133,13 @@ class Progress:
         """Take over the values of `state()`."""
         for name, value in state.items():
             setattr(self, name, value)
+
+
+def _epoch(entry: dict[str, float]) -> Epoch:
+    return Epoch(
+        epoch=int(entry["epoch"]),
+        step=int(entry["step"]),
+        learning_rate=entry["learning_rate"],
+        train_loss=entry["train_loss"],
+        valid={name: value for name, value in entry.items() if name.startswith("valid.")},
+    )

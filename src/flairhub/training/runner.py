@@ -6,8 +6,6 @@ and learning rate are functions of (seed, step) alone, and everything else is in
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import warnings
 from collections.abc import Callable
@@ -99,26 +97,6 @@ def fit(
     if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
         network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     return Trained(network=network, progress=progress)
-
-
-def history_csv(progress: Progress) -> str:
-    """The history as CSV, one line per epoch; an epoch without validation leaves those cells empty."""
-    names = list(dict.fromkeys(name for entry in progress.history for name in entry))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows({name: _number(value) for name, value in entry.items()} for entry in progress.history)
-    return buffer.getvalue()
-
-
-def steps_csv(progress: Progress) -> str:
-    """The loss over optimiser steps as CSV, one line per kept step."""
-    lines = ["step,train.loss", *(f"{step},{_number(value)}" for step, value in progress.steps)]
-    return "\n".join(lines) + "\n"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
 def _loader(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from flairhub.evaluation.lean import lean_figures
-from flairhub.files import read_json, write_json, write_text
+from flairhub.files import write_text
+from flairhub.records.history import Epoch, History, cell_text
+from flairhub.records.layout import HISTORY, VALID
+from flairhub.records.metrics import ValidFigures
 
 METRICS, LOSS_CURVE, VALID_CURVE = "metrics.json", "loss.csv", "valid.csv"
 """Names of the files of a row's summary."""
@@ -24,30 +26,23 @@ def write_summary(model: Path, folder: Path) -> None:
         model: `models/ROW` with valid.json and history.csv.
         folder: where the summary goes.
     """
-    summary = read_json(model / "valid.json")
-    figures = {"valid": lean_figures(summary["valid"])}
-    write_json(folder / METRICS, figures if summary["epoch"] is None else {"epoch": summary["epoch"], **figures})
-    with (model / "history.csv").open(encoding="utf-8", newline="") as handle:
-        lines = list(csv.DictReader(handle))
-    _write_curve(folder / LOSS_CURVE, {"loss": "train_loss"}, lines)
-    columns = [name for name in (lines[0] if lines else ()) if name.startswith("valid.") and name.endswith(".miou")]
-    # One task: `miou`. Several: a curve per task would need a plot each, so the curve is their mean.
-    means = [{**line, "miou": _mean([line[name] for name in columns])} for line in lines]
-    _write_curve(folder / VALID_CURVE, {"miou": "miou"}, means)
+    ValidFigures.read(model / VALID).metrics.write(folder / METRICS)
+    epochs = History.read(model / HISTORY).epochs
+    _write_curve(folder / LOSS_CURVE, "loss", ((epoch.step, cell_text(epoch.train_loss)) for epoch in epochs))
+    _write_curve(folder / VALID_CURVE, "miou", ((epoch.step, _miou(epoch)) for epoch in epochs))
 
 
-def _write_curve(path: Path, names: Mapping[str, str], lines: Sequence[Mapping[str, str]]) -> None:
-    """Step and the named columns (name in the file -> column of the history), where they have a value."""
+def _write_curve(path: Path, name: str, points: Iterable[tuple[int, str]]) -> None:
+    """Step and value, where there is one."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("step", *names))
-    for line in lines:
-        values = [line.get(column, "") for column in names.values()]
-        if all(values):
-            writer.writerow((line["step"], *values))
+    writer.writerow(("step", name))
+    writer.writerows((step, text) for step, text in points if text)
     write_text(path, buffer.getvalue())
 
 
-def _mean(texts: Sequence[str]) -> str:
-    """The mean of the numbers; empty where there is none or one is missing."""
-    return repr(sum(map(float, texts)) / len(texts)) if texts and all(texts) else ""
+def _miou(epoch: Epoch) -> str:
+    """One task: its mIoU. Several: a curve per task would need a plot each, so the curve is their mean."""
+    values = [value for name, value in epoch.valid.items() if name.endswith(".miou")]
+    known = [value for value in values if value is not None]
+    return repr(sum(known) / len(known)) if known and len(known) == len(values) else ""

@@ -9,11 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from flairhub.evaluation.confusion import ConfusionTable, Counts
-from flairhub.maps.examples import INDEX, example_path
+from flairhub.maps.examples import example_path
 from flairhub.maps.geotiff import read_prediction
 from flairhub.records.classes import row_taxonomies
+from flairhub.records.examples import Examples
 from flairhub.records.layout import RowFiles
-from flairhub.verify.files import read_document
 from flairhub.verify.findings import Mismatch, Outcome
 from flairhub.verify.row import Subject
 
@@ -22,13 +22,12 @@ class KeptMaps:
     """Predicted maps that were kept of a row's examples, compared with maps inferred again."""
 
     def __init__(self, subject: Subject, files: RowFiles) -> None:
-        index = files.examples / INDEX
         # further seeds keep no maps
-        noted = read_document(index, {"patches": list})["patches"] if files == subject.files else []
-        self._patches = frozenset(noted)
+        kept = Examples.read(files.examples_list).patches if files == subject.files else ()
+        self._patches = frozenset(kept)
         self._folder = files.examples
         self._subject = subject
-        self._taxonomies = row_taxonomies(subject.evidence["inputs"])
+        self._taxonomies = row_taxonomies(subject.inputs)
         self._compared = 0
         self._wrong: list[Mismatch] = []
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flairhub.errors import DataError
-from flairhub.lineage.keys import file_sha256
+from flairhub.lineage.keys import file_sha256, weights_metadata
 from flairhub.maps.geotiff import predictions_sha256
 from flairhub.verify.findings import Mismatch, NotRunError, Outcome, differences
 from flairhub.verify.row import Subject, require_weights
@@ -27,7 +28,7 @@ def byte_checks(subject: Subject) -> Iterator[tuple[str, Callable[[], Outcome]]]
 
 def _bytes(subject: Subject, path: Path, field: str) -> Outcome:
     """The bytes of a file against the receipt."""
-    expected = subject.evidence["receipt"][field]
+    expected = getattr(subject.receipt, field)
     if not path.is_file():
         raise DataError(f"{subject.name(path)}: expected a file, but there is none; `dvc pull` or `dvc repro` it.")
     found = file_sha256(path)
@@ -36,39 +37,46 @@ def _bytes(subject: Subject, path: Path, field: str) -> Outcome:
 
 
 def _code(subject: Subject) -> Outcome:
-    receipt = subject.evidence["receipt"]
+    receipt = subject.receipt
     wrong = []
-    for field, name, path in (
-        ("code_sha256", "train code", subject.files.train_code),
-        ("evaluate_code_sha256", "evaluate code", subject.files.evaluate_code),
+    for expected, name, path in (
+        (receipt.code_sha256, "train code", subject.files.train_code),
+        (receipt.evaluate_code_sha256, "evaluate code", subject.files.evaluate_code),
     ):
-        found = subject.evidence[name]["sha256"]
-        if found != receipt[field]:
-            wrong.append(Mismatch(file=subject.name(path), cell="sha256", expected=str(receipt[field]), found=found))
+        found = subject.evidence[name].sha256
+        if found != expected:
+            wrong.append(_hash(subject, path, expected, found))
     return Outcome(detail="fingerprints of the code in data/code are the receipt's", mismatches=wrong)
 
 
 def _weights(subject: Subject) -> Outcome:
-    expected = subject.evidence["receipt"]["weights_sha256"]
+    expected = subject.receipt.weights_sha256
     path = require_weights(subject, subject.files)
     found = file_sha256(path)
     wrong = [] if found == expected else [_hash(subject, path, expected, found)]
-    return Outcome(detail=f"{subject.name(path)} has the receipt's SHA-256", mismatches=wrong)
+    if not wrong:
+        trained_with = json.loads(weights_metadata(path).get("environment", "null"))
+        noted, name = subject.receipt.values()["training_environment"], subject.name(subject.files.receipt)
+        wrong += differences(trained_with, noted, name, "training_environment")
+    return Outcome(detail=f"{subject.name(path)} has the receipt's SHA-256 and environment", mismatches=wrong)
 
 
 def _further_seeds(subject: Subject) -> Outcome:
     """The bytes of the further seeds' files."""
-    receipt = subject.evidence["receipt"]
-    sums = receipt["further_seeds"]
-    wrong = list(differences(list(map(str, list(subject.seeds)[1:])), list(sums), subject.name(subject.files.receipt)))
+    sums = subject.receipt.further_seeds
+    wrong = list(differences(sorted(list(subject.seeds)[1:]), sorted(sums), subject.name(subject.files.receipt)))
     absent = []
     for seed, expected in sums.items():
-        files = subject.files.of_seed(int(seed))
-        for name, path in (("weights", files.weights), ("confusion", files.confusion), ("details", files.details)):
-            if name == "weights" and not path.is_file():
+        files = subject.files.of_seed(seed)
+        for path, sha256 in (
+            (files.weights, expected.weights_sha256),
+            (files.confusion, expected.confusion_sha256),
+            (files.details, expected.details_sha256),
+        ):
+            if path == files.weights and not path.is_file():
                 absent.append(subject.name(path))
-            elif (found := file_sha256(path) if path.is_file() else "no file") != expected[f"{name}_sha256"]:
-                wrong.append(_hash(subject, path, expected[f"{name}_sha256"], found))
+            elif (found := file_sha256(path) if path.is_file() else "no file") != sha256:
+                wrong.append(_hash(subject, path, sha256, found))
     if absent and not wrong:
         raise NotRunError(f"{absent[0]} is not on this disk; `dvc pull {subject.name(subject.files.model)}` fetches it")
     return Outcome(
@@ -78,7 +86,7 @@ def _further_seeds(subject: Subject) -> Outcome:
 
 def _predictions(subject: Subject) -> Outcome:
     """The maps of all test patches, where the evaluation wrote them."""
-    expected = subject.evidence["receipt"]["predictions_sha256"]
+    expected = subject.receipt.predictions_sha256
     folder = subject.files.predictions
     if expected is None:
         return Outcome(detail="evaluate.write_predictions is off", applies=False)

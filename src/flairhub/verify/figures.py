@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.base import build
 from flairhub.config.params import Params
 from flairhub.config.resolve import row_evaluation
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import ConfusionTable
-from flairhub.evaluation.details import ScoredTask, build_details, lean_metrics
-from flairhub.evaluation.spread import seed_spread
-from flairhub.records.classes import scored_classes
-from flairhub.records.inputs import RowInputs
+from flairhub.evaluation.details import build_details, row_metrics, scored_tasks
+from flairhub.evaluation.spread import with_spread
+from flairhub.records.details import Details
 from flairhub.records.layout import RowFiles
+from flairhub.records.metrics import RowMetrics
 from flairhub.report.build import build_report
 from flairhub.report.text import render_csv, render_markdown
-from flairhub.verify.files import cells_of, dvc_md5, locked_outputs, read_document, read_tables
+from flairhub.verify.files import cells_of, dvc_md5, locked_outputs, read_tables
 from flairhub.verify.findings import Evidence, Mismatch, NotRunError, Outcome, differences, text_difference
 from flairhub.verify.row import CSV, Subject
 
@@ -48,39 +47,29 @@ def table_checks(
         yield 1, "table", lambda: _table(params, root, table, rows)
 
 
-def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable]) -> dict[str, Any]:
-    """details.json from confusion tables, without what comes from further seeds."""
-    inputs = subject.evidence["inputs"]
-    tasks = scored_tasks(inputs, tables)
-    expected = list(inputs.splits["test"].patch_ids)
-    return build_details(subject.row, tasks, expected, evaluation_params(subject))
-
-
-def scored_tasks(inputs: RowInputs, tables: Mapping[str, ConfusionTable]) -> list[ScoredTask]:
-    """What was counted, and what counts. (`evaluation.network` has the same, behind torch.)"""
-    tasks = []
-    for task, label in inputs.recipe.labels.items():
-        found = taxonomy(task, label.level)
-        tasks.append(ScoredTask(taxonomy=found, scored=scored_classes(found, label), confusion=tables[task]))
-    return tasks
+def recomputed(subject: Subject, tables: Mapping[str, ConfusionTable]) -> Details:
+    """The details from confusion tables, without what comes from further seeds."""
+    inputs = subject.inputs
+    expected = inputs.splits["test"].patch_ids
+    return build_details(subject.row, scored_tasks(inputs, tables), expected, evaluation_params(subject))
 
 
 def evaluation_params(subject: Subject) -> EvaluateParams:
     """The receipt's parameters of the evaluation; one that is younger than the receipt is that of params.yaml."""
-    noted = subject.evidence["receipt"]["evaluation"]
-    values = {**row_evaluation(subject.params, subject.row).model_dump(mode="json"), **noted}
+    known = row_evaluation(subject.params, subject.row).model_dump(mode="json")
+    values = {**known, **subject.receipt.evaluation}
     return build(EvaluateParams, values, "receipt.json: evaluation")
 
 
 def _figures(subject: Subject) -> Outcome:
     """details.json from the confusion of the row and, for their spread, of its further seeds."""
-    again = recomputed(subject, subject.evidence["confusion"])
+    own = recomputed(subject, subject.evidence["confusion"])
     seeds = subject.seeds
     further = {seed: recomputed(subject, read_tables(files.confusion)) for seed, files in _further(seeds)}
-    again |= seed_spread({next(iter(seeds)): again, **further})
+    again = with_spread({next(iter(seeds)): own, **further}).values()
     return Outcome(
         detail=f"{_leaves(again)} figures, intervals and breakdowns follow from the confusion exactly",
-        mismatches=list(differences(again, subject.evidence["details"], subject.name(subject.files.details))),
+        mismatches=list(differences(again, subject.details.values(), subject.name(subject.files.details))),
     )
 
 
@@ -101,8 +90,10 @@ def _further(seeds: Mapping[int, RowFiles]) -> list[tuple[int, RowFiles]]:
 
 def _one_seed(subject: Subject, files: RowFiles) -> Iterator[Mismatch]:
     again = recomputed(subject, read_tables(files.confusion))
-    yield from differences(again, read_document(files.details), subject.name(files.details))
-    yield from differences(lean_metrics(again), read_document(files.metrics), subject.name(files.metrics))
+    yield from differences(again.values(), Details.read(files.details).values(), subject.name(files.details))
+    yield from differences(
+        row_metrics(again).values(), RowMetrics.read(files.metrics).values(), subject.name(files.metrics)
+    )
 
 
 def _rows(params: Params, table: Evidence) -> Outcome:

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,50 +15,7 @@ from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.lineage.dvc import file_md5
 from flairhub.records.inputs import RowInputs, read_inputs
-
-
-def read_document(path: Path, fields: Mapping[str, type] | None = None) -> dict[str, Any]:
-    """A JSON object.
-
-    Args:
-        path: the file.
-        fields: fields that it must have, and their types.
-
-    Raises:
-        MissingFileError: there is no such file.
-        DataError: it is not JSON, holds NaN or an infinity, is no object, or lacks a field.
-    """
-    if not path.is_file():
-        raise MissingFileError(f"Expected {path}, but it does not exist; `dvc pull` fetches it, `dvc repro` makes it.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON without NaN, but got {type(error).__name__}: {error}.") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: expected a JSON object, but got {type(value).__name__}.")
-    wrong = [name for name, kind in (fields or {}).items() if not isinstance(value.get(name), kind)]
-    if wrong:
-        raise DataError(f"{path}: expected the fields {', '.join(wrong)}, but they are missing or of another type.")
-    return value
-
-
-def read_code(path: Path) -> dict[str, Any]:
-    """A fingerprint of code, `data/code/<STAGE>.json`.
-
-    Raises:
-        MissingFileError: there is no such file.
-        DataError: it is not such a file.
-    """
-    return read_document(path, {"sha256": str})
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(f"the number {text}")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse(text)
+from flairhub.records.paper import read_object
 
 
 def read_row_inputs(path: Path) -> RowInputs:
@@ -69,7 +25,7 @@ def read_row_inputs(path: Path) -> RowInputs:
         MissingFileError: there is no such file.
         DataError: it is not such a file.
     """
-    read_document(path)
+    read_object(path, "resolve")
     return read_inputs(path)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,15 +15,18 @@ from flairhub.compute.devices import find_devices, pin_threads
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import MissingFileError
+from flairhub.evaluation.details import scored_tasks
 from flairhub.evaluation.robustness import build_robustness
 from flairhub.evaluation.variants import variants_of
 from flairhub.inference.scoring import Scorer, load_network, score_split
-from flairhub.lineage.environment import environment
+from flairhub.lineage.environment import evaluation_environment
+from flairhub.records.environment import Environment
 from flairhub.records.inputs import RowInputs
 from flairhub.records.manifest import read_manifest
+from flairhub.records.paper import read_object
 from flairhub.verify.agreement import KeptMaps, judge
-from flairhub.verify.figures import evaluation_params, scored_tasks
-from flairhub.verify.files import read_document, read_tables
+from flairhub.verify.figures import evaluation_params
+from flairhub.verify.files import read_tables
 from flairhub.verify.findings import NotRunError, Outcome, differences
 from flairhub.verify.row import Subject, require_weights
 
@@ -56,7 +58,7 @@ def repeat_inference(
     Raises:
         NotRunError: weights or archives are not on this disk.
     """
-    files, inputs = subject.seeds[seed], subject.evidence["inputs"]
+    files, inputs = subject.seeds[seed], subject.inputs
     weights = require_weights(subject, files)
     folder = archives(subject.root, inputs, workspace, settings)
     chosen = choose_regions(inputs, sampling)
@@ -71,7 +73,7 @@ def repeat_inference(
     again = score_split(part, network, PatchReader(folder), quiet, evaluation, on_prediction=maps.compare)
     stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
     changed = other_environment(
-        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+        subject.receipt.environment, evaluation_environment(devices, inputs.recipe.train.threads)
     )
     outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
     return outcome if changed else maps.added_to(outcome)
@@ -83,7 +85,7 @@ def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace
     Raises:
         NotRunError: weights or archives are not on this disk.
     """
-    inputs, evaluation = subject.evidence["inputs"], evaluation_params(subject)
+    inputs, evaluation = subject.inputs, evaluation_params(subject)
     variants = variants_of(inputs.recipe, evaluation.robustness)
     if sampling.rois:
         return Outcome(
@@ -95,7 +97,7 @@ def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace
     devices = find_devices(quiet)
     pin_threads(inputs.recipe.train.threads)
     changed = other_environment(
-        subject.evidence["receipt"]["environment"], devices.device_class, inputs.recipe.train.threads
+        subject.receipt.environment, evaluation_environment(devices, inputs.recipe.train.threads)
     )
     if changed:
         raise NotRunError(f"figures with less input are compared exactly, which {', '.join(changed)} does not promise")
@@ -106,7 +108,9 @@ def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace
     again = build_robustness(subject.row, own, variants, tables, evaluation)
     return Outcome(
         detail=f"{len(tables)} tests with less input give robustness.json exactly",
-        mismatches=list(differences(again, subject.evidence["robustness"], subject.name(subject.files.robustness))),
+        mismatches=list(
+            differences(again.values(), subject.evidence["robustness"].values(), subject.name(subject.files.robustness))
+        ),
     )
 
 
@@ -141,7 +145,7 @@ def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: Runt
     path = root / "data" / "manifest.json"
     if not path.is_file():
         raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")
-    read_document(path)
+    read_object(path, "pull")
     try:
         folder = archive_folder(read_manifest(path).source, workspace, settings)
     except MissingFileError as error:
@@ -152,15 +156,16 @@ def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: Runt
     return folder
 
 
-def other_environment(noted: Mapping[str, Any], device_class: str, threads: int) -> tuple[str, ...]:
-    """What differs between the receipt's environment and this one, of what can change last bits."""
-    here = environment(device_class, threads)
-    fields = ("device_class", "machine", "threads")
-    changes = [f"{name} {noted.get(name)} -> {here[name]}" for name in fields if noted.get(name) != here[name]]
-    libraries = noted.get("libraries", {})
-    changes += [
-        f"torch {libraries.get('torch')} -> {now}"
-        for now in [here["libraries"]["torch"]]
-        if libraries.get("torch") != now
-    ]
-    return tuple(changes)
+def other_environment(noted: Environment, here: Environment) -> tuple[str, ...]:
+    """What differs between an environment of the receipt and this one, of what can change last bits."""
+    before, now = _decisive(noted), _decisive(here)
+    return tuple(f"{name} {before[name]} -> {value}" for name, value in now.items() if before[name] != value)
+
+
+def _decisive(environment: Environment) -> dict[str, str | int | None]:
+    return {
+        "device_class": environment.device_class,
+        "machine": environment.machine,
+        "threads": environment.threads,
+        "torch": environment.libraries.get("torch"),
+    }

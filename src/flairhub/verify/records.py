@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from flairhub.errors import DataError
-from flairhub.evaluation.details import lean_metrics
+from flairhub.evaluation.details import row_metrics
 from flairhub.evaluation.plot_tables import write_plot_tables
-from flairhub.files import canonical_json, sha256_text
 from flairhub.lineage.keys import eval_key, row_key, seed_keys
-from flairhub.records.inputs import RowInputs
+from flairhub.records.receipt import split_sizes, split_sums, statistics_sum
 from flairhub.report.build import row_result
+from flairhub.report.results import HASHES
 from flairhub.report.table import build_table
 from flairhub.report.text import render_csv
-from flairhub.rows.receipt import FORMAT
 from flairhub.training.summary import write_summary
 from flairhub.verify.bytes import byte_checks
 from flairhub.verify.files import cells_of, dvc_md5, locked_outputs
@@ -39,65 +38,52 @@ def record_checks(subject: Subject) -> Iterator[tuple[str, Callable[[], Outcome]
 
 def _receipt(subject: Subject) -> Outcome:
     """What the receipt says of the row against the row's inputs and code."""
-    receipt, inputs = subject.evidence["receipt"], subject.evidence["inputs"]
+    receipt, inputs = subject.receipt, subject.inputs
     files = subject.files
     _ = subject.evidence["train code"], subject.evidence["evaluate code"]  # whose readers name the file
     keys = seed_keys(files.inputs, files.train_code)
     key = row_key(keys)
-    expected = {
-        "format": FORMAT,
-        "row": subject.row,
-        "seeds": {str(seed): value for seed, value in keys.items()},
-        "row_key": key,
-        "eval_key": eval_key(key, receipt["weights_sha256"], files.evaluate_code, dict(receipt["evaluation"])),
-        "recipe": inputs.recipe.model_dump(mode="json"),
-        "archives": inputs.archives,
-        **_of_inputs(inputs),
-    }
-    found = {name: receipt.get(name) for name in expected}
+    again = dataclasses.replace(
+        receipt,
+        row=subject.row,
+        seeds=keys,
+        row_key=key,
+        eval_key=eval_key(key, receipt.weights_sha256, files.evaluate_code, dict(receipt.evaluation)),
+        recipe=inputs.recipe.model_dump(mode="json"),
+        archives=inputs.archives,
+        patches=split_sizes(inputs),
+        split_sha256=split_sums(inputs),
+        statistics_sha256=statistics_sum(inputs),
+    )
     return Outcome(
         detail="keys, recipe, archives, splits and statistics are those of the inputs",
-        mismatches=list(differences(expected, found, subject.name(files.receipt))),
+        mismatches=list(differences(again.values(), receipt.values(), subject.name(files.receipt))),
     )
-
-
-def _of_inputs(inputs: RowInputs) -> dict[str, Any]:
-    """Facts of a receipt that follow from the row's inputs; see `receipt.build_receipt`."""
-    moments = {
-        modality: {band: [found.mean, found.std] for band, found in bands.items()}
-        for modality, bands in inputs.statistics.items()
-    }
-    return {
-        "patches": {split: len(entries) for split, entries in inputs.splits.items()},
-        "split_sha256": {split: sha256_text("\n".join(entries.patch_ids)) for split, entries in inputs.splits.items()},
-        "statistics_sha256": sha256_text(canonical_json(moments)),
-    }
 
 
 def _metrics(subject: Subject) -> Outcome:
     """metrics.json against details.json."""
-    found, details = subject.evidence["metrics"], subject.evidence["details"]
+    found = subject.evidence["metrics"].values()
     return Outcome(
         detail="metrics.json is what details.json says",
-        mismatches=list(differences(lean_metrics(details), found, subject.name(subject.files.metrics))),
+        mismatches=list(differences(row_metrics(subject.details).values(), found, subject.name(subject.files.metrics))),
     )
 
 
 def _curves(subject: Subject) -> Outcome:
     """What DVC plots and compares, made again from details.json and from what the training wrote."""
-    training = subject.root / "reports" / "training" / subject.row
     with tempfile.TemporaryDirectory(prefix="flairhub-verify-") as name:
         report, summary = Path(name) / "report", Path(name) / "summary"
-        write_plot_tables(report, subject.evidence["details"])
+        write_plot_tables(report, subject.details)
         wrong = list(_same_files(subject, report, subject.files.report))
-        if not (subject.files.model / "history.csv").is_file():
+        if not subject.files.history.is_file():
             model = subject.name(subject.files.model)
             detail = (
                 f"files of `dvc plots` are what details.json says; {model} is not on this disk: training not compared"
             )
             return Outcome(detail=detail, mismatches=wrong)
         write_summary(subject.files.model, summary)
-        wrong += _same_files(subject, summary, training)
+        wrong += _same_files(subject, summary, subject.files.training)
     return Outcome(
         detail="files of `dvc plots` are what details.json, valid.json and history.csv say", mismatches=wrong
     )
@@ -114,7 +100,7 @@ def _same_files(subject: Subject, made: Path, stored: Path) -> Iterator[Mismatch
 
 def _cells(subject: Subject) -> Outcome:
     """The row's lines of the table against lines made anew from details.json and receipt.json."""
-    receipt, _ = subject.evidence["receipt"], subject.evidence["details"]
+    _ = subject.receipt, subject.details
     lines = [line for line in subject.table["cells"] if line.get("row") == subject.row]
     result = row_result(subject.row, subject.params, subject.files)
     expected = cells_of(render_csv(build_table([result], [subject.row])))
@@ -127,7 +113,7 @@ def _cells(subject: Subject) -> Outcome:
     for one, other in zip(expected, lines, strict=True):
         where = f"{CSV.as_posix()}, line {subject.row} {one['task']}"
         wrong += differences(_without_groups(one), _without_groups(other), where)
-    hashes = sum(name in receipt for name in expected[0])
+    hashes = sum(name in HASHES for name in expected[0])
     return Outcome(
         detail=f"{len(expected) * len(expected[0])} cells are those of details.json and receipt.json, "
         f"{hashes} of them checksums and keys",

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from flairhub.config.params import Params
 from flairhub.lineage.dvc import read_lock
+from flairhub.records.code import Fingerprint
+from flairhub.records.details import Details
+from flairhub.records.inputs import RowInputs
 from flairhub.records.layout import RowFiles
-from flairhub.verify.files import read_cells, read_code, read_document, read_row_inputs, read_tables
+from flairhub.records.metrics import RowMetrics
+from flairhub.records.receipt import Receipt
+from flairhub.records.robustness import Robustness
+from flairhub.verify.files import read_cells, read_row_inputs, read_tables
 from flairhub.verify.findings import Evidence, NotRunError, relative
 
 CSV = Path("reports/benchmark.csv")
-
-_RECEIPT: dict[str, type] = {
-    **dict.fromkeys(("weights_sha256", "code_sha256", "inputs_sha256", "confusion_sha256", "details_sha256"), str),
-    **dict.fromkeys(("recipe", "evaluation", "environment", "further_seeds", "seeds"), dict),
-}
-"""Fields of a receipt that checks build on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +40,40 @@ class Subject:
     @property
     def seeds(self) -> dict[int, RowFiles]:
         """Files of each seed; the first is the row's figure."""
-        own = [int(seed) for seed in self.evidence["receipt"]["recipe"]["seeds"]]
-        return {seed: self.files if n == 0 else self.files.of_seed(seed) for n, seed in enumerate(own)}
+        first, *further = self.receipt.training_seeds
+        return {first: self.files} | {seed: self.files.of_seed(seed) for seed in further}
+
+    @property
+    def receipt(self) -> Receipt:
+        """The row's receipt."""
+        receipt: Receipt = self.evidence["receipt"]
+        return receipt
+
+    @property
+    def inputs(self) -> RowInputs:
+        """What the row reads."""
+        inputs: RowInputs = self.evidence["inputs"]
+        return inputs
+
+    @property
+    def details(self) -> Details:
+        """Every figure of the row."""
+        details: Details = self.evidence["details"]
+        return details
 
 
 def row_evidence(files: RowFiles) -> Evidence:
     """Readers of a row's files."""
     return Evidence(
         {
-            "receipt": lambda: read_document(files.receipt, _RECEIPT),
-            "details": lambda: read_document(files.details, {"tasks": dict}),
-            "metrics": lambda: read_document(files.metrics, {"test": dict}),
+            "receipt": lambda: Receipt.read(files.receipt),
+            "details": lambda: Details.read(files.details),
+            "metrics": lambda: RowMetrics.read(files.metrics),
             "inputs": lambda: read_row_inputs(files.inputs),
             "confusion": lambda: read_tables(files.confusion),
-            "robustness": lambda: read_document(files.robustness, {"variants": list}),
-            "train code": lambda: read_code(files.train_code),
-            "evaluate code": lambda: read_code(files.evaluate_code),
+            "robustness": lambda: Robustness.read(files.robustness),
+            "train code": lambda: Fingerprint.read(files.train_code),
+            "evaluate code": lambda: Fingerprint.read(files.evaluate_code),
         }
     )
 

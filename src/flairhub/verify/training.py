@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import flairhub
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
+from flairhub.lineage.environment import training_environment
 from flairhub.lineage.fingerprint import stage_fingerprint
 from flairhub.lineage.keys import file_sha256, seed_keys
+from flairhub.records.details import METRICS, two_decimals
+from flairhub.records.environment import TrainingEnvironment
 from flairhub.records.inputs import RowInputs
-from flairhub.rows.train import VALID, WEIGHTS, TrainingIdentity, TrainingPlace, train_row
-from flairhub.verify.files import read_document
+from flairhub.records.layout import VALID, WEIGHTS
+from flairhub.records.metrics import ValidFigures
+from flairhub.records.receipt import Receipt
+from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.verify.findings import Mismatch, NotRunError, Outcome
 from flairhub.verify.inference import archives, one_device, other_environment
 from flairhub.verify.row import Subject
+from flairhub.weights.checkpoints import tensors_sha256
 
 _SCRIPT = Path("stages/07_train.py")
 _SOURCE = Path(flairhub.__file__).resolve().parents[1]
@@ -43,7 +48,7 @@ def repeat_training(
     Raises:
         NotRunError: archives are not on this disk, or the code is not that of the receipt.
     """
-    receipt, inputs = subject.evidence["receipt"], subject.evidence["inputs"]
+    receipt, inputs = subject.receipt, subject.inputs
     if inputs.recipe.weights != TRAINED:
         return Outcome(detail="the row is given its weights; nothing was trained", applies=False)
     _require_code(subject, receipt)
@@ -53,12 +58,12 @@ def repeat_training(
         return _judge(subject, receipt, inputs, place, tolerance, settings)
 
 
-def _require_code(subject: Subject, receipt: Mapping[str, Any]) -> None:
+def _require_code(subject: Subject, receipt: Receipt) -> None:
     script = subject.root / _SCRIPT
     found = stage_fingerprint("train", script, _SOURCE)
-    if found.sha256 == receipt["code_sha256"]:
+    if found.sha256 == receipt.code_sha256:
         return
-    noted = subject.evidence["train code"].get("parts", {})
+    noted = subject.evidence["train code"].parts
     changed = sorted(name for name in noted.keys() | found.parts.keys() if noted.get(name) != found.parts.get(name))
     raise NotRunError(
         f"the code here is not that of the receipt ({', '.join(changed[:5]) or 'data/code differs too'}); check out "
@@ -66,14 +71,12 @@ def _require_code(subject: Subject, receipt: Mapping[str, Any]) -> None:
     )
 
 
-def _train(
-    subject: Subject, receipt: Mapping[str, Any], folder: Path, scratch: Path, settings: RuntimeSettings
-) -> Path:
+def _train(subject: Subject, receipt: Receipt, folder: Path, scratch: Path, settings: RuntimeSettings) -> Path:
     files = subject.files
     identity = TrainingIdentity(
         keys=seed_keys(files.inputs, files.train_code),
         inputs_sha256=file_sha256(files.inputs),
-        code_sha256=str(receipt["code_sha256"]),
+        code_sha256=receipt.code_sha256,
     )
     destination = scratch / "models" / subject.row
     train_row(
@@ -89,51 +92,69 @@ def _train(
 
 def _judge(
     subject: Subject,
-    receipt: Mapping[str, Any],
+    receipt: Receipt,
     inputs: RowInputs,
     place: Path,
     tolerance: float,
     settings: RuntimeSettings,
 ) -> Outcome:
     devices = find_devices(one_device(settings))
-    changed = list(other_environment(receipt["environment"], devices.device_class, inputs.recipe.train.threads))
-    if devices.accelerator != "cpu" and not changed:
-        changed = [f"training on {devices.device_class}, some of whose kernels do not repeat"]
+    here = training_environment(devices, inputs.recipe.train.threads)
+    changed: list[str] = []
     wrong: list[Mismatch] = []
     equal = 0
     for number, (seed, files) in enumerate(subject.seeds.items()):
         again = place if number == 0 else place / f"seed-{seed}"
-        expected = str(receipt["weights_sha256"]) if number == 0 else _sha256(files.weights)
+        sums = receipt.of_seed(seed)
         found = file_sha256(again / WEIGHTS)
-        equal += found == expected
-        if found != expected and not changed:
-            wrong.append(Mismatch(file=subject.name(files.weights), cell="sha256", expected=expected, found=found))
-        elif found != expected:
-            wrong += _figures(subject, files.model / VALID, again / VALID, tolerance)
-    total = len(subject.seeds)
-    if not changed:
-        return Outcome(detail=f"trained again, {equal} of {total} weights have the same SHA-256", mismatches=wrong)
-    return Outcome(
-        detail=f"trained again, {equal} of {total} weights have the same SHA-256; equal bytes are promised only on one "
-        f"class of CPU ({', '.join(changed)}), so OA and mIoU on valid may differ by {tolerance:g} points",
-        mismatches=wrong,
-    )
+        # the weights say what trained them: libraries that touch no last bit change the file, and no tensor
+        same = found == sums.weights_sha256 or _same_tensors(files.weights, again / WEIGHTS, sums.weights_sha256)
+        reasons = _reasons(sums.training_environment, here)
+        changed += [reason for reason in reasons if reason not in changed]
+        equal += same
+        if not same and not reasons:
+            name = subject.name(files.weights)
+            wrong.append(Mismatch(file=name, cell="sha256", expected=sums.weights_sha256, found=found))
+        elif not same:
+            wrong += _figures(subject, files.valid, again / VALID, tolerance)
+    detail = f"trained again, {equal} of {len(subject.seeds)} weights are the same"
+    if changed:
+        detail += (
+            f"; equal bytes are promised only on one class of CPU ({', '.join(changed)}), so OA and mIoU on valid may "
+            f"differ by {tolerance:g} points"
+        )
+    return Outcome(detail=detail, mismatches=wrong)
 
 
-def _sha256(path: Path) -> str:
-    return file_sha256(path) if path.is_file() else "no file"
+def _reasons(noted: TrainingEnvironment | None, here: TrainingEnvironment) -> list[str]:
+    """Why the training need not repeat bit for bit here."""
+    if noted is None:
+        return ["the weights do not say what trained them"]
+    reasons = list(other_environment(noted, here))
+    if noted.devices != here.devices:
+        reasons.append(f"{noted.devices} devices -> {here.devices}")
+    if here.device_class != "cpu" and not reasons:
+        reasons = [f"training on {here.device_class}, some of whose kernels do not repeat"]
+    return reasons
+
+
+def _same_tensors(stored: Path, again: Path, sha256: str) -> bool:
+    """Whether the stored weights are those of the receipt and hold the same tensors as those trained again."""
+    return stored.is_file() and file_sha256(stored) == sha256 and tensors_sha256(stored) == tensors_sha256(again)
 
 
 def _figures(subject: Subject, stored: Path, again: Path, tolerance: float) -> Iterator[Mismatch]:
     if not stored.is_file():
         raise NotRunError(f"{subject.name(stored)} is not on this disk to be compared; `dvc pull` fetches it")
-    before, after = read_document(stored)["valid"], read_document(again)["valid"]
+    before, after = ValidFigures.read(stored).valid, ValidFigures.read(again).valid
     for task, figures in before.items():
-        for name, value in figures.items():
-            if abs(after[task][name] - value) > tolerance:
+        for name in METRICS:
+            value, other = getattr(figures, name), getattr(after[task], name)
+            undefined = value is None or other is None
+            if (value is not other) if undefined else abs(other - value) > tolerance:
                 yield Mismatch(
                     file=subject.name(stored),
                     cell=f"valid.{task}.{name}",
-                    expected=f"{value:.2f} within {tolerance:g} points",
-                    found=f"{after[task][name]:.2f}",
+                    expected=f"{two_decimals(value)} within {tolerance:g} points",
+                    found=two_decimals(other),
                 )

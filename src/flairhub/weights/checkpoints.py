@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,6 +75,17 @@ def _sorted_header(content: bytes) -> tuple[bytes, int]:
     text = json.dumps({"__metadata__": metadata, **header}, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # the tensors stay aligned to 8 bytes
     return len(text).to_bytes(8, "little") + text, 8 + length
+
+
+def tensors_sha256(path: Path) -> str:
+    """SHA-256 of the tensors of a safetensors file: their names, places and bytes, without the metadata."""
+    with path.open("rb") as handle:
+        header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        header.pop("__metadata__", None)
+        digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_contract(path: Path) -> WeightsContract:

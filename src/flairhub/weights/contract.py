@@ -12,6 +12,7 @@ from flairhub.config.base import build
 from flairhub.config.model import ModelParams
 from flairhub.errors import IntegrityError
 from flairhub.models.spec import InputSpec, NetworkSpec
+from flairhub.records.environment import TrainingEnvironment
 
 FORMAT = 1
 
@@ -78,6 +79,8 @@ class WeightsContract:
     """Hash of the row's inputs."""
     code_sha256: str
     """Fingerprint of the code that trained."""
+    environment: TrainingEnvironment | None = None
+    """What trained; None where the weights were given, or are older than this field."""
 
     def to_metadata(self) -> dict[str, str]:
         """Metadata of a safetensors file: every field as JSON; strings as they are."""
@@ -99,7 +102,8 @@ class WeightsContract:
             IntegrityError: the file carries no contract, or one of another format.
         """
         names = [item.name for item in dataclasses.fields(cls)]
-        missing = [name for name in ("format", *names, "modality_order", "task_order") if name not in metadata]
+        required = [name for name in names if name != "environment"]
+        missing = [name for name in ("format", *required, "modality_order", "task_order") if name not in metadata]
         if missing or metadata["format"] != str(FORMAT):
             raise IntegrityError(
                 f"{where}: expected weights with a contract of format {FORMAT} in their metadata, but "
@@ -108,7 +112,9 @@ class WeightsContract:
             )
         strings = {name for name, hint in get_type_hints(cls).items() if hint is str}
         values: dict[str, Any] = {
-            name: metadata[name] if name in strings else json.loads(metadata[name]) for name in names
+            name: metadata[name] if name in strings else json.loads(metadata[name])
+            for name in names
+            if name in metadata
         }
         for name, kind, order in (
             ("modalities", ModalityContract, "modality_order"),
@@ -117,6 +123,8 @@ class WeightsContract:
             values[name] = {key: _parse(kind, values[name][key]) for key in json.loads(metadata[order])}
         if values["auxiliary"] is not None:
             values["auxiliary"] = tuple(values["auxiliary"])
+        if values.get("environment") is not None:
+            values["environment"] = TrainingEnvironment(**values["environment"])
         return cls(**values)
 
     def network_spec(self) -> NetworkSpec:

@@ -7,11 +7,19 @@ from pathlib import Path
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.channels import network_channels
 from flairhub.records.classes import row_scored, row_taxonomies
+from flairhub.records.environment import TrainingEnvironment
 from flairhub.records.inputs import RowInputs
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
 
 
-def row_contract(inputs: RowInputs, *, key: str, data_sha256: str, code_sha256: str) -> WeightsContract:
+def row_contract(
+    inputs: RowInputs,
+    *,
+    key: str,
+    data_sha256: str,
+    code_sha256: str,
+    environment: TrainingEnvironment | None = None,
+) -> WeightsContract:
     """What whoever uses the weights has to know.
 
     Args:
@@ -19,6 +27,7 @@ def row_contract(inputs: RowInputs, *, key: str, data_sha256: str, code_sha256: 
         key: key of the training.
         data_sha256: checksum of the inputs file.
         code_sha256: fingerprint of the training code.
+        environment: what trains; None for weights that were given.
     """
     scored = row_scored(inputs)
     return WeightsContract(
@@ -34,6 +43,7 @@ def row_contract(inputs: RowInputs, *, key: str, data_sha256: str, code_sha256: 
         preprocessing=inputs.recipe.preprocessing.model_dump(mode="json"),
         data_sha256=data_sha256,
         code_sha256=code_sha256,
+        environment=environment,
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.page_repository import PATCHES, PageRepository, make_repository, sample_params
+from tests.page_repository import PATCHES, PageRepository, make_repository
+from tests.world import sample_params
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.config.runtime import RuntimeSettings
@@ -244,14 +245,14 @@ def test_confusion_is_that_of_the_row_by_line_of_truth(page: Element, confusions
 
 
 def test_classes_and_domains_are_those_of_the_details(page: Element, sample: PageRepository) -> None:
-    details = sample.sources().row("LC-C").details["tasks"]["AERIAL_LABEL-COSIA"]
+    details = sample.sources().row("LC-C").details.tasks["AERIAL_LABEL-COSIA"]
     heat, domains = (
         [line for table in page.all("table") for line in _body(table) if line.all("a", href="#row-LC-C")][place]
         for place in (2, 3)
     )
     shown = [cell.attributes["data-v"] for cell in heat.all("td")]
-    assert shown == [f"{value:.6f}" for value in details["protocols"]["absent_left_out"]["per_class"]["iou"]]
-    wanted = [details["by_domain"][name]["miou"] for name in sorted(details["by_domain"])]
+    assert shown == [f"{value:.6f}" for value in details.protocols["absent_left_out"].per_class.iou]
+    wanted = [details.by_domain[name].miou for name in sorted(details.by_domain)]
     assert [cell.words() for cell in domains.all("td")] == [f"{value:.1f}" for value in wanted]
 
 

@@ -6,7 +6,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.page_repository import BOUNDS, PATCHES, PageRepository, make_repository, sample_params
+from tests.page_repository import BOUNDS, PATCHES, PageRepository, make_repository
+from tests.world import sample_params
 
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.errors import DataError, MissingFileError

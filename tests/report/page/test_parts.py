@@ -6,21 +6,23 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.page_repository import HISTORY, ROOT, sample_params
+from tests.page_repository import HISTORY
+from tests.world import ROOT, epoch, sample_params
 
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import MissingFileError
-from flairhub.evaluation.details import Spread
-from flairhub.files import write_json
 from flairhub.lineage.fingerprint import module_fingerprint
 from flairhub.pictures.curves import draw_curves, top_miou
 from flairhub.pictures.domain_map import draw_map, scale_of
 from flairhub.pictures.domains import read_domains
 from flairhub.pictures.svg import INK, MARK, inline_svg, themed_figure
-from flairhub.records.history import read_history
+from flairhub.records.details import Figures
+from flairhub.records.history import History
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
 from flairhub.report.page.deviations import BY_ROW, Deviation, by_deviation, published_params, row_deviations
 from flairhub.report.page.less_input import less_input_view
 from flairhub.report.page.tables import spread_view
+from flairhub.report.results import Spread
 
 
 def write_part(index, archive, patches, corners, crs, side=100.0):
@@ -118,30 +120,29 @@ def test_drawings_keep_no_id_but_those_they_refer_to_and_take_the_theme():
     assert "data-mark" in text
 
 
-def test_history_of_one_task_and_of_several(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text(HISTORY)
-    history = read_history(path, "7", ["T"])
-    assert (history.epochs, history.loss, history.miou) == ((1, 2), (3.5, 2.25), {"T": (None, 31.25)})
-    path.write_text("epoch,train_loss,valid.A.miou,valid.B.miou\n0,1.5,10,20\n")
-    assert read_history(path, "7", ["A", "B"]).miou == {"A": (10.0,), "B": (20.0,)}
-    assert read_history(path, "7", ["A"]).miou == {"A": (None,)}
-    assert top_miou([history], "T") == 40.0
+def test_the_axis_of_all_curves_is_above_every_figure():
+    assert top_miou([HISTORY], "T") == 40.0
     assert top_miou([], "T") == 10.0
 
 
-def test_a_curve_names_its_last_value(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text(HISTORY)
-    root = ET.fromstring(draw_curves([read_history(path, "1", ["T"])], "T", 40.0, label="x", prefix="c"))
+def test_a_curve_names_its_last_value():
+    root = ET.fromstring(draw_curves([HISTORY], "T", 40.0, label="x", prefix="c"))
     words = [each.text for each in root.iter("text")]
     assert {"training loss", "mIoU on valid, %", "31.2"} <= set(words)
 
 
+def test_curves_without_a_defined_figure_are_empty():
+    blank = History(epochs=(epoch(0, 4, 0.1, None, miou=None),))
+    words = [each.text for each in ET.fromstring(draw_curves([blank], "T", 10.0, label="x", prefix="c")).iter("text")]
+    assert "mIoU on valid, %" in words
+
+
 def made_row(params, row, **changes):
     recipe = row_recipe(params, row).model_dump(mode="json") | changes
-    receipt = {"recipe": recipe, "parameters": 89_417_000}
-    return SimpleNamespace(row=row, receipt=receipt, details={"n_scored": 50_700})
+    receipt = SimpleNamespace(
+        recipe=recipe, tasks=recipe["tasks"], modalities=recipe["modalities"], parameters=89_417_000
+    )
+    return SimpleNamespace(row=row, receipt=receipt, details=SimpleNamespace(n_scored=50_700))
 
 
 def test_the_published_recipe_deviates_in_nothing():
@@ -185,7 +186,7 @@ def test_what_rows_share_is_said_once():
 
 
 def test_the_spread_over_seeds_is_that_of_the_table():
-    details = {"seeds": {"1": {"T": {"miou": 30.0}}, "2": {"T": {"miou": 32.0}}}}
+    details = SimpleNamespace(seeds={n: {"T": Figures(oa=None, miou=28.0 + 2 * n)} for n in (1, 2)})
     task = SimpleNamespace(task="T", spread={"miou": Spread(mean=31.0, std=1.41421, n=2)})
     shown = spread_view(SimpleNamespace(task=task), SimpleNamespace(details=details))
     assert (shown["mean"], shown["std"]) == ("31.00", "1.41")
@@ -196,12 +197,15 @@ def test_the_spread_over_seeds_is_that_of_the_table():
 
 def test_tests_with_less_input_show_what_is_lost(tmp_path):
     def row(name, *variants):
+        tests = tuple(LessInput(name=test, mask=(), dates=None, tasks={"T": each}) for test, each in variants)
         path = tmp_path / name / "robustness.json"
-        write_json(path, {"variants": [{"name": test, "tasks": {"T": figures}} for test, figures in variants]})
+        Robustness(row=name, not_applicable=(), variants=tests).write(path)
         return name, SimpleNamespace(files=SimpleNamespace(robustness=path))
 
     def figures(miou, estimate, low=None, high=None):
-        return {"miou": miou, "change": {"miou": {"estimate": estimate, "low": low, "high": high}}}
+        change = Change(estimate=estimate, low=low, high=high)
+        per_class = ClassIou(iou=())
+        return LessInputFigures(oa=None, miou=miou, per_class=per_class, confusion=(), change={"miou": change})
 
     sources = dict([row("A", ("x", figures(20.0, -10.0, -12.0, -8.5)), ("y", figures(31.0, 1.0))),
                     row("B", ("x", figures(25.0, -5.0))), row("C")])  # fmt: skip

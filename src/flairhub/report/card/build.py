@@ -12,6 +12,7 @@ from typing import Any
 
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.files import replacing, write_text
+from flairhub.records.details import TaskDetails, two_decimals
 from flairhub.report.card.facts import CardFacts, read_facts
 from flairhub.report.card.metadata import card_name, front_matter
 from flairhub.report.card.origin import data_origin, weights_licence
@@ -60,30 +61,32 @@ def render_card(facts: CardFacts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["two"] = two_decimals
     body = environment.get_template("card.md.j2").render(
         name=card_name(facts),
         facts=facts,
         receipt=facts.receipt,
         contract=facts.contract,
+        training_environment=facts.contract.environment,
         origin=origin,
         licence=licence,
         inputs=input_lines(facts.contract),
         preparation=preparation(facts.contract),
-        tasks=[_task(facts, task, figures) for task, figures in facts.details["tasks"].items()],
+        tasks=[_task(facts, task, figures) for task, figures in facts.details.tasks.items()],
         # The contract's parameters of the network name no path of the machine that trained it.
-        recipe=_yaml({**facts.receipt["recipe"], "model": facts.contract.model}),
+        recipe=_yaml({**facts.receipt.recipe, "model": facts.contract.model}),
     )
     return f"---\n{front_matter(facts, origin, licence)}---\n\n{body}"
 
 
-def _task(facts: CardFacts, task: str, figures: dict[str, Any]) -> dict[str, Any]:
-    colours = taxonomy(task, figures["level"]).colours
+def _task(facts: CardFacts, task: str, figures: TaskDetails) -> dict[str, Any]:
+    colours = taxonomy(task, figures.level).colours
     return {
         "task": task,
-        "title": section_title(task, figures["level"]),
+        "title": section_title(task, figures.level),
         "results": result_lines(figures),
         "classes": class_lines(figures, colours),
-        "spread": facts.details.get("spread", {}).get(task) if facts.first else None,
+        "spread": facts.details.spread.get(task) if facts.first else None,
     }
 
 

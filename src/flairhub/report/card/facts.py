@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flairhub.errors import ConfigurationError, IntegrityError, MissingFileError
-from flairhub.files import read_json
 from flairhub.lineage.keys import file_sha256
+from flairhub.records.details import Details
 from flairhub.records.layout import row_files
+from flairhub.records.receipt import Receipt
 from flairhub.weights.checkpoints import read_contract
 from flairhub.weights.contract import WeightsContract
 
@@ -29,15 +28,15 @@ class CardFacts:
     """The weights file, verified."""
     weights_sha256: str
     contract: WeightsContract
-    receipt: Mapping[str, Any]
-    details: Mapping[str, Any]
+    receipt: Receipt
+    details: Details
     """Of this seed."""
 
     @property
     def label_size(self) -> tuple[int, int]:
         """Height and width of the scored class maps, pixels: patches are square, and every pixel is counted."""
-        counted = sum(map(sum, next(iter(self.details["tasks"].values()))["confusion"]))
-        side = math.isqrt(counted // self.details["n_scored"])
+        counted = sum(map(sum, next(iter(self.details.tasks.values())).confusion))
+        side = math.isqrt(counted // self.details.n_scored)
         return side, side
 
 
@@ -53,12 +52,11 @@ def read_facts(row: str, root: Path = Path(), *, seed: int | None = None) -> Car
         MissingFileError: the row was not trained or not evaluated.
         ConfigurationError: the row has no such seed.
         IntegrityError: weights, figures and receipt do not belong together.
+        DataError: receipt or details are not as an evaluation writes them.
     """
     files = row_files(row, root)
-    if not files.receipt.is_file():
-        raise MissingFileError(f"Expected {files.receipt}, but there is no such file; run `dvc repro evaluate@{row}`.")
-    receipt = read_json(files.receipt)
-    seeds = [int(name) for name in receipt["recipe"]["seeds"]]
+    receipt = Receipt.read(files.receipt)
+    seeds = receipt.training_seeds
     chosen = seeds[0] if seed is None else seed
     if chosen not in seeds:
         raise ConfigurationError(
@@ -67,9 +65,9 @@ def read_facts(row: str, root: Path = Path(), *, seed: int | None = None) -> Car
         )
     first = chosen == seeds[0]
     own = files if first else files.of_seed(chosen)
-    sums = _sums(receipt, chosen, first=first)
-    figures = _verified(own.details, sums["details_sha256"], row, "evaluate")
-    weights = _verified(own.weights, sums["weights_sha256"], row, "train")
+    sums = receipt.of_seed(chosen)
+    figures = _verified(own.details, sums.details_sha256, row, "evaluate")
+    weights = _verified(own.weights, sums.weights_sha256, row, "train")
     contract = read_contract(weights)
     _same_training(weights, contract, receipt, chosen)
     return CardFacts(
@@ -77,22 +75,11 @@ def read_facts(row: str, root: Path = Path(), *, seed: int | None = None) -> Car
         seed=chosen,
         first=first,
         weights=weights,
-        weights_sha256=sums["weights_sha256"],
+        weights_sha256=sums.weights_sha256,
         contract=contract,
         receipt=receipt,
-        details=read_json(figures),
+        details=Details.read(figures),
     )
-
-
-def _sums(receipt: Mapping[str, Any], seed: int, *, first: bool) -> Mapping[str, str]:
-    """Checksums of one seed's files by name, e.g. `weights_sha256`."""
-    found: Mapping[str, str] | None = receipt if first else receipt.get("further_seeds", {}).get(str(seed))
-    if found is None:
-        raise IntegrityError(
-            f"The receipt of row {receipt['row']} has no checksums of seed {seed} under `further_seeds`; run "
-            f"`dvc repro evaluate@{receipt['row']}`."
-        )
-    return found
 
 
 def _verified(path: Path, sha256: str, row: str, stage: str) -> Path:
@@ -107,11 +94,11 @@ def _verified(path: Path, sha256: str, row: str, stage: str) -> Path:
     return path
 
 
-def _same_training(weights: Path, contract: WeightsContract, receipt: Mapping[str, Any], seed: int) -> None:
+def _same_training(weights: Path, contract: WeightsContract, receipt: Receipt, seed: int) -> None:
     """The contract inside the weights names the training that the receipt names."""
-    found, expected = (contract.row, contract.row_key), (receipt["row"], receipt["seeds"][str(seed)])
+    found, expected = (contract.row, contract.row_key), (receipt.row, receipt.seeds.get(seed))
     if found != expected:
         raise IntegrityError(
             f"{weights}: expected the contract of the training {expected} that the receipt names, but got {found}; "
-            f"run `dvc repro evaluate@{receipt['row']}`."
+            f"run `dvc repro evaluate@{receipt.row}`."
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flairhub.catalog.taxonomies import COSIA, LPIS
+from flairhub.records.details import TaskDetails
 from flairhub.report.card.facts import CardFacts
 from flairhub.report.card.origin import Licence, Origin
 from flairhub.report.table import section_title
@@ -41,7 +41,7 @@ def front_matter(facts: CardFacts, origin: Origin, licence: Licence) -> str:
                 "name": card_name(facts),
                 "results": [
                     result
-                    for task, figures in facts.details["tasks"].items()
+                    for task, figures in facts.details.tasks.items()
                     if (result := _result(task, figures, origin))["metrics"]
                 ],
             }
@@ -57,14 +57,14 @@ def _tags(facts: CardFacts) -> list[str]:
     return [*general, *tasks, *facts.contract.modalities]
 
 
-def _result(task: str, figures: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
-    published = figures["protocols"]["published"]
+def _result(task: str, details: TaskDetails, origin: Origin) -> dict[str, Any]:
+    published = {"oa": details.published.oa, "miou": details.published.miou}
     return {
-        "task": {"type": "image-segmentation", "name": section_title(task, figures["level"])},
+        "task": {"type": "image-segmentation", "name": section_title(task, details.level)},
         "dataset": {"type": origin.dataset, "name": origin.name, "split": "test"},
         "metrics": [
-            {"type": metric, "value": round(published[figure], 4), "name": name}
+            {"type": metric, "value": round(value, 4), "name": name}
             for figure, (metric, name) in _METRICS.items()
-            if published[figure] is not None
+            if (value := published[figure]) is not None
         ],
     }

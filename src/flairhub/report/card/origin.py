@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flairhub.catalog.hub import HUB_REPO, hub_archives
 from flairhub.catalog.names import parse_archive
 from flairhub.config.recipe import RELEASED, TRAINED
+from flairhub.records.receipt import Receipt
 from flairhub.sample.layout import FIRST_DOMAIN
 
 ETALAB = "https://www.etalab.gouv.fr/wp-content/uploads/2018/11/open-licence.pdf"
@@ -71,20 +70,20 @@ OTHER = Origin(
 )
 
 
-def data_origin(receipt: Mapping[str, Any]) -> Origin:
+def data_origin(receipt: Receipt) -> Origin:
     """Where a row's patches come from: checksums and names of its archives decide, then the profile.
 
     Args:
-        receipt: content of a row's `receipt.json`.
+        receipt: of a row.
     """
-    archives: Mapping[str, str] = receipt["archives"]
+    archives = receipt.archives
     published = hub_archives()
     if archives and all(published.get(name) == sha256 for name, sha256 in archives.items()):
         return PUBLISHED
     domains = [found.domain for name in archives if (found := parse_archive(name)) is not None]
     if domains and all(_is_drawn(domain) for domain in domains):
         return SAMPLE
-    return TOY if receipt["profile"] == "toy" else OTHER
+    return TOY if receipt.profile == "toy" else OTHER
 
 
 def _is_drawn(domain: str) -> bool:
@@ -93,14 +92,14 @@ def _is_drawn(domain: str) -> bool:
     return number is not None and int(number[1]) >= FIRST_DOMAIN
 
 
-def weights_licence(receipt: Mapping[str, Any], origin: Origin) -> Licence:
+def weights_licence(receipt: Receipt, origin: Origin) -> Licence:
     """The licence of a row's weights.
 
     Args:
-        receipt: content of a row's `receipt.json`.
+        receipt: of a row.
         origin: of the row's data.
     """
-    weights = receipt["recipe"]["weights"]
+    weights = receipt.weights
     if weights == RELEASED or (weights == TRAINED and origin.on_hub):
         who = "published by IGN" if weights == RELEASED else "learnt from data of IGN"
         return Licence(

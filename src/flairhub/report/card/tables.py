@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
+from flairhub.records.details import Interval, TaskDetails, two_decimals
 from flairhub.weights.contract import ModalityContract, WeightsContract
 
 _FIGURES = {
@@ -16,7 +16,6 @@ _FIGURES = {
     "precision": "mean precision",
     "recall": "mean recall",
 }
-_PER_CLASS = ("iou", "fscore", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,40 +96,33 @@ def preparation(contract: WeightsContract) -> list[str]:
     return found
 
 
-def result_lines(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def result_lines(details: TaskDetails) -> list[tuple[str, str, str]]:
     """(figure, value, interval) of a task under the published protocol, percent."""
-    published, intervals = figures["protocols"]["published"], figures["intervals"]["roi"]
+    intervals = details.intervals["roi"]
     return [
-        (label, _percent(published.get(name)), _interval(intervals.get(name)))
+        (label, two_decimals(getattr(details.published, name)), _interval(getattr(intervals, name, None)))
         for name, label in _FIGURES.items()
-        if name in published
     ]
 
 
-def class_lines(figures: Mapping[str, Any], colours: Sequence[str]) -> list[tuple[str, ...]]:
+def class_lines(details: TaskDetails, colours: Sequence[str]) -> list[tuple[str, ...]]:
     """(value, class, colour, IoU, F-score, precision, recall); unscored classes say so."""
-    per_class = figures["protocols"]["published"]["per_class"]
-    position = {value: place for place, value in enumerate(figures["scored"])}
+    each = details.published.per_class
+    columns = zip(each.iou, each.fscore, each.precision, each.recall, strict=True)
+    figures = dict(zip(details.scored, columns, strict=True))
     return [
         (
             str(value),
             _escaped(name),
             colour,
-            *(
-                _percent(per_class[figure][position[value]]) if value in position else "not scored"
-                for figure in _PER_CLASS
-            ),
+            *(map(two_decimals, figures[value]) if value in figures else ["not scored"] * 4),
         )
-        for value, (name, colour) in enumerate(zip(figures["classes"], colours, strict=True))
+        for value, (name, colour) in enumerate(zip(details.classes, colours, strict=True))
     ]
 
 
-def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
-
-
-def _interval(ends: Sequence[float] | None) -> str:
-    return "-" if ends is None else f"{ends[0]:.2f} to {ends[1]:.2f}"
+def _interval(ends: Interval | None) -> str:
+    return "-" if ends is None else f"{ends.low:.2f} to {ends.high:.2f}"
 
 
 def _escaped(text: str) -> str:

@@ -181,15 +181,15 @@ def _map(section: Section, sources: PageSources, found: DomainMap, best: str) ->
 
 def _curves(section: Section, sources: PageSources) -> list[dict[str, Any]]:
     rows = [sources.row(line.result.row) for line in section.lines]
-    top = top_miou([history for row in rows for history in row.histories], section.task)
+    top = top_miou([history for row in rows for history in row.histories.values()], section.task)
     name = anchor(section.task, section.level)
     return [
         {
             "row": row.row,
-            "seeds": [history.seed for history in row.histories],
+            "seeds": list(row.histories),
             "svg": _markup(
                 draw_curves(
-                    row.histories,
+                    list(row.histories.values()),
                     section.task,
                     top,
                     label=f"Training of {row.row}: loss and mIoU on valid by epoch",

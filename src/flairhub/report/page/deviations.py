@@ -57,12 +57,11 @@ def row_deviations(source: RowSource, params: Params, published: Params) -> tupl
         params: parameters of this benchmark.
         published: from `published_params`.
     """
-    recipe = source.receipt["recipe"]
-    name = source.row
-    row = RowParams(tasks=tuple(recipe["tasks"]), modalities=tuple(recipe["modalities"]))
+    receipt, name = source.receipt, source.row
+    row = RowParams(tasks=receipt.tasks, modalities=receipt.modalities)
     wanted = row_recipe(published.model_copy(update={"rows": {name: row}}), name).model_dump(mode="json")
     differences = [
-        *_differ("", _without(recipe), _without(wanted)),
+        *_differ("", _without(receipt.recipe), _without(wanted)),
         *_differ("", _data_sections(params), _data_sections(published)),
     ]
     found = [
@@ -75,7 +74,7 @@ def row_deviations(source: RowSource, params: Params, published: Params) -> tupl
 def _facts(source: RowSource) -> Iterator[Deviation]:
     """Size of the test set and of the network, and inputs, where the published table states them."""
     known = PUBLISHED_ROWS.get(source.row)
-    scored = int(source.details["n_scored"])
+    scored = source.details.n_scored
     if scored != PUBLISHED_TEST_PATCHES:
         yield Deviation(
             what="test patches", here=str(scored), published=str(PUBLISHED_TEST_PATCHES), status="confirmed"
@@ -83,10 +82,10 @@ def _facts(source: RowSource) -> Iterator[Deviation]:
     if known is None:
         yield Deviation(what="row", here=source.row, published="no published row of this name", status="confirmed")
         return
-    own = short_modalities(source.receipt["recipe"]["modalities"])
+    own = short_modalities(source.receipt.modalities)
     if own != short_modalities(known.modalities):
         yield Deviation(what="inputs", here=own, published=short_modalities(known.modalities), status="confirmed")
-    millions = source.receipt["parameters"] / 1e6
+    millions = source.receipt.parameters / 1e6
     if f"{millions:.1f}" != f"{known.params_m:.1f}":
         there = f"{known.params_m:.1f}"
         yield Deviation(what="network, M parameters", here=f"{millions:.3f}", published=there, status="confirmed")

@@ -48,7 +48,7 @@ def choose_examples(sections: Iterable[Section], sources: PageSources) -> Chosen
     shared: Counter[str] = Counter()
     for section in sections:
         for line in section.lines:
-            folder = sources.row(line.result.row).examples / section.task
+            folder = sources.row(line.result.row).files.examples / section.task
             shared.update(path.stem for path in folder.glob("*.tif"))
     ranked = sorted(shared, key=lambda patch: (-shared[patch], patch))
     return Chosen(patches=tuple(sorted(ranked[:MOST_PATCHES])), num_left_out=len(ranked[MOST_PATCHES:]))
@@ -142,7 +142,7 @@ def _shaded(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], f
 def _task(patch_id: str, section: Section, layers: Mapping[str, Raster], sources: PageSources) -> dict[str, Any] | None:
     """Label and predictions of one task; None where no row kept one."""
     rows = [sources.row(line.result.row) for line in section.lines]
-    paths = {row.row: example_path(row.examples, section.task, patch_id) for row in rows}
+    paths = {row.row: example_path(row.files.examples, section.task, patch_id) for row in rows}
     kinds = taxonomy(section.task, section.level)
     predictions = {row: read_prediction(path, kinds) for row, path in paths.items() if path.is_file()}
     if not predictions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flairhub.files import read_json
+from flairhub.records.robustness import LessInputFigures, Robustness
 from flairhub.report.page.sources import RowSource
 from flairhub.report.page.tables import STRONGEST
 from flairhub.report.table import Section
@@ -18,7 +18,7 @@ def less_input_view(section: Section, sources: Mapping[str, RowSource]) -> dict[
     names = list(dict.fromkeys(name for tests in found.values() for name in tests))
     if not names:
         return None
-    changes = [test["change"]["miou"]["estimate"] for tests in found.values() for test in tests.values()]
+    changes = [test.change["miou"].estimate for tests in found.values() for test in tests.values()]
     worst = max((-change for change in changes if change is not None), default=0.0)
     return {
         "tests": names,
@@ -28,22 +28,22 @@ def less_input_view(section: Section, sources: Mapping[str, RowSource]) -> dict[
     }
 
 
-def _tests(source: RowSource, task: str) -> dict[str, Any]:
-    """Name of a test -> its figures of the task, from `robustness.json`."""
+def _tests(source: RowSource, task: str) -> dict[str, LessInputFigures]:
+    """Name of a test -> its figures of the task."""
     path = source.files.robustness
-    variants = read_json(path)["variants"] if path.is_file() else []
-    return {variant["name"]: variant["tasks"][task] for variant in variants if task in variant["tasks"]}
+    variants = Robustness.read(path).variants if path.is_file() else ()
+    return {variant.name: variant.tasks[task] for variant in variants if task in variant.tasks}
 
 
-def _cell(test: Mapping[str, Any] | None, worst: float) -> dict[str, str]:
-    change = None if test is None else test["change"]["miou"]
-    if test is None or change is None or change["estimate"] is None:
+def _cell(test: LessInputFigures | None, worst: float) -> dict[str, str]:
+    change = None if test is None else test.change["miou"]
+    if test is None or change is None or change.estimate is None:
         return {"text": "" if test is None else "-", "key": "1000", "share": "", "title": ""}
-    estimate = change["estimate"]
-    span = "" if change["low"] is None else f", interval of the change {change['low']:+.2f} to {change['high']:+.2f}"
+    estimate = change.estimate
+    span = "" if change.low is None else f", interval of the change {change.low:+.2f} to {change.high:+.2f}"
     return {
         "text": f"{estimate:+.1f}",
         "key": f"{estimate:.6f}",
         "share": f"{STRONGEST * max(-estimate, 0.0) / worst:.0f}" if worst > 0 else "",
-        "title": f"mIoU {decimals(test['miou'], 2)}{span}",
+        "title": f"mIoU {decimals(test.miou, 2)}{span}",
     }

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flairhub.archives.locate import archive_folder
 from flairhub.config.params import Params
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
-from flairhub.files import read_json
-from flairhub.records.history import HISTORY, History, read_history
+from flairhub.records.details import Details
+from flairhub.records.history import History
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import Manifest, read_manifest
+from flairhub.records.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +23,10 @@ class RowSource:
 
     row: str
     files: RowFiles
-    receipt: Mapping[str, Any]
-    details: Mapping[str, Any]
-    histories: tuple[History, ...]
-    """One per seed; none where weights were given."""
-
-    @property
-    def examples(self) -> Path:
-        """Folder of the predictions that were kept."""
-        return self.files.report / "examples"
+    receipt: Receipt
+    details: Details
+    histories: Mapping[int, History]
+    """By seed; none where weights were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +70,14 @@ def read_sources(params: Params, root: Path, workspace: Workspace, settings: Run
 
 
 def _row(row: str, files: RowFiles) -> RowSource:
-    receipt = read_json(files.receipt)
-    tasks, seeds = receipt["recipe"]["tasks"], receipt["recipe"]["seeds"]
-    found = {
-        seed: files.model / HISTORY if place == 0 else files.model / f"seed-{seed}" / HISTORY
-        for place, seed in enumerate(seeds)
-    }
-    histories = (read_history(path, str(seed), tasks) for seed, path in found.items() if path.is_file())
+    receipt = Receipt.read(files.receipt)
+    first, *further = receipt.training_seeds
+    paths = {first: files.history} | {seed: files.of_seed(seed).history for seed in further}
+    histories = {seed: History.read(path) for seed, path in paths.items() if path.is_file()}
     return RowSource(
         row=row,
         files=files,
         receipt=receipt,
-        details=read_json(files.details),
-        histories=tuple(history for history in histories if history.epochs),
+        details=Details.read(files.details),
+        histories={seed: history for seed, history in histories.items() if history.epochs},
     )

@@ -43,7 +43,7 @@ def inputs_view(section: Section, sources: Mapping[str, RowSource]) -> dict[str,
 
 
 def _inputs_line(line: Line, source: RowSource, best: float) -> dict[str, Any]:
-    channels = source.receipt["recipe"]["channels"]
+    channels = source.receipt.resolved_recipe().channels
     miou = line.task.miou
     share = f"{STRONGEST * (miou or 0.0) / best:.0f}" if best else "0"
     return {
@@ -68,8 +68,8 @@ def spread_view(line: Line, source: RowSource) -> dict[str, str] | None:
     spread = line.task.spread.get("miou")
     if spread is None:
         return None
-    by_seed = source.details["seeds"]
-    each = [f"{seed}: {decimals(figures[line.task.task]['miou'], 2)}" for seed, figures in sorted(by_seed.items())]
+    by_seed = source.details.seeds
+    each = [f"{seed}: {decimals(figures[line.task.task].miou, 2)}" for seed, figures in sorted(by_seed.items())]
     return {
         "mean": f"{spread.mean:.2f}",
         "std": f"{spread.std:.2f}",
@@ -81,9 +81,9 @@ def spread_view(line: Line, source: RowSource) -> dict[str, str] | None:
 def confusion_view(section: Section, source: RowSource) -> dict[str, Any]:
     """The confusion of a row: each line of truth adds up to 100 percent."""
     kinds = taxonomy(section.task, section.level)
-    values = source.details["tasks"][section.task]
-    counts = np.asarray(values["confusion"], dtype=np.int64)
-    scored = set(values["scored"])
+    figures = source.details.tasks[section.task]
+    counts = np.asarray(figures.confusion, dtype=np.int64)
+    scored = set(figures.scored)
     present = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
     shown = np.flatnonzero(present).tolist()
     classes = [{"name": kinds.classes[k], "colour": kinds.colours[k], "scored": k in scored} for k in shown]
@@ -127,7 +127,7 @@ def domains_view(section: Section, sources: Mapping[str, RowSource]) -> dict[str
 
 def domain_values(source: RowSource, task: str) -> dict[str, float | None]:
     """Domain-year -> mIoU, percent."""
-    return {name: values["miou"] for name, values in source.details["tasks"][task]["by_domain"].items()}
+    return {name: figures.miou for name, figures in source.details.tasks[task].by_domain.items()}
 
 
 def best_line(section: Section) -> Line:

@@ -1,0 +1,19 @@
+"""`reports/rows/ROW/examples/examples.json`: the test patches whose predicted maps a row keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flairhub.records.paper import Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples(Paper):
+    """The kept patches; there may be none."""
+
+    STAGE: ClassVar[str] = "evaluate"
+
+    seed: int
+    """Of their choice."""
+    patches: tuple[str, ...]

@@ -1,0 +1,19 @@
+"""`reports/rows/ROW/seeds/seeds.json`: which seeds the folder has figures of; it keeps the folder from being empty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flairhub.records.paper import Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds(Paper):
+    """The trainings of a row."""
+
+    STAGE: ClassVar[str] = "evaluate"
+
+    first: int
+    """The row's figure; its files lie in the row's own folder."""
+    further: tuple[int, ...]
