@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import InputRecipe
 from flairhub.errors import ConfigurationError
 
 ELEVATION = "DEM_ELEV"
 """The modality from which heights are computed."""
 
 
-def network_channels(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+def network_channels(recipe: InputRecipe) -> dict[str, tuple[str, ...]]:
     """Band names that the network gets from each modality, in its order.
 
     With `preprocessing.calc_elevation`, DEM_ELEV gives the height DSM - DTM (name HEIGHT), after the DSM if it is
@@ -19,7 +19,7 @@ def network_channels(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {modality: _channels(recipe, modality) for modality in recipe.modalities}
 
 
-def _channels(recipe: Recipe, modality: str) -> tuple[str, ...]:
+def _channels(recipe: InputRecipe, modality: str) -> tuple[str, ...]:
     if modality == ELEVATION and recipe.preprocessing.calc_elevation:
         return ("DSM", HEIGHT) if recipe.preprocessing.calc_elevation_stack_dsm else (HEIGHT,)
     known = MODALITIES[modality].bands

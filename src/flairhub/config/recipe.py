@@ -15,27 +15,32 @@ TRAINED, RELEASED = "trained", "released"
 """Values of `weights` that are no name of a file."""
 
 
-class Recipe(Section):
-    """A resolved row. Whatever the row does not use is absent, or null where a section is shared."""
+class InputRecipe(Section):
+    """What turns raw values into what a network takes: all that prediction needs of a recipe."""
 
     row: str
     """Row identifier."""
-    tasks: tuple[str, ...]
-    """Label layers, in the order of params.yaml."""
     modalities: tuple[str, ...]
     """Inputs, in encoder order."""
-    weights: str
-    """`trained`, `released` or the name of a weights file. Where the file lies is no part of the recipe."""
-    seeds: tuple[int, ...]
-    """One training per seed; the first one is the row's figure."""
     channels: dict[str, tuple[str, ...]]
     """Modality -> band names in network order."""
     normalisation: dict[str, Normalisation]
     """Modality -> scale, only for the row's modalities."""
     preprocessing: Preprocessing
+    model: ModelParams
+
+
+class Recipe(InputRecipe):
+    """A resolved row. Whatever the row does not use is absent, or null where a section is shared."""
+
+    tasks: tuple[str, ...]
+    """Label layers, in the order of params.yaml."""
+    weights: str
+    """`trained`, `released` or the name of a weights file. Where the file lies is no part of the recipe."""
+    seeds: tuple[int, ...]
+    """One training per seed; the first one is the row's figure."""
     labels: dict[str, LabelParams]
     """Only the row's tasks."""
     augmentation: AugmentationParams
-    model: ModelParams
     loss: LossParams
     train: TrainParams

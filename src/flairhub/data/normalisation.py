@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
 from flairhub.config.channels import network_channels
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import InputRecipe
 from flairhub.errors import ConfigurationError
 from flairhub.records.inputs import BandStatistics
 
@@ -50,7 +50,7 @@ class Scale:
         return values.sub_(_column(self.shift, values)).div_(_column(self.divisor, values))
 
 
-def scale_of(recipe: Recipe, modality: str, statistics: dict[str, dict[str, BandStatistics]]) -> Scale:
+def scale_of(recipe: InputRecipe, modality: str, statistics: dict[str, dict[str, BandStatistics]]) -> Scale:
     """The scale that a recipe's `normalisation` asks for.
 
     Args:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.channels import network_channels
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import InputRecipe
 from flairhub.data.batch import Batch
 from flairhub.data.normalisation import fill_missing, scale_of, select_bands
 from flairhub.data.series import (
@@ -48,7 +48,7 @@ class Preprocessor:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: InputRecipe,
         statistics: dict[str, dict[str, BandStatistics]],
         *,
         repeat_empty_slots: bool = False,

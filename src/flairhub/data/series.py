@@ -69,13 +69,22 @@ def clear_dates(masks: Tensor, valid: Tensor, max_cloud: float, max_snow: float,
     Returns:
         `[B, T]` bool, a subset of `valid`; a sample may have no date left.
     """
-    snowy = ~(masks[:, :, 0] <= max_snow)  # a missing probability, NaN, is not clear
-    cloudy = ~(masks[:, :, 1] <= max_cloud)
-    pixels = masks.shape[-2] * masks.shape[-1]
+    covered, snowy = covered_pixels(masks, max_cloud, max_snow)
+    return dates_within(covered, snowy, masks.shape[-2] * masks.shape[-1], valid, max_covered)
+
+
+def covered_pixels(masks: Tensor, max_cloud: float, max_snow: float) -> tuple[Tensor, Tensor]:
+    """Pixels of each date that are not clear, and those with snow: `[B, T]` each, from masks `[B, T, 2, H, W]`."""
+    snow = ~(masks[:, :, 0] <= max_snow)  # a missing probability, NaN, is not clear
+    cloud = ~(masks[:, :, 1] <= max_cloud)
+    return (snow | cloud).flatten(2).sum(dim=2), snow.flatten(2).sum(dim=2)
+
+
+def dates_within(covered: Tensor, snowy: Tensor, pixels: int, valid: Tensor, max_covered: float) -> Tensor:
+    """The choice of `clear_dates` from counts `[B, T]` of covered and of snowy pixels out of `pixels`."""
     most = math.floor(max_covered * pixels + 1e-9)  # whole pixels: exact on every device
-    clear = ((snowy | cloudy).flatten(2).sum(dim=2) <= most) & valid
-    without_snow = (snowy.flatten(2).sum(dim=2) <= most) & valid
-    return torch.where(clear.any(dim=1, keepdim=True), clear, without_snow)
+    clear = (covered <= most) & valid
+    return torch.where(clear.any(dim=1, keepdim=True), clear, (snowy <= most) & valid)
 
 
 def spread_dates(valid: Tensor, max_dates: int) -> Tensor:

@@ -10,10 +10,37 @@ from torch import Tensor
 from flairhub.data.batch import Batch
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
+from flairhub.inference.views import View, averaged_logits
 from flairhub.models.network import SegmentationNetwork
 
 OnPrediction = Callable[[Sequence[str], str, Tensor], None]
 """Called with patch ids, task and class maps uint8 `[B, H, W]` of every batch."""
+
+
+def logits_of(
+    network: SegmentationNetwork,
+    preprocessor: Preprocessor,
+    batch: Batch,
+    size: tuple[int, int],
+    views: Sequence[View] = (),
+) -> dict[str, Tensor]:
+    """Scores of one batch.
+
+    Args:
+        network: in evaluation mode.
+        preprocessor: of the network's row.
+        batch: as it leaves a loader, on the network's device.
+        size: height and width of the scores, pixels.
+        views: the inputs are also seen turned, mirrored or scaled, and probabilities are averaged; none: as they are.
+
+    Returns:
+        Task -> logits `[B, K, H, W]`; with views, logarithms of the mean probabilities.
+    """
+    prepared = preprocessor(batch)
+    if views:
+        return averaged_logits(network, prepared, size, views)
+    scores: dict[str, Tensor] = network(prepared.inputs, prepared.dates, prepared.valid, size).logits
+    return scores
 
 
 def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Batch) -> dict[str, Tensor]:
@@ -27,10 +54,8 @@ def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Bat
     Returns:
         Task -> class maps uint8 `[B, H, W]` at the size of the labels.
     """
-    size = label_size(batch)
-    prepared = preprocessor(batch)
-    output = network(prepared.inputs, prepared.dates, prepared.valid, size)
-    return {task: logits.argmax(dim=1).to(torch.uint8) for task, logits in output.logits.items()}
+    scores = logits_of(network, preprocessor, batch, label_size(batch))
+    return {task: logits.argmax(dim=1).to(torch.uint8) for task, logits in scores.items()}
 
 
 def label_size(batch: Batch) -> tuple[int, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from flairhub.catalog.modalities import MODALITIES
+from typing import Any
+
+from flairhub.catalog.modalities import HEIGHT, MODALITIES
 from flairhub.catalog.released import ReleasedWeights
 from flairhub.catalog.taxonomies import taxonomy
+from flairhub.config.inputs import CloudFilter, Preprocessing
 from flairhub.models.published import PUBLISHED_ARCH, published_model
 from flairhub.models.spec import InputSpec, NetworkSpec
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
@@ -56,7 +59,22 @@ def released_contract(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = 
         tasks={weights.task: TaskContract(level=weights.level, classes=found.classes, scored=found.scored)},
         ref_date=weights.ref_date.value,
         model=spec.model.model_dump(mode="json"),
+        preprocessing=_preprocessing(weights),
         auxiliary=auxiliary,
         data_sha256="",
         code_sha256="",
     )
+
+
+def _preprocessing(weights: ReleasedWeights) -> dict[str, Any]:
+    """As the reference's shipped configuration has it; the height follows from the bands."""
+    bands = {band for item in weights.inputs for band in item.bands.value}
+    filtered = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
+    return Preprocessing(
+        calc_elevation=HEIGHT in bands,
+        calc_elevation_stack_dsm="DSM" in bands,
+        filter_sentinel2=filtered,
+        temporal_average_sentinel2=None,
+        temporal_average_sentinel1=None,
+        max_dates=None,
+    ).model_dump(mode="json")

@@ -1,0 +1,142 @@
+"""Whether rasters are what the weights were trained on: bands, types, pixel size, and five quantiles of the values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+
+from flairhub.weights.contract import ModalityContract
+from flairhub.zonal.layers import RasterLayer, sample
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
+"""The same quantiles of a normal distribution: what training data of this mean and spread would have, about."""
+COARSEST = 4.0
+"""Pixels this many times as large as the model's hold too little of what it looks for."""
+_FAR = 4.0
+"""A median this many standard deviations from the training mean is no scene of the same kind."""
+_FLAT = 0.02
+"""Least spread between the outer quantiles, in training standard deviations."""
+_WILD = 12.0
+"""Greatest spread."""
+_SWAPPED = 0.4
+"""Another order of bands is suspected where it fits so many times as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that differs from the contract."""
+
+    severe: bool
+    """Whether a map would mean nothing."""
+    text: str
+
+
+def check_pixels(
+    modality: str, contract: ModalityContract, pixel: float, dtypes: Sequence[str], *, resampled: bool = True
+) -> Iterator[Finding]:
+    """Type and size of pixels.
+
+    Args:
+        modality: the input.
+        contract: of the weights.
+        pixel: ground sampling distance of the raster, metres.
+        dtypes: NumPy dtypes of the raster's bands.
+        resampled: whether the raster is brought to the model's pixels; otherwise somebody chose its own.
+    """
+    found = dtypes[0]
+    if found != contract.dtype:
+        bytewise = "uint8" in (found, contract.dtype)
+        yield Finding(
+            bytewise,
+            f"{modality}: expected values of type {contract.dtype} ({contract.unit}), but the raster has {found}"
+            + (", another range" if bytewise else ""),
+        )
+    ratio = pixel / contract.gsd_m
+    if ratio > COARSEST:
+        yield Finding(
+            resampled,
+            f"{modality}: expected pixels of about {contract.gsd_m:g} m, but the raster has {pixel:g} m, "
+            f"{ratio:.0f} times as large",
+        )
+
+
+def check_values(
+    modality: str, contract: ModalityContract, layers: Sequence[RasterLayer], heights: bool
+) -> Iterator[Finding]:
+    """Quantiles of a sample of the raster's values against the means and spreads of training.
+
+    Args:
+        modality: the input.
+        contract: of the weights.
+        layers: rasters of the input.
+        heights: whether the values are altitudes, which differ between places: nothing is severe then.
+    """
+    if contract.means is None or contract.stds is None:
+        return
+    values = _samples(layers, contract.bands)
+    names = [name for name in contract.bands if name in values]
+    if not names:
+        yield Finding(True, f"{modality}: expected pixels with data, but the sample of the raster holds none")
+        return
+    moments = {name: (mean, std) for name, mean, std in zip(contract.bands, contract.means, contract.stds, strict=True)}
+    scores = {name: np.quantile(values[name], QUANTILES) for name in names}
+    strange = [name for name in names if _strange((scores[name] - moments[name][0]) / moments[name][1])]
+    for name in strange:
+        quantiles = ", ".join(f"{value:.4g}" for value in scores[name])
+        yield Finding(
+            not heights,
+            f"{modality} band {name}: expected values around {moments[name][0]:.4g} +- {moments[name][1]:.4g} as in "
+            f"training, but the 5, 25, 50, 75 and 95 % quantiles are {quantiles}: other units or scale",
+        )
+    if not strange and 1 < len(names) <= 4:
+        order = _better_order(names, scores, moments)
+        if order is not None:
+            yield Finding(
+                True,
+                f"{modality}: expected bands {', '.join(names)}, but their values look like {', '.join(order)}: "
+                "bands are swapped; name them with --bands",
+            )
+
+
+def _samples(layers: Sequence[RasterLayer], wanted: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+    found = {}
+    for layer in layers:
+        with rasterio.open(layer.path) as raster:
+            dates = max(1, len(layer.dates))
+            per_date = len(layer.bands)
+            windows = [values for _, values in sample(raster, layer.read_indexes)]
+        stacked = np.concatenate([each.reshape(each.shape[0], -1) for each in windows], axis=1).astype(np.float64)
+        stacked = stacked.reshape(dates, per_date, -1)
+        for number, name in enumerate(layer.bands):
+            band = stacked[:, number]
+            kept = np.isfinite(band) & (stacked != 0).any(axis=1)
+            if layer.nodata is not None:
+                kept &= band != layer.nodata
+            if name in wanted and kept.any():
+                found[name] = band[kept]
+    return found
+
+
+def _strange(z: npt.NDArray[np.float64]) -> bool:
+    return bool(abs(z[2]) > _FAR or not _FLAT < z[4] - z[0] < _WILD)
+
+
+def _better_order(
+    names: Sequence[str], scores: dict[str, npt.NDArray[np.float64]], moments: dict[str, tuple[float, float]]
+) -> tuple[str, ...] | None:
+    """Names under which the values fit the training far better; None where there are none."""
+    cost = {
+        (name, as_name): float(np.abs((scores[name] - moments[as_name][0]) / moments[as_name][1] - _NORMAL).mean())
+        for name in names
+        for as_name in names
+    }
+    own = sum(cost[name, name] for name in names)
+    best = min(permutations(names), key=lambda order: sum(cost[pair] for pair in zip(names, order, strict=True)))
+    fits = sum(cost[pair] for pair in zip(names, best, strict=True))
+    return tuple(best) if own > len(names) and fits < _SWAPPED * own else None

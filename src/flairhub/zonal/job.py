@@ -1,0 +1,85 @@
+"""Everything that decides a map, as one value: what workers get and what the ledger knows a map by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flairhub.files import canonical_json, sha256_text
+from flairhub.inference.views import View
+from flairhub.weights.contract import WeightsContract
+from flairhub.zonal.blend import Blend, Layers
+from flairhub.zonal.grid import Grid, Lattice, lattice_of
+from flairhub.zonal.layers import RasterLayer
+from flairhub.zonal.windows import Tiling
+
+BLOCK_PX = 4096
+"""Side of a block, about, pixels: what a killed run loses at most."""
+BLOCK_PX_PROBABILITIES = 2048
+"""The same where a block holds a band per class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One map."""
+
+    weights: Path
+    weights_sha256: str
+    contract: WeightsContract
+    """With the pre-processing that this map uses."""
+    grid: Grid
+    tile: int
+    """Side of a tile, pixels of the map."""
+    margin: int
+    """Context at each side of a tile, pixels."""
+    sides: dict[str, int]
+    """Input -> side of a tile in its own pixels."""
+    inputs: dict[str, tuple[RasterLayer, ...]]
+    dates: dict[str, tuple[bool, ...]]
+    """Series -> which of its dates every tile sees."""
+    blend: Blend
+    layers: Layers
+    views: tuple[View, ...]
+    batch_size: int
+    area: tuple[Mapping[str, Any], ...] = ()
+    """Polygons (GeoJSON, in the grid's reference system) outside of which nothing is mapped; none: everywhere."""
+
+    @property
+    def tiling(self) -> Tiling:
+        """Tiles of the map."""
+        return Tiling.of(self.grid.height, self.grid.width, self.tile, self.margin)
+
+    @property
+    def cores(self) -> int:
+        """Cores along the side of a block."""
+        side = BLOCK_PX_PROBABILITIES if self.layers.probabilities else BLOCK_PX
+        return max(1, side // self.tiling.rows.stride)
+
+    def lattice(self, modality: str) -> Lattice:
+        """Pixels of an input over the map."""
+        return lattice_of(self.grid, self.tiling, self.sides[modality], modality)
+
+    def key(self) -> str:
+        """Hash of everything that decides the map, with size and time of the input files."""
+        described = asdict(self)
+        described["weights"] = self.weights_sha256
+        files = {layer.path: _state(layer.path) for layers in self.inputs.values() for layer in layers}
+        return sha256_text(canonical_json(_plain({**described, "files": files})))
+
+
+def _state(path: str) -> list[int] | None:
+    local = Path(path)
+    if not local.is_file():
+        return None  # a URL or a member of an archive
+    state = local.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, int | float | bool | None) else str(value)

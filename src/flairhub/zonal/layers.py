@@ -1,0 +1,154 @@
+"""What is given for an input: which raster, which of its bands are which, what in it is no data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window as RasterWindow
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.errors import DataError
+
+_COLOURS = {
+    ColorInterp.red: "R",
+    ColorInterp.green: "G",
+    ColorInterp.blue: "B",
+    ColorInterp.gray: "PAN",
+}
+_WORDS = {"RED": "R", "GREEN": "G", "BLUE": "B", "INFRARED": "NIR", "NEAR INFRARED": "NIR", "NEAR-INFRARED": "NIR"}
+_PROBES = 8
+"""Windows along each side from which values are sampled."""
+_PROBE_PX = 64
+"""Side of such a window, pixels."""
+BLACK_SHARE = 0.005
+"""Least share of pixels that are zero in every band from which a collar without nodata tag is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterLayer:
+    """One raster of an input."""
+
+    modality: str
+    path: str
+    """As GDAL opens it."""
+    bands: tuple[str, ...]
+    """Names of the modality's bands that are in it."""
+    indexes: tuple[int, ...]
+    """1-based band of the raster for each of them, of the first date."""
+    dates: tuple[str, ...] = ()
+    """YYYYMMDD of a series, in the order of the raster."""
+    nodata: float | None = None
+    black: bool = False
+    """Whether a collar of zeros in every band is no data though nothing says so."""
+
+    @property
+    def read_indexes(self) -> tuple[int, ...]:
+        """1-based bands of all dates, time-major."""
+        per_date = len(MODALITIES[self.modality].bands)
+        return tuple(t * per_date + index for t in range(max(1, len(self.dates))) for index in self.indexes)
+
+
+def name_bands(modality: str, raster: rasterio.DatasetReader, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of a raster's bands of one date, in its order; an empty name for one that is no band of the modality.
+
+    In this order: names that were given, descriptions of the bands, colours that the raster states, the modality's
+    order.
+
+    Raises:
+        DataError: names that were given do not fit the raster.
+    """
+    known = MODALITIES[modality].bands
+    count = len(known) if MODALITIES[modality].is_series else raster.count - (alpha_band(raster) is not None)
+    if given is not None:
+        unknown = [name for name in given if name and name not in known]
+        if unknown or len(given) > count:
+            raise DataError(
+                f"{modality}: expected at most {count} bands out of {', '.join(known)} for {raster.name}, but got "
+                f"{', '.join(given)}."
+            )
+        return given
+    if MODALITIES[modality].is_series:
+        return known
+    described = tuple(_word(text, known) for text in raster.descriptions[:count])
+    if any(described):
+        return described
+    if count == len(known):
+        return known
+    colours = tuple(_COLOURS.get(each, "") for each in raster.colorinterp[:count])
+    if set(filter(None, colours)) & set(known) and count < len(known):
+        return tuple(name if name in known else "" for name in colours)
+    return known[:count]
+
+
+def _word(text: str | None, known: Sequence[str]) -> str:
+    word = (text or "").strip().upper()
+    word = _WORDS.get(word, word)
+    return word if word in known else ""
+
+
+def own_nodata(raster: rasterio.DatasetReader) -> float | None:
+    """The nodata value that a raster states."""
+    return None if raster.nodata is None else float(raster.nodata)
+
+
+def alpha_band(raster: rasterio.DatasetReader) -> int | None:
+    """1-based alpha band of a raster; GDAL itself takes it for a mask only among two or four bands."""
+    return raster.colorinterp.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in raster.colorinterp else None
+
+
+def has_mask(raster: rasterio.DatasetReader) -> bool:
+    """Whether a raster has a mask that is no alpha band."""
+    flags = raster.mask_flag_enums[0]
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+
+
+def alpha_is_data(modality: str, raster: rasterio.DatasetReader) -> bool:
+    """Whether a band that is called alpha is one of the modality: GDAL calls the fourth of four bytes so by default.
+
+    A raster with no band too many has its alpha band as data, unless it holds nothing but 0 and 255.
+    """
+    index = alpha_band(raster)
+    if index is None:
+        return False
+    known = MODALITIES[modality]
+    if known.is_series:
+        return True
+    if raster.count > len(known.bands):
+        return False
+    values = np.unique(np.concatenate([each.ravel() for _, each in sample(raster, (index,))]))
+    return not ({*values.tolist()} <= {0, 255} and 255 in values)
+
+
+def sample(raster: rasterio.DatasetReader, indexes: Sequence[int]) -> list[tuple[bool, npt.NDArray[np.generic]]]:
+    """Small windows spread over a raster, the corners included, without reading the rest.
+
+    Returns:
+        For each window, whether it lies at the raster's edge, and its values `[bands, h, w]`.
+    """
+    rows = sorted({_place(k, raster.height) for k in range(_PROBES)})
+    columns = sorted({_place(k, raster.width) for k in range(_PROBES)})
+    found = []
+    for row in rows:
+        for column in columns:
+            height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
+            values = raster.read(list(indexes), window=RasterWindow(column, row, width, height))
+            found.append((row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}, values))
+    return found
+
+
+def _place(number: int, length: int) -> int:
+    return max(0, round((length - _PROBE_PX) * number / (_PROBES - 1)))
+
+
+def looks_collared(samples: Sequence[tuple[bool, npt.NDArray[np.generic]]]) -> float:
+    """Share of sampled pixels that are zero in every band, where they reach the raster's edge; else 0."""
+    black = [(edge, (values == 0).all(axis=0)) for edge, values in samples]
+    if not any(edge and mask.mean() > 0.25 for edge, mask in black):
+        return 0.0
+    share = float(np.concatenate([mask.ravel() for _, mask in black]).mean())
+    return share if BLACK_SHARE <= share < 1 else 0.0

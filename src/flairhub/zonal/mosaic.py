@@ -1,0 +1,191 @@
+"""Many rasters seen as one: folders of tiles, tile indexes and lists of files become a virtual raster of GDAL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import rasterio
+from rasterio import Affine
+from rasterio.errors import RasterioError
+
+from flairhub.errors import DataError, MissingFileError
+from flairhub.files import write_text
+from flairhub.zonal.layers import alpha_band, alpha_is_data, has_mask
+
+RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".png", ".jpg", ".asc")
+INDEXES = (".gpkg", ".shp", ".geojson", ".fgb", ".parquet")
+"""Suffixes of vector files whose column `location` names rasters, as `gdaltindex` writes them."""
+
+_TYPES = {
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "float32": "Float32",
+    "float64": "Float64",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tile:
+    path: str
+    crs: str | None
+    transform: Affine
+    height: int
+    width: int
+    dtypes: tuple[str, ...]
+    nodata: float | None
+    masked: bool
+    alpha: int | None
+    """1-based alpha band."""
+    hidden_alpha: bool
+    """Whether a band that is called alpha is a band of the modality."""
+    descriptions: tuple[str | None, ...]
+
+
+def one_raster(modality: str, paths: Sequence[str], virtual: Path) -> str:
+    """A path that GDAL opens as one raster.
+
+    Args:
+        modality: what the rasters are of.
+        paths: rasters, folders of rasters, or tile indexes; local, or GDAL's `/vsi...` and URLs.
+        virtual: where the virtual raster is written, if one is needed.
+
+    Raises:
+        MissingFileError: a path does not exist, or a folder has no raster.
+        DataError: the rasters do not share reference system, pixel size, bands and types.
+    """
+    files = sorted(dict.fromkeys(file for path in paths for file in _files(path)))
+    tiles = [_read(modality, file) for file in files]
+    if len(files) == 1 and not tiles[0].hidden_alpha:
+        return files[0]
+    write_text(virtual, _virtual(tiles))
+    return str(virtual.resolve())
+
+
+def _files(path: str) -> Iterator[str]:
+    if path.startswith("/vsi") or "://" in path:
+        yield path
+        return
+    local = Path(path).expanduser()
+    if local.is_dir():
+        found = [str(file.resolve()) for file in sorted(local.rglob("*")) if file.suffix.lower() in RASTERS]
+        if not found:
+            raise MissingFileError(f"Expected rasters ({', '.join(RASTERS)}) in the folder {local}, but found none.")
+        yield from found
+    elif not local.is_file():
+        raise MissingFileError(f"Expected a raster, a folder of rasters or a tile index, but {local} does not exist.")
+    elif local.suffix.lower() in INDEXES:
+        yield from _indexed(local)
+    else:
+        yield str(local.resolve())
+
+
+def _indexed(path: Path) -> Iterator[str]:
+    import pyogrio
+
+    table = pyogrio.read_dataframe(path, read_geometry=False)
+    column = next((name for name in table.columns if name.lower() == "location"), None)
+    if column is None:
+        raise DataError(
+            f"{path}: expected a tile index with a column `location` of rasters, as gdaltindex writes it, but it has "
+            f"{', '.join(map(str, table.columns)) or 'no column'}."
+        )
+    for location in table[column]:
+        text = str(location)
+        yield text if text.startswith("/") or "://" in text else str((path.parent / text).resolve())
+
+
+def _read(modality: str, path: str) -> _Tile:
+    try:
+        with rasterio.open(path) as raster:
+            hidden = alpha_is_data(modality, raster)
+            return _Tile(
+                path=path,
+                crs=None if raster.crs is None else raster.crs.to_wkt(),
+                transform=raster.transform,
+                height=raster.height,
+                width=raster.width,
+                dtypes=raster.dtypes,
+                nodata=raster.nodata,
+                masked=has_mask(raster) or (alpha_band(raster) is not None and not hidden),
+                alpha=None if hidden else alpha_band(raster),
+                hidden_alpha=hidden,
+                descriptions=raster.descriptions,
+            )
+    except RasterioError as error:
+        raise DataError(f"{modality}: expected a raster that GDAL reads at {path}, but got: {error}.") from None
+
+
+def _virtual(tiles: Sequence[_Tile]) -> str:
+    first = tiles[0]
+    for tile in tiles[1:]:
+        _check(first, tile)
+    transform = first.transform
+    a, e = transform.a, transform.e
+    left = min(tile.transform.c for tile in tiles)
+    top = max(tile.transform.f for tile in tiles)
+    places = [
+        (round((tile.transform.c - left) / a), round((tile.transform.f - top) / e), tile) for tile in tiles
+    ]  # column, row
+    width = max(column + tile.width for column, _, tile in places)
+    height = max(row + tile.height for _, row, tile in places)
+    root = ET.Element("VRTDataset", {"rasterXSize": str(width), "rasterYSize": str(height)})
+    if first.crs is not None:
+        ET.SubElement(root, "SRS").text = first.crs
+    ET.SubElement(root, "GeoTransform").text = ", ".join(
+        repr(float(v)) for v in (left, a, transform.b, top, transform.d, e)
+    )
+    for number, dtype in enumerate(first.dtypes, 1):
+        band = ET.SubElement(root, "VRTRasterBand", {"dataType": _TYPES[dtype], "band": str(number)})
+        if first.descriptions[number - 1]:
+            ET.SubElement(band, "Description").text = first.descriptions[number - 1]
+        if first.nodata is not None:
+            ET.SubElement(band, "NoDataValue").text = repr(first.nodata)
+        for place in places:
+            _source(band, place, str(number), first.nodata)
+    if first.nodata is None and (len(tiles) > 1 or first.masked):
+        mask = ET.SubElement(ET.SubElement(root, "MaskBand"), "VRTRasterBand", {"dataType": "Byte"})
+        for place in places:
+            _source(mask, place, "mask,1" if place[2].alpha is None else str(place[2].alpha), None)
+    ET.indent(root, " ")
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _source(band: ET.Element, place: tuple[int, int, _Tile], number: str, nodata: float | None) -> None:
+    column, row, tile = place
+    source = ET.SubElement(band, "SimpleSource" if nodata is None else "ComplexSource")
+    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = tile.path
+    ET.SubElement(source, "SourceBand").text = number
+    size = {"xSize": str(tile.width), "ySize": str(tile.height)}
+    ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
+    ET.SubElement(source, "DstRect", {"xOff": str(column), "yOff": str(row), **size})
+    if nodata is not None:
+        ET.SubElement(source, "NODATA").text = repr(nodata)
+
+
+def _check(first: _Tile, tile: _Tile) -> None:
+    same = {
+        "reference system": (first.crs, tile.crs),
+        "band types": (first.dtypes, tile.dtypes),
+        "nodata value": (str(first.nodata), str(tile.nodata)),
+    }
+    for what, (expected, found) in same.items():
+        if expected != found:
+            raise DataError(
+                f"{tile.path}: expected a tile with the {what} of {first.path}, {expected}, but got {found}; "
+                "bring the tiles to one form first (gdalwarp, gdal_translate)."
+            )
+    own, other = first.transform, tile.transform
+    north_up = own.b == own.d == other.b == other.d == 0
+    if not (north_up and math.isclose(own.a, other.a, rel_tol=1e-6) and math.isclose(own.e, other.e, rel_tol=1e-6)):
+        raise DataError(
+            f"{tile.path}: expected a north-up tile with the pixels of {first.path}, {own.a} x {-own.e}, but got "
+            f"{other.a} x {-other.e}{'' if north_up else ', rotated'}; resample the tiles to one grid."
+        )

@@ -1,0 +1,220 @@
+"""Reading inputs on the grid of the map: free functions and one small object per open raster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio import Affine
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterWindow
+from scipy import ndimage
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.zonal.grid import Lattice, outline_bounds
+from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, own_nodata
+from flairhub.zonal.windows import Window, reflected
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+_COLLAR = 5
+"""A collar is at least this many pixels wide everywhere: dark pixels alone are data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A rectangle of one input."""
+
+    values: Array
+    """Mono `[C, H, W]`, series `[T, C, H, W]`, every band of the modality, raw. Where a pixel has no data a float
+    input is NaN, and bytes and integers become float32 to be able to."""
+    missing: Mask
+    """`[H, W]`: no data in any band, or beyond the raster: what the values hold there is context."""
+
+
+class RasterReader:
+    """One open raster on the lattice of its input; not to be shared between threads.
+
+    Args:
+        layer: what to open.
+        lattice: of the input.
+    """
+
+    def __init__(self, layer: RasterLayer, lattice: Lattice) -> None:
+        self._layer, self._side = layer, lattice.side
+        self._source = rasterio.open(layer.path)
+        place, aligned = placed(self._source, lattice)
+        self._row, self._column, self._height, self._width = place.row, place.column, place.height, place.width
+        self._masked, self._alpha = has_mask(self._source), alpha_band(self._source)
+        self._data = self._source if aligned else self._warped(lattice)
+
+    def close(self) -> None:
+        """Close the raster."""
+        if self._data is not self._source:
+            self._data.close()
+        self._source.close()
+
+    @property
+    def warped(self) -> bool:
+        """Whether the raster is resampled."""
+        return self._data is not self._source
+
+    def _warped(self, lattice: Lattice) -> WarpedVRT:
+        nodata = 0.0 if self._layer.black else self._layer.nodata
+        finer = abs(self._source.transform.a) < lattice.transform.a * 0.75 and self._source.crs is not None
+        data = WarpedVRT(
+            self._source,
+            src_crs=self._source.crs or "EPSG:3857",
+            crs=lattice.crs or "EPSG:3857",
+            transform=lattice.transform @ Affine.translation(self._column, self._row),
+            height=self._height,
+            width=self._width,
+            resampling=Resampling.average if finer else Resampling.bilinear,
+            src_nodata=nodata,
+            nodata=nodata,
+            src_alpha=self._alpha or 0,
+            add_alpha=nodata is None and self._alpha is None,
+        )
+        self._masked, self._alpha = False, None if nodata is not None else self._alpha or data.count
+        return data
+
+    def read(self, window: Window) -> tuple[Array, Mask, Mask]:
+        """Pixels of a window of the lattice.
+
+        Beyond the raster's border its pixels are reflected, up to the side of a tile; further out there is nothing.
+
+        Returns:
+            Values `[bands, H, W]` in the order of the layer, whether a pixel of the values has no data, and whether
+            the pixel itself has none or lies beyond the border.
+        """
+        rows, rows_far, rows_out = self._positions(window.row, window.height, self._row, self._height)
+        columns, columns_far, columns_out = self._positions(window.column, window.width, self._column, self._width)
+        values, empty = self._read_inside(rows, columns)
+        empty |= rows_far[:, None] | columns_far[None, :]
+        return values, empty, empty | rows_out[:, None] | columns_out[None, :]
+
+    def _positions(
+        self, start: int, count: int, first: int, length: int
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        asked = np.arange(start - first, start - first + count)
+        outside = (asked < 0) | (asked >= length)
+        far = (asked < -self._side) | (asked >= length + self._side)
+        low, high = int(asked[0]), int(asked[-1])
+        table = reflected(max(low, -self._side), min(high, length + self._side - 1) + 1, length)
+        if not len(table):
+            return np.zeros(count, np.intp), far, outside
+        return table[np.clip(asked - max(low, -self._side), 0, len(table) - 1)], far, outside
+
+    def _read_inside(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> tuple[Array, Mask]:
+        halo = _COLLAR if self._layer.black else 0
+        top, bottom = max(0, int(rows.min()) - halo), min(self._height, int(rows.max()) + 1 + halo)
+        left, right = max(0, int(columns.min()) - halo), min(self._width, int(columns.max()) + 1 + halo)
+        area = RasterWindow(left, top, right - left, bottom - top)
+        values = self._data.read(list(self._layer.read_indexes), window=area)
+        empty = self._empty(values, area)
+        if len(rows) == bottom - top and len(columns) == right - left and _plain(rows) and _plain(columns):
+            return values, empty
+        index = np.ix_(rows - top, columns - left)
+        return values[(slice(None), *index)], empty[index]
+
+    def _empty(self, values: Array, area: RasterWindow) -> Mask:
+        """`[H, W]`: no band has data. NaN is written where single bands of floats have none."""
+        nodata = self._layer.nodata
+        empty = np.zeros(values.shape[1:], np.bool_)
+        if np.issubdtype(values.dtype, np.floating):
+            if nodata is not None:
+                values[values == values.dtype.type(nodata)] = np.nan
+            empty |= np.isnan(values).all(axis=0)
+        elif nodata is not None:
+            empty |= (values == nodata).all(axis=0)
+        if self._layer.black:
+            empty |= _opened((values == 0).all(axis=0))
+        if self._masked:
+            empty |= self._data.dataset_mask(window=area) == 0
+        if self._alpha is not None:
+            empty |= self._data.read(self._alpha, window=area) == 0
+        return empty
+
+
+def placed(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[Window, bool]:
+    """Pixels of a lattice that a raster covers, and whether they are the raster's own pixels."""
+    crs = None if lattice.crs is None else rasterio.crs.CRS.from_wkt(lattice.crs)
+    relative = ~lattice.transform @ raster.transform
+    same = crs == raster.crs or crs is None or raster.crs is None
+    column, row = relative.c, relative.f
+    aligned = (
+        same
+        and max(abs(relative.a - 1) * raster.width, abs(relative.e - 1) * raster.height) < 0.1
+        and max(abs(relative.b) * raster.height, abs(relative.d) * raster.width) < 0.1
+        and max(abs(column - round(column)), abs(row - round(row))) < 0.01
+    )
+    if aligned:
+        return Window(round(row), round(column), raster.height, raster.width), True
+    bounds = outline_bounds(raster.transform, raster.height, raster.width, raster.crs, crs)
+    left, top = ~lattice.transform @ (bounds[0], bounds[3])
+    right, bottom = ~lattice.transform @ (bounds[2], bounds[1])
+    first, above = math.floor(left + 0.5), math.floor(top + 0.5)
+    height, width = max(1, math.floor(bottom + 0.5) - above), max(1, math.floor(right + 0.5) - first)
+    return Window(above, first, height, width), False
+
+
+class InputReader:
+    """All rasters of one input; not to be shared between threads."""
+
+    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice) -> None:
+        self._layers = tuple(layers)
+        self._readers = [RasterReader(layer, lattice) for layer in layers]
+        self._modality = MODALITIES[layers[0].modality]
+
+    def close(self) -> None:
+        """Close the rasters."""
+        for reader in self._readers:
+            reader.close()
+
+    def read(self, window: Window) -> Piece:
+        """A rectangle of the lattice."""
+        names = self._modality.bands
+        dates = max(1, len(self._layers[0].dates))
+        whole: Array | None = None
+        missing = np.ones((window.height, window.width), np.bool_)
+        for layer, reader in zip(self._layers, self._readers, strict=True):
+            values, empty, out = reader.read(window)
+            missing &= out
+            if empty.any():
+                values = values.astype(np.float32, copy=False)
+                values[:, empty] = np.nan
+            values = values.reshape(dates, len(layer.bands), window.height, window.width)
+            if layer.bands == names and len(self._layers) == 1:
+                whole = values
+                continue
+            if whole is None:
+                whole = np.zeros((dates, len(names), window.height, window.width), values.dtype)
+            elif whole.dtype != values.dtype:
+                whole = whole.astype(np.float32)
+            for number, name in enumerate(layer.bands):
+                whole[:, names.index(name)] = values[:, number]
+        assert whole is not None
+        return Piece(whole if self._modality.is_series else whole[0], missing)
+
+
+def layer_nodata(raster: rasterio.DatasetReader, given: float | None) -> float | None:
+    """The nodata value in force: the given one, else the raster's own."""
+    return own_nodata(raster) if given is None else given
+
+
+def _opened(black: Mask) -> Mask:
+    """Black areas that a square of `_COLLAR` pixels fits into; the window's own edge does not end one."""
+    square = np.ones((_COLLAR, _COLLAR), np.bool_)
+    inner = ndimage.binary_erosion(black, square, border_value=1)
+    return np.asarray(ndimage.binary_dilation(inner, square) & black)
+
+
+def _plain(index: npt.NDArray[np.intp]) -> bool:
+    return bool((np.diff(index) == 1).all())

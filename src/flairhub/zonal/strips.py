@@ -1,0 +1,183 @@
+"""Reading ahead: rows of tiles of every input, as samples for the loop that predicts."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.data.batch import Sample
+from flairhub.data.dates import encode_dates
+from flairhub.zonal.job import Job
+from flairhub.zonal.rasters import Array, InputReader, Mask, Piece
+from flairhub.zonal.windows import Block, Window
+
+CACHE_MB = 64
+"""GDAL's cache of decoded blocks: set, so that memory does not grow with the raster."""
+READERS = 2
+"""Threads that read; GDAL decodes without holding Python's lock."""
+AHEAD = 3
+"""Rows of tiles that are read before they are needed."""
+
+_Dates = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One row of tiles of a block."""
+
+    block: Block
+    row: int
+    """Row of tiles."""
+    tiles: tuple[tuple[int, int], ...]
+    """Those that have something to predict."""
+    samples: tuple[Sample, ...]
+    missing: Mask
+    """`[rows, columns of the block]`: pixels of the row's cores that lie in the block and have no data."""
+
+
+class StripReader:
+    """Reads rows of tiles; not to be shared between threads."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._tiling = job, job.tiling
+        self._lattices = {name: job.lattice(name) for name in job.inputs}
+        self._readers = {name: InputReader(job.inputs[name], self._lattices[name]) for name in job.inputs}
+        self._dates = {name: _encoded(job, name) for name in job.inputs if MODALITIES[name].is_series}
+
+    def close(self) -> None:
+        """Close every raster."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def read(self, block: Block, row: int) -> Strip:
+        """One row of tiles of a block, with every tile that has a pixel to predict."""
+        overlapping = self._job.blend != "crop"
+        _, columns = self._tiling.needed(block.window, overlapping=overlapping)
+        frame = self._frame(row, columns)
+        missing = self._outside(frame)
+        if missing.all():
+            return Strip(block, row, (), (), self._cores(missing, frame, block, row))
+        pieces = {}
+        gone = np.ones_like(missing)
+        for name, reader in self._readers.items():
+            piece = reader.read(self._lattices[name].window(range(row, row + 1), columns))
+            pieces[name] = self._filled(name, piece)
+            gone &= _spread(piece.missing, gone.shape)
+        missing |= gone
+        tiles = tuple(
+            (row, column)
+            for column in columns
+            if not missing[self._checked(row, column, overlapping).within(frame).slices].all()
+        )
+        samples = tuple(self._sample(pieces, tile, columns[0]) for tile in tiles)
+        return Strip(block, row, tiles, samples, self._cores(missing, frame, block, row))
+
+    def _frame(self, row: int, columns: range) -> Window:
+        first, last = self._tiling.frame(row, columns[0]), self._tiling.frame(row, columns[-1])
+        return Window(first.row, first.column, first.height, last.column + last.width - first.column)
+
+    def _checked(self, row: int, column: int, overlapping: bool) -> Window:
+        """The pixels to which a tile contributes."""
+        if not overlapping:
+            return self._tiling.core(row, column)
+        frame = self._tiling.frame(row, column)
+        inside = frame.within(whole := Window(0, 0, self._tiling.rows.length, self._tiling.columns.length))
+        return Window(inside.row + whole.row, inside.column + whole.column, inside.height, inside.width)
+
+    def _outside(self, frame: Window) -> Mask:
+        """Pixels of the frame outside of the area of interest, or of the map."""
+        height, width = self._tiling.rows.length, self._tiling.columns.length
+        rows = np.arange(frame.row, frame.row + frame.height)
+        columns = np.arange(frame.column, frame.column + frame.width)
+        found: Mask = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None, :]
+        if self._job.area:
+            from rasterio.features import geometry_mask
+
+            where = self._job.grid.transform @ rasterio.Affine.translation(frame.column, frame.row)
+            found |= geometry_mask(self._job.area, found.shape, where)
+        return found
+
+    def _cores(self, missing: Mask, frame: Window, block: Block, row: int) -> Mask:
+        top, bottom = self._tiling.rows.core(row)
+        area = Window(top, block.window.column, bottom - top, block.window.width)
+        return missing[area.within(frame).slices]
+
+    def _filled(self, name: str, piece: Piece) -> Array:
+        """Values as they go on; the gaps of a series are filled from its other dates, pixel by pixel."""
+        if name not in self._dates:
+            return piece.values
+        values = piece.values
+        if not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
+            return values
+        used = self._dates[name][2]
+        finite = np.isfinite(values) & used[:, None, None, None]
+        mean = np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+        return np.where(np.isfinite(values), values, mean.astype(np.float32))
+
+    def _sample(self, pieces: dict[str, Array], tile: tuple[int, int], first: int) -> Sample:
+        inputs = {}
+        for name, values in pieces.items():
+            lattice = self._lattices[name]
+            left = (tile[1] - first) * lattice.step
+            inputs[name] = values[..., left : left + lattice.side]
+        return Sample(
+            patch_id=f"{tile[0]}-{tile[1]}",
+            inputs=inputs,
+            dates={name: arrays[0] for name, arrays in self._dates.items()},
+            calendar={name: arrays[1] for name, arrays in self._dates.items()},
+            valid={name: arrays[2] for name, arrays in self._dates.items()},
+            masks={},
+            labels={},
+        )
+
+
+def read_ahead(job: Job, blocks: Sequence[Block]) -> Iterator[Strip]:
+    """Rows of tiles of blocks, in order, read by threads a few rows ahead of whoever takes them."""
+    overlapping = job.blend != "crop"
+    tiling, local = job.tiling, threading.local()
+    opened: list[StripReader] = []
+
+    def read(block: Block, row: int) -> Strip:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
+            if not hasattr(local, "reader"):
+                local.reader = StripReader(job)
+                opened.append(local.reader)
+            strip: Strip = local.reader.read(block, row)
+            return strip
+
+    wanted = ((block, row) for block in blocks for row in tiling.needed(block.window, overlapping=overlapping)[0])
+    waiting: deque[Future[Strip]] = deque()
+    pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+    try:
+        for block, row in wanted:
+            waiting.append(pool.submit(read, block, row))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for reader in opened:
+            reader.close()
+
+
+def _encoded(job: Job, name: str) -> _Dates:
+    offsets, numbers, valid = encode_dates(job.inputs[name][0].dates, job.contract.ref_date)
+    used = valid & np.array(job.dates[name], np.bool_)
+    return np.where(used, offsets, 0).astype(np.float32), np.where(used, numbers, 0).astype(np.int32), used
+
+
+def _spread(mask: Mask, shape: tuple[int, int]) -> Mask:
+    """A mask of coarser pixels over the same ground, on the pixels of the map."""
+    if mask.shape == shape:
+        return mask
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))
+    return mask[np.ix_(rows, columns)]

@@ -1,0 +1,115 @@
+"""Small rasters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import torch
+from rasterio import Affine
+from tests.drawn_rows import make_recipe
+
+from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.models.network import NetworkOutput
+from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
+from flairhub.zonal.job import Job
+from flairhub.zonal.model import Model, chosen_dates
+from flairhub.zonal.run import predicted_blocks
+from flairhub.zonal.setup import Prepared, Request, Source, prepare
+
+
+def write_raster(
+    path: Path,
+    array: np.ndarray,
+    *,
+    pixel: float = 0.2,
+    origin: tuple[float, float] = (7e5, 6.6e6),
+    crs: str | None = "EPSG:2154",
+    transform: Affine | None = None,
+    descriptions: tuple[str, ...] = (),
+    mask: np.ndarray | None = None,
+    **options: Any,
+) -> Path:
+    """A GeoTIFF of `[bands, H, W]`."""
+    bands, height, width = array.shape
+    where = transform or Affine(pixel, 0, origin[0], 0, -pixel, origin[1])
+    options = {"photometric": "minisblack"} | options
+    options = {name: value for name, value in options.items() if value is not None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            path, "w", driver="GTiff", count=bands, height=height, width=width, dtype=array.dtype, crs=crs,
+            transform=where, **options,
+        ) as raster,
+    ):  # fmt: skip
+        raster.write(array)
+        for number, text in enumerate(descriptions, 1):
+            raster.set_band_description(number, text)
+        if mask is not None:
+            raster.write_mask(mask)
+    return path
+
+
+class Oracle(torch.nn.Module):
+    """Predicts, for every pixel, a class that is a known function of the pixel's red: red // 13; the logits too."""
+
+    def __init__(self, calls: list[int] | None = None) -> None:
+        super().__init__()
+        self.still = torch.nn.Parameter(torch.zeros(1))
+        self.calls = calls if calls is not None else []
+
+    def forward(self, inputs, dates, valid, size):  # noqa: ARG002 - as the networks are called
+        x = inputs["AERIAL_RGBI"][:, :1]
+        self.calls.append(len(x))
+        classes = torch.arange(19.0)[None, :, None, None]
+        return NetworkOutput({COSIA: -((classes - torch.floor(x / 13)) ** 2)})
+
+
+def oracle_classes(array: np.ndarray) -> np.ndarray:
+    return (array[0] // 13).astype(np.uint8)
+
+
+def aerial_contract(bands: tuple[str, ...] = ("R", "G", "B"), *, side: int = 32, gsd: float = 0.2) -> WeightsContract:
+    """A contract without normalisation, of a small U-Net."""
+    recipe = make_recipe("X", rows={"X": {"tasks": [COSIA], "modalities": ["AERIAL_RGBI"]}})
+    return WeightsContract(
+        row="X",
+        row_key="",
+        modalities={
+            "AERIAL_RGBI": ModalityContract(
+                bands=bands, dtype="uint8", unit="digital number 0..255", gsd_m=gsd, height=side, width=side,
+                normalisation="without",
+            )
+        },
+        tasks={COSIA: TaskContract(level=1, classes=taxonomy(COSIA).classes, scored=taxonomy(COSIA).scored)},
+        ref_date="05-15",
+        model=recipe.model.model_dump(mode="json"),
+        preprocessing=recipe.preprocessing.model_dump(mode="json"),
+        data_sha256="",
+        code_sha256="",
+    )  # fmt: skip
+
+
+def oracle_model(job: Job, network: torch.nn.Module | None = None) -> Model:
+    return Model(network=network or Oracle(), preprocessor=chosen_dates(job.contract), num_classes={COSIA: 19})
+
+
+def prepared(tmp_path: Path, contract: WeightsContract, *sources: Source, **options: Any) -> Prepared:
+    request = Request(sources=sources, **options)
+    return prepare(request, tmp_path / "none.safetensors", "0" * 64, contract, tmp_path / "scratch")
+
+
+def whole_map(job: Job, model: Model) -> dict[str, np.ndarray]:
+    """Every layer of the map from its blocks, each pixel of which must be written once."""
+    shape = (job.grid.height, job.grid.width)
+    found = {layer: np.zeros((n, *shape), np.uint8) for layer, n in job.layers.bands(19).items()}
+    written = np.zeros(shape, np.uint8)
+    for block, arrays in predicted_blocks(job, model, list(job.tiling.blocks(job.cores))):
+        written[block.window.slices] += 1
+        for (_, layer), array in arrays.items():
+            found[layer][(slice(None), *block.window.slices)] = array
+    assert (written == 1).all()
+    return found
