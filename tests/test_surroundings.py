@@ -144,6 +144,15 @@ def test_output_that_nobody_reads_ends_nothing(redirect, lost, tmp_path):
     assert (tmp_path / "done").read_text() == lost
 
 
+def test_a_warning_of_a_library_ends_nothing():
+    done = process("import warnings; warnings.warn('a habit of theirs')", PYTHONWARNINGS="error")
+    assert (done.returncode, done.stderr.count(b"a habit of theirs")) == (0, 1)
+
+
+def test_a_setting_of_the_progress_bar_that_means_nothing_ends_nothing():
+    assert process("import tqdm; list(tqdm.tqdm([1]))", TQDM_NCOLS="wide").returncode == 0
+
+
 def test_streams_that_somebody_put_in_place_stay(capsys):
     from flairhub.surroundings import lasting_output
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import TextIO
@@ -18,10 +19,11 @@ _FOREIGN = (
     *("PROJ_", "GDAL_", "CPL_", "OGR_", "OSR_", "GTIFF_", "VRT_"),  # rasterio and pyogrio
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "ONEDNN_", "DNNL_", "NPY_"),  # sums on the CPU
     *("ATEN_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "TIMM_", "PL_TRAINER_"),  # the network
-    *("MPLBACKEND", "MATPLOTLIBRC"),
+    *("MPLBACKEND", "MATPLOTLIBRC", "TQDM_"),  # how things look
+    *("PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONSAFEPATH"),  # with which libraries or stages do not start
 )
-"""Variables that begin so choose another library's data, kernels or number of threads: our wheels bring their own data,
-and `train.threads` is the number of threads."""
+"""Variables that begin so choose another library's data, kernels or number of threads, or make decoration fail: our
+wheels bring their own data, `train.threads` is the number of threads, and the setting `progress` is for bars."""
 
 _NETWORK = ("GDAL_HTTP_", "GDAL_CURL_", "GDAL_PROXY_", "CPL_VSIL_CURL_", "PROJ_CURL_")
 """How to reach a server is this machine's business, and changes no number."""
@@ -51,6 +53,7 @@ def settle(state: Path | None) -> None:
     if state is not None:
         own_caches(state / "cache", os.environ)
     lasting_output()
+    lasting_warnings()
 
 
 def own_libraries(environment: MutableMapping[str, str]) -> None:
@@ -152,6 +155,13 @@ def _lasting(stream: TextIO | None, descriptor: int) -> TextIO:
         line_buffering=descriptor == 2 or raw.isatty(),
         write_through=descriptor == 2,
     )
+
+
+def lasting_warnings() -> None:
+    """Warnings that were to be errors (`PYTHONWARNINGS=error`, `python -W error`) are warnings, of libraries too."""
+    if any(option.startswith("error") for option in sys.warnoptions):
+        sys.warnoptions.clear()  # which processes that this one starts are given too
+        warnings.simplefilter("default")
 
 
 def lost_output() -> OSError | None:

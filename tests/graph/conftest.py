@@ -35,17 +35,18 @@ class Clone:
 
     folder: Path
 
-    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment inside the clone."""
+    def run(self, *command: str, check: bool = True, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment inside the clone; a variable that is None is not set."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
         # As on a user's machine: bytecode is written beside the sources.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         inherited.pop("PYTHONPATH", None)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        variables = inherited | {"PATH": path, "FLAIRHUB_PROGRESS": "0"} | environment
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=inherited | {"PATH": path, "FLAIRHUB_PROGRESS": "0"} | environment,
+            env={name: value for name, value in variables.items() if value is not None},
             capture_output=True,
             text=True,
             check=False,

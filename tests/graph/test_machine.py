@@ -1,0 +1,83 @@
+"""One small row on somebody else's machine: what a process inherits gives the same results, or is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from tests.graph.conftest import Clone, new_clone
+
+pytestmark = pytest.mark.graph
+
+ROW = ("--rows", "LC-G", "--set", "train.epochs=1", "--set", "evaluate.write_predictions=true")
+PROJECTIONS = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
+_PYOGRIO = Path(importlib.util.find_spec("pyogrio").origin).parent  # found, not imported: it would settle GDAL's data
+ENVIRONMENTS = {
+    "empty PROJ and GDAL folders": dict.fromkeys(PROJECTIONS, "{folder}/empty"),
+    # another version than rasterio's, as QGIS or OTB have one
+    "foreign PROJ and GDAL folders": {
+        "PROJ_LIB": f"{_PYOGRIO}/proj_data",
+        "PROJ_DATA": f"{_PYOGRIO}/proj_data",
+        "GDAL_DATA": f"{_PYOGRIO}/gdal_data",
+        "GDAL_DRIVER_PATH": "{folder}/drivers",
+    },
+    "other kernels and threads": {
+        "OMP_NUM_THREADS": "2",
+        "OMP_DYNAMIC": "true",
+        "ATEN_CPU_CAPABILITY": "default",
+        "TIMM_FUSED_ATTN": "0",
+        "PL_TRAINER_PRECISION": "bf16",
+        "MPLBACKEND": "module://nowhere",
+    },
+    "ASCII locale": {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "no HOME": {"HOME": None},
+    "a file for HOME": {"HOME": "/dev/null"},
+    "no TMPDIR": {"TMPDIR": None},
+    "another time zone": {"TZ": "Pacific/Kiritimati"},
+    "PYTHONPATH of another copy": {"PYTHONPATH": "{folder}/copy"},
+}
+FOREIGN_LIBRARY = b"no library at all"
+
+TOGETHER = (
+    ("empty PROJ and GDAL folders", "ASCII locale", "no HOME", "umask 077"),
+    ("foreign PROJ and GDAL folders", "Latin-1", "no TMPDIR", "another time zone", "other kernels and threads"),
+    ("PYTHONPATH of another copy", "umask 077"),
+)
+"""One run serves several environments: where its results are those of the plain run, each of them changes none."""
+
+
+def row_of_the_example(folder: Path) -> Clone:
+    clone = new_clone(folder, also=("data/examples",))
+    clone.flairhub("use", "local", "--data", "data/examples/treesat", *ROW)
+    clone.commit("start")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> bytes:
+    """`dvc.lock` of a run in this process's own environment."""
+    clone = row_of_the_example(tmp_path_factory.mktemp("machine") / "plain")
+    clone.repro()
+    return (clone.folder / "dvc.lock").read_bytes()
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids=", ".join)
+def test_what_a_run_inherits_changes_no_result(names, plain, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers" / "gdal_THEIRS.so").write_bytes(FOREIGN_LIBRARY)
+    (tmp_path / "copy" / "flairhub").mkdir(parents=True)
+    (tmp_path / "copy" / "flairhub" / "__init__.py").write_text("raise SystemExit('the other copy')\n")
+    inherited = {
+        variable: value and value.format(folder=tmp_path)
+        for name in names
+        for variable, value in ENVIRONMENTS.get(name, {}).items()
+    }
+    clone = row_of_the_example(tmp_path / "clone")
+    mask = "umask 077; " if "umask 077" in names else ""
+    said = clone.run("bash", "-c", f"{mask}exec dvc repro", FLAIRHUB_PROGRESS="1", **inherited)
+    assert (clone.folder / "dvc.lock").read_bytes() == plain
+    assert "Traceback" not in said.stderr
+    assert "atplotlib" not in said.stderr
