@@ -14,7 +14,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.lineage.fingerprint import module_fingerprint
+from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.records.manifest import write_manifest
 from flairhub.sources.pull import pull
 
@@ -23,7 +23,7 @@ def main(_: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
     data = read_params(Path("params.yaml")).data
-    code = module_fingerprint("flairhub.sample.build", SOURCE).sha256
+    code = code_fingerprint("sample", ["flairhub.sample.build"], SOURCE).sha256
     wanted = set(MODALITIES if data.modalities is None else data.modalities)
     manifest = pull(data, workspace, settings, modalities=wanted, code=code, progress=settings.progress)
     write_manifest(Path("data/manifest.json"), manifest)

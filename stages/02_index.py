@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _stage import run
+from _stage import SOURCE, run
 from flairhub.archives.locate import archive_folder
 from flairhub.compute.executors import open_executor
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.facts.index import build_index
-from flairhub.lineage.keys import code_sha256
+from flairhub.lineage.concerns import FACTS
+from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.records.manifest import read_manifest
 from flairhub.sources.pull import checksums_of
 
@@ -31,7 +32,7 @@ def main(_: argparse.Namespace) -> None:
             Path("data/index"),
             filter=read_params(Path("params.yaml")).preprocessing.filter_sentinel2,
             cache=workspace.state / "index",
-            code=code_sha256(Path("data/code/index.json")),
+            code=code_fingerprint("facts", FACTS, SOURCE).sha256,
             executor=executor,
             checksums=checksums_of(workspace),
             progress=settings.progress,

@@ -1,36 +1,29 @@
 """Fingerprints of code: which lines a stage's result depends on.
 
 The import closure of a stage inside the package is followed through the syntax trees, and each module is
-hashed without comments, docstrings and layout. A sentence changed in a docstring, or a module the stage does
-not import, leaves the fingerprint alone. Rooms that only show results (tracking, cli) are not followed.
+hashed without comments, docstrings, texts of exceptions and layout. A changed sentence, or a module the stage does not
+import, leaves the fingerprint alone; so does what only surrounds a result (`concerns`).
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
 from flairhub.errors import MissingFileError
+from flairhub.lineage.concerns import AROUND, PACKAGE, ROOTS, SURROUNDINGS
 from flairhub.records.code import Fingerprint
-
-PACKAGE = "flairhub"
-VIEWS = (
-    f"{PACKAGE}.tracking",
-    f"{PACKAGE}.cli",
-    f"{PACKAGE}.lineage.costs",
-    f"{PACKAGE}.lineage.energy",
-)
-"""Rooms and modules that display results, or note what they cost, and cannot change them."""
 
 
 def stage_fingerprint(stage: str, script: Path, source: Path) -> Fingerprint:
-    """Fingerprint of a stage's script and everything it imports from the package.
+    """Fingerprint of the code that makes a stage's result: of its roots in `concerns`, or else of its script.
 
     Args:
         stage: name of the stage.
-        script: the stage's script.
+        script: the stage's script; `_stage.py` beside it is what every script begins with.
         source: the folder that holds the package (`src`).
 
     Raises:
@@ -38,16 +31,26 @@ def stage_fingerprint(stage: str, script: Path, source: Path) -> Fingerprint:
     """
     if not script.is_file():
         raise MissingFileError(f"Expected the script of stage {stage!r} at {script}, but there is none.")
-    return _fingerprint(stage, {f"stages/{script.name}": script}, _imports(_tree(script), source), source)
+    if stage in ROOTS:
+        return code_fingerprint(stage, ROOTS[stage], source)
+    scripts = [script, *(path for path in [script.with_name("_stage.py")] if path.is_file())]
+    roots = frozenset().union(*(_imports(_tree(path), source) for path in scripts))
+    return _fingerprint(stage, {f"stages/{path.name}": path for path in scripts}, roots, source)
 
 
-def module_fingerprint(module: str, source: Path) -> Fingerprint:
-    """Fingerprint of one module's import closure, e.g. `flairhub.sample.build`."""
-    return _fingerprint(module, {}, frozenset({module}), source)
+def code_fingerprint(name: str, modules: Iterable[str], source: Path) -> Fingerprint:
+    """Fingerprint of some modules and all that they import, e.g. `flairhub.sample.build`.
+
+    Args:
+        name: of the fingerprint; `concerns.AROUND` may leave out modules by it.
+        modules: where to begin.
+        source: the folder that holds the package (`src`).
+    """
+    return _fingerprint(name, {}, frozenset(modules), source)
 
 
 def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], source: Path) -> Fingerprint:
-    modules = _closure(roots, source)
+    modules = _closure(roots, (*SURROUNDINGS, *AROUND.get(name, ())), source)
     files = parts | {module: _path_of(module, source) for module in modules}
     digests = {key: _digest(_tree(path)) for key, path in files.items()}
     for module in modules:
@@ -60,12 +63,13 @@ def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], sourc
     return Fingerprint(stage=name, sha256=total.hexdigest(), parts=dict(sorted(digests.items())))
 
 
-def _closure(roots: frozenset[str], source: Path) -> list[str]:
+def _closure(roots: frozenset[str], left_out: Collection[str], source: Path) -> list[str]:
+    """Modules that are reached, without those left out and what only they reach."""
     seen: set[str] = set()
     waiting = [parent for root in roots for parent in _with_parents(root)]
     while waiting:
         module = waiting.pop()
-        if module in seen or module.startswith(VIEWS):
+        if module in seen or any(module == name or module.startswith(f"{name}.") for name in left_out):
             continue
         seen.add(module)
         for imported in _imports(_tree(_path_of(module, source)), source):
@@ -115,13 +119,18 @@ def _path_of(module: str, source: Path) -> Path:
 
 
 def _digest(tree: ast.Module) -> str:
-    """Checksum of a syntax tree without docstrings and positions (comments are not part of it)."""
-    stripped = _WithoutDocstrings().visit(ast.parse(ast.unparse(tree)))
+    """Checksum of a syntax tree without words and positions (comments are not part of it)."""
+    stripped = _WithoutWords().visit(ast.parse(ast.unparse(tree)))
     return hashlib.sha256(ast.dump(stripped, include_attributes=False).encode()).hexdigest()
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes bare strings: docstrings of modules, classes and functions, and of attributes."""
+class _WithoutWords(ast.NodeTransformer):
+    """Removes what is said and not done: docstrings, also of attributes, and the texts of exceptions."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):

@@ -28,7 +28,8 @@ from flairhub.models.build import build_network, network_spec
 from flairhub.models.network import SegmentationNetwork
 from flairhub.models.trial import require_trainable
 from flairhub.records.inputs import RowInputs
-from flairhub.training.callbacks import Checkpoints, Epochs, Monitor, NoMonitor, Steps
+from flairhub.training.callbacks import Epochs, Monitor, NoMonitor, Steps
+from flairhub.training.checkpoints import Checkpoints
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 from flairhub.training.progress import Progress

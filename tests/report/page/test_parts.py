@@ -11,7 +11,7 @@ from tests.world import ROOT, epoch, sample_params
 
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import MissingFileError
-from flairhub.lineage.fingerprint import module_fingerprint
+from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.pictures.curves import draw_curves, top_miou
 from flairhub.pictures.domain_map import draw_map, scale_of
 from flairhub.pictures.domains import read_domains
@@ -219,7 +219,7 @@ def test_tests_with_less_input_show_what_is_lost(tmp_path):
 
 
 def test_the_templates_are_part_of_the_code_of_the_stage():
-    parts = module_fingerprint("flairhub.report.page.build", ROOT / "src").parts
+    parts = code_fingerprint("page", ["flairhub.report.page.build"], ROOT / "src").parts
     folder = ROOT / "src/flairhub/report/page/templates"
     names = {f"flairhub/report/page/templates/{path.name}" for path in folder.iterdir()}
     assert len(names) == 5
