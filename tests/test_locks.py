@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -37,3 +40,28 @@ with locked(Path({str(path)!r})):
         holder.wait()
     with locked(path, wait=False):
         pass
+
+
+def test_who_waited_for_a_file_that_is_removed_takes_the_lock_of_the_name(tmp_path):
+    """Two processes must never hold two files of one name."""
+    path = tmp_path / "folder" / "x.lock"
+    order: list[str] = []
+    started = threading.Event()
+
+    def wait() -> None:
+        started.set()
+        with locked(path):
+            order.append("second")
+            with pytest.raises(BusyError, match=str(os.getpid())), locked(path, wait=False):
+                pass
+
+    with locked(path):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        started.wait()
+        time.sleep(0.2)
+        order.append("first")
+        shutil.rmtree(path.parent)
+    thread.join(10)
+    assert order == ["first", "second"]
+    assert path.is_file()

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from flairhub.locks import BusyError
 from flairhub.training.orphan import Launcher, find_launcher
-from flairhub.training.state import BusyError, drop_finished, note_start, publish, training_state
+from flairhub.training.state import drop_finished, note_start, publish, training_state
 
 
 def hold(folder, ready, release):
@@ -70,6 +71,23 @@ def test_only_results_that_are_safe_elsewhere_are_dropped(tmp_path):
     assert drop_finished(tmp_path, {"a" * 32}) == ["a" * 32]
     assert not training_state(tmp_path, "a" * 64).folder.exists()
     assert training_state(tmp_path, "b" * 64).final.is_dir()
+
+
+def test_a_state_that_another_process_holds_is_left_alone(tmp_path):
+    """It may be publishing: deleting the files under it ended a finished training."""
+    state = training_state(tmp_path, "k" * 64)
+    state.folder.mkdir(parents=True)
+    state.finish({})
+    context = multiprocessing.get_context("fork")
+    ready, release = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path, ready, release))
+    other.start()
+    assert ready.wait(30)
+    assert drop_finished(tmp_path, {"k" * 32}) == []
+    assert state.final.is_dir()
+    release.set()
+    other.join()
+    assert drop_finished(tmp_path, {"k" * 32}) == ["k" * 32]
 
 
 def test_starts_are_counted_and_the_first_is_kept(tmp_path):

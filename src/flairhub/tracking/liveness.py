@@ -6,7 +6,6 @@ however it ends. Runs of other machines and of other clones on the same server a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import platform
 from collections.abc import Iterable
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from flairhub.config.workspace import Workspace
 from flairhub.lineage.keys import weights_key
+from flairhub.locks import held
 from flairhub.records.layout import row_files
 from flairhub.tracking import names
 from flairhub.tracking.store import Store
-from flairhub.training.state import TrainingState, training_state
+from flairhub.training.state import training_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -57,22 +57,10 @@ def _lives(run: Run, workspace: Workspace) -> bool:
     """Whether a process trains for the run, or has trained for it to the end."""
     tags = run.data.tags
     states = [training_state(workspace.state, key) for key in tags.get(names.TRAININGS, "").split(",") if key]
-    if any(_locked(state) for state in states):
+    if any(held(state.folder / "lock") for state in states):
         return True
     if states and all(state.final.is_dir() for state in states):
         return True
     # States are dropped once DVC holds the result; the evaluation may still be to come.
     present = weights_key(row_files(tags.get(names.ROW, ""), workspace.root).weights)
     return present is not None and present in {tags.get(names.ROW_KEY), *tags.get(names.TRAININGS, "").split(",")}
-
-
-def _locked(state: TrainingState) -> bool:
-    path = state.folder / "lock"
-    if not path.is_file():
-        return False
-    with path.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

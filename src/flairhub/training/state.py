@@ -12,8 +12,6 @@ and publishes it again without a single step.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +20,7 @@ from pathlib import Path
 
 from flairhub.errors import FlairhubError
 from flairhub.files import read_json, replacing, write_json
-
-
-class BusyError(FlairhubError):
-    """Another process trains the same key."""
+from flairhub.locks import BusyError, locked
 
 
 class OrphanError(FlairhubError):
@@ -69,19 +64,7 @@ class TrainingState:
         Raises:
             BusyError: another process holds the lock and `wait` is off.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                handle.seek(0)
-                raise BusyError(
-                    f"Expected to be the only process that trains {self.folder.name}, but process "
-                    f"{handle.read().strip() or 'unknown'} does; wait for it or stop it."
-                ) from None
-            handle.truncate(0)
-            handle.write(str(os.getpid()))
-            handle.flush()
+        with locked(self.folder / "lock", wait=wait):
             for path in self.folder.glob(".*"):  # half written by a process that was killed
                 path.unlink()
             yield
@@ -97,6 +80,15 @@ class TrainingState:
         temporary.replace(self.final)
         self.checkpoint.unlink(missing_ok=True)
         self.best.unlink(missing_ok=True)
+
+    def drop(self) -> bool:
+        """Delete the state; False, and everything left as it is, where another process holds it."""
+        try:
+            with self.locked(wait=False):
+                shutil.rmtree(self.folder)
+        except BusyError:
+            return False
+        return True
 
     def take(self, files: dict[str, Path]) -> bool:
         """Finish with copies of files that are kept elsewhere; False where there are none."""
@@ -139,10 +131,11 @@ def drop_finished(root: Path, published: set[str]) -> list[str]:
         published: keys (first 32 digits) of results that are safe elsewhere.
 
     Returns:
-        The keys deleted.
+        The keys deleted; a state that another process holds - it may be publishing - is left alone.
     """
-    folder = root / "train"
-    done = sorted(key for key in published if (folder / key / "final").is_dir())
-    for key in done:
-        shutil.rmtree(folder / key, ignore_errors=True)
-    return done
+    dropped = []
+    for key in sorted(published):
+        state = TrainingState(root / "train" / key)
+        if state.final.is_dir() and state.drop():
+            dropped.append(key)
+    return dropped
