@@ -93,7 +93,7 @@ def test_undefined_figures_are_null_in_json(
     assert Details.read(tmp_path / "details.json") == details
     task = json.loads((tmp_path / "details.json").read_text())["tasks"][COSIA]
     assert task["protocols"]["published"]["oa"] is None
-    assert task["protocols"]["published"]["miou"] == 0.0
+    assert task["protocols"]["published"]["miou"] is None
     assert task["protocols"]["absent_left_out"]["per_class"]["iou"] == [None, None]
     assert task["intervals"]["roi"]["iou"] == [None, None]
 

@@ -231,12 +231,13 @@ def test_same_results_same_bytes_in_any_order(
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
-def test_undefined_figures_print_as_dashes(make_result: MakeResult) -> None:
+def test_undefined_figures_say_so(make_result: MakeResult) -> None:
     result = make_result("LC-A")
     task = dataclasses.replace(result.tasks[0], oa=None, miou=None, miou_absent_left_out=None, iou=(None,) * 15)
     table = build_table([dataclasses.replace(result, tasks=(task,))], ["LC-A"])
     assert (_read(table)[0]["oa"], _read(table)[0]["miou"]) == ("", "")
     assert "None" not in render_markdown(table) + render_terminal(table) + render_csv(table)
+    assert render_terminal(table).count("undefined") == render_markdown(table).count("| undefined |") == 2
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

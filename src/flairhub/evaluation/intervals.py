@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import Counts
+from flairhub.evaluation.metrics import has_scored
 from flairhub.evaluation.resampling import cluster_sums, resampled_scores
 from flairhub.records.details import ClusterUnit, Interval, Intervals
 
@@ -30,6 +31,8 @@ def bootstrap(clusters: Counts, scored: Sequence[int], unit: ClusterUnit, params
         params: `resamples`, `confidence`, `min_clusters`, `seed`.
     """
     reason = _reason(len(clusters), unit, params)
+    if reason is None and not has_scored(clusters, scored).any():
+        reason = "no pixel of a scored class"
     if reason is not None:
         none = (None,) * len(scored)
         return _intervals(len(clusters), params, reason, (None, None, None), none)

@@ -35,7 +35,7 @@ class Scores:
     """Metrics of one confusion matrix or a batch of them, percent, `[...]`."""
 
     oa: Floats
-    """Overall accuracy; NaN where no pixel is scored."""
+    """Overall accuracy; NaN where no pixel is scored, or each is predicted as a class that does not count."""
     miou: Floats
     fscore: Floats
     precision: Floats
@@ -44,8 +44,18 @@ class Scores:
 
 
 def score(confusion: npt.NDArray[Any], scored: Sequence[int], protocol: Protocol = "published") -> Scores:
-    """Every reported metric of confusion matrices `[..., K, K]` (rows = truth) over the `scored` classes."""
-    return score_marginals(marginals(confusion, scored, protocol), leave_out_absent=protocol == "absent_left_out")
+    """Every reported metric of confusion matrices `[..., K, K]` (rows = truth) over the `scored` classes.
+
+    The rule that 0/0 counts 0 is for a class among others: where no true pixel at all is of a scored class, every
+    metric is NaN.
+    """
+    scores = score_marginals(marginals(confusion, scored, protocol), leave_out_absent=protocol == "absent_left_out")
+    return _only_where(has_scored(confusion, scored), scores)
+
+
+def has_scored(confusion: npt.NDArray[Any], scored: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Whether any true pixel of confusion matrices `[..., K, K]` is of a scored class, `[...]`."""
+    return np.asarray(confusion[..., np.asarray(scored, dtype=np.intp), :].any(axis=(-2, -1)))
 
 
 def score_marginals(sums: Marginals, *, leave_out_absent: bool) -> Scores:
@@ -94,6 +104,28 @@ def defined(value: Any) -> float | None:
     """A figure as files have it: None where it is NaN."""
     number = float(value)
     return None if math.isnan(number) else number
+
+
+def _only_where(known: npt.NDArray[np.bool_], scores: Scores) -> Scores:
+    """The scores where they are known, NaN elsewhere."""
+
+    def masked(values: Floats) -> Floats:
+        return np.where(known if values.ndim == np.ndim(known) else known[..., None], values, np.nan)
+
+    each = scores.per_class
+    return Scores(
+        oa=masked(scores.oa),
+        miou=masked(scores.miou),
+        fscore=masked(scores.fscore),
+        precision=masked(scores.precision),
+        recall=masked(scores.recall),
+        per_class=PerClass(
+            iou=masked(each.iou),
+            fscore=masked(each.fscore),
+            precision=masked(each.precision),
+            recall=masked(each.recall),
+        ),
+    )
 
 
 def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], otherwise: Floats | float = np.nan) -> Floats:

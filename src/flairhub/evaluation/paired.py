@@ -23,6 +23,10 @@ from flairhub.evaluation.resampling import cluster_sums, resampled_scores
 from flairhub.records.details import METRICS, ClusterUnit, Interval, Metric
 
 
+_FEWEST_RESAMPLES = 2
+"""Fewest resamples that have a spread."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """Row `first` minus row `second`, percentage points, published protocol."""
@@ -105,9 +109,14 @@ def _compare(
     unit: ClusterUnit,
     clusters: int,
 ) -> Comparison:
-    """Comparison of one metric; `estimates` is `[rows]`, `drawn` `[resamples, rows]`."""
+    """Comparison of one metric; `estimates` is `[rows]`, `drawn` `[resamples, rows]`, NaN where undefined."""
+    known = ~np.isnan(drawn).any(axis=1)  # resamples of regions in which the metric is defined for every row
+    undefined = [row for row, estimate in zip(rows, estimates, strict=True) if np.isnan(estimate)]
+    if undefined or known.sum() < _FEWEST_RESAMPLES:
+        reason = f"{metric} of {', '.join(undefined) or 'too many resamples'} is undefined"
+        return Comparison(metric=metric, unit=unit, clusters=clusters, differences=(), letters={}, reason=reason)
     pairs = list(combinations(range(len(rows)), 2))
-    samples = [drawn[:, i] - drawn[:, j] for i, j in pairs]
+    samples = [drawn[known, i] - drawn[known, j] for i, j in pairs]
     wholes = [float(estimates[i] - estimates[j]) for i, j in pairs]
     raw = np.array([wald_p_value(whole, sample, clusters) for whole, sample in zip(wholes, samples, strict=True)])
     corrected = holm(raw)

@@ -16,6 +16,9 @@ from flairhub.report.table import Line, Section, Table, section_title
 TERMINAL_WIDTH = 120
 """Columns that the terminal rendering keeps to."""
 
+UNDEFINED = "undefined"
+"""How a figure reads that no pixel defines."""
+
 _SHORT_CAPTION = (
     "Test split, percent, published protocol. Intervals cover the choice of test regions, not the seed of the "
     "training; rows that share a letter are not told apart."
@@ -167,7 +170,7 @@ def _terminal_table(lines: list[dict[str, str]]) -> list[str]:
 
 def _one(figure: str) -> str:
     """A figure of the CSV with one decimal."""
-    return f"{float(figure):.1f}" if figure else "-"
+    return f"{float(figure):.1f}" if figure else UNDEFINED
 
 
 def _grid(section: Section) -> tuple[list[str], list[list[str]]]:
@@ -188,7 +191,7 @@ def _grid(section: Section) -> tuple[list[str], list[list[str]]]:
 
 def _figure(line: Line, metric: Metric) -> list[str]:
     value = line.task.oa if metric == "oa" else line.task.miou
-    return [decimals(value, 1) or "-", interval_text(line.interval(metric)) or "-", line.groups[metric] or "-"]
+    return [decimals(value, 1) or UNDEFINED, interval_text(line.interval(metric)) or "-", line.groups[metric] or "-"]
 
 
 def _published(line: Line, metric: Metric) -> str:

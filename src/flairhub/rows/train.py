@@ -183,14 +183,14 @@ def _fit(
     )
 
 
-def valid_figures(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, float]) -> ValidFigures:
+def valid_figures(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, float | None]) -> ValidFigures:
     """The chosen epoch (None without training) and its figures on valid, percent, by task."""
     several = len(inputs.recipe.tasks) > 1
     start = {task: f"valid.{task}." if several else "valid." for task in inputs.recipe.tasks}
     return ValidFigures(
         epoch=epoch,
         valid={
-            task: Figures(oa=defined(metrics[f"{name}oa"]), miou=defined(metrics[f"{name}miou"]))
+            task: Figures(oa=metrics[f"{name}oa"], miou=metrics[f"{name}miou"])
             for task, name in start.items()
         },
     )

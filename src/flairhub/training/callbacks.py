@@ -60,10 +60,10 @@ def step_seed(seed: int, step: int, part: int, rank: int) -> int:
 class ValidationResult:
     """Outcome of one pass over the validation patches."""
 
-    score: float
-    """Selection metric."""
-    metrics: dict[str, float]
-    """valid.* metrics, percent."""
+    score: float | None
+    """Selection metric; None where it is undefined: no pixel of a scored class."""
+    metrics: dict[str, float | None]
+    """valid.* metrics, percent; None where undefined."""
 
 
 class Epochs(Callback):
@@ -135,4 +135,5 @@ class Epochs(Callback):
             if self.progress.validated(epoch, result.score, result.metrics, self.params):
                 self._save_best()
             trainer.should_stop = trainer.should_stop or self.progress.out_of_patience(self.params)
-        self._monitor.log(step, {key: value for key, value in entry.items() if key not in {"epoch", "step"}})
+        known = {key: value for key, value in entry.items() if value is not None}
+        self._monitor.log(step, {key: value for key, value in known.items() if key not in {"epoch", "step"}})

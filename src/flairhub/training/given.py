@@ -27,8 +27,8 @@ class Given:
     """On the CPU."""
     auxiliary: tuple[str, ...]
     """Modalities whose auxiliary decoders the file holds, in encoder order."""
-    metrics: dict[str, float]
-    """valid.* metrics, percent."""
+    metrics: dict[str, float | None]
+    """valid.* metrics, percent; None where undefined."""
 
 
 def take_given(

@@ -36,17 +36,17 @@ class Progress:
     best_score: float = -math.inf
     """Best selection metric so far."""
     best_epoch: int = -1
-    """Epoch of the best selection metric, 0-based; -1 before the first validation."""
-    best_valid: dict[str, float] = field(default_factory=dict)
-    """Metrics of that validation."""
+    """Epoch of the best selection metric, or of the latest while it is undefined, 0-based; -1 before any."""
+    best_valid: dict[str, float | None] = field(default_factory=dict)
+    """Metrics of that validation; None where undefined."""
     stale_epochs: int = 0
     """Epochs since the best one: early stopping."""
     plateau_epochs: int = 0
     """Epochs without progress since the last reduction of the learning rate."""
     reductions: int = 0
     """How often the learning rate was reduced."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry per epoch: epoch, step, learning_rate, train_loss and, where validated, valid.* metrics."""
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    """One entry per epoch: epoch, step, learning_rate, train_loss and, where validated, valid.* metrics or None."""
     step_losses: list[float] = field(default_factory=list)
     """Losses of the batches of the step under way: several where gradients are accumulated."""
     steps: list[tuple[int, float]] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Progress:
         self.steps.append((step, mean))
         return mean
 
-    def end_epoch(self, epoch: int, step: int, learning_rate: float) -> dict[str, float]:
+    def end_epoch(self, epoch: int, step: int, learning_rate: float) -> dict[str, float | None]:
         """Close an epoch's training and open its history entry.
 
         Raises:
@@ -87,22 +87,31 @@ class Progress:
                 "set train.gradient_clip."
             )
         self.loss_sum, self.loss_count = 0.0, 0
-        entry: dict[str, float] = {"epoch": epoch, "step": step, "learning_rate": learning_rate, "train_loss": mean}
+        entry: dict[str, float | None] = {
+            "epoch": epoch,
+            "step": step,
+            "learning_rate": learning_rate,
+            "train_loss": mean,
+        }
         self.history.append(entry)
         return entry
 
-    def validated(self, epoch: int, score: float, metrics: dict[str, float], params: TrainParams) -> bool:
+    def validated(self, epoch: int, score: float | None, metrics: dict[str, float | None], params: TrainParams) -> bool:
         """Take note of a validation.
+
+        An undefined score ranks nothing: below every number, it says nothing of progress, and while no score was
+        defined the latest weights, trained longest, are the ones to keep.
 
         Returns:
             Whether it is the best so far (the first of equals stays).
         """
         self.history[-1].update(metrics)
-        improved = score > self.best_score
+        improved = self.best_score == -math.inf if score is None else score > self.best_score
         if improved:
-            self.best_score, self.best_epoch, self.best_valid = score, epoch, dict(metrics)
+            self.best_score = -math.inf if score is None else score
+            self.best_epoch, self.best_valid = epoch, dict(metrics)
             self.stale_epochs = self.plateau_epochs = 0
-        else:
+        elif score is not None:
             self.stale_epochs += params.validate_every
             self.plateau_epochs += params.validate_every
         if self.plateau_epochs > params.plateau_patience:

@@ -14,7 +14,7 @@ from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.loaders import BatchLoader, LoaderOptions, evaluation_loader, loader_options
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import Counts
-from flairhub.evaluation.metrics import score, support_weighted_iou
+from flairhub.evaluation.metrics import defined, score, support_weighted_iou
 from flairhub.inference.predict import confusion_of
 from flairhub.models.network import SegmentationNetwork
 from flairhub.records.classes import row_scored, row_taxonomies
@@ -47,20 +47,23 @@ class Validation:
         self._published = train.select == "published"
 
     def __call__(self) -> ValidationResult:
-        """Metrics in percent; the selection metric is the mean over tasks."""
+        """Metrics in percent; the selection metric is the mean over the tasks in which it is defined."""
         self._loader = self._loader or self._open()
         _share_statistics(self._network)
         tables = confusion_of(self._network, self._preprocessor, self._loader, self._classes)
-        metrics: dict[str, float] = {}
-        chosen = []
+        metrics: dict[str, float | None] = {}
+        chosen: list[float] = []
         for task, table in tables.items():
             confusion = _summed(table.dense(), self._network)
             scores = score(confusion, self._scored[task])
-            weighted = float(support_weighted_iou(confusion))
-            values = {"oa": float(scores.oa), "miou": float(scores.miou), "weighted_iou": weighted}
+            weighted = support_weighted_iou(confusion)
+            found = {"oa": scores.oa, "miou": scores.miou, "weighted_iou": weighted}
+            values = {name: defined(value) for name, value in found.items()}
             metrics |= {f"valid.{task}.{name}": value for name, value in values.items()}
-            chosen.append(values["weighted_iou" if self._published else "miou"])
-        return ValidationResult(score=sum(chosen) / len(chosen), metrics=_named(metrics, len(tables)))
+            score_of_task = values["weighted_iou" if self._published else "miou"]
+            chosen += [] if score_of_task is None else [score_of_task]
+        mean = sum(chosen) / len(chosen) if chosen else None
+        return ValidationResult(score=mean, metrics=_named(metrics, len(tables)))
 
 
 def _loader(inputs: RowInputs, reader: PatchReader, options: LoaderOptions, batch_size: int) -> BatchLoader:
@@ -76,7 +79,7 @@ def _share_statistics(network: SegmentationNetwork) -> None:
             torch.distributed.broadcast(buffer, src=0)
 
 
-def _named(metrics: dict[str, float], tasks: int) -> dict[str, float]:
+def _named(metrics: dict[str, float | None], tasks: int) -> dict[str, float | None]:
     """`valid.miou` where there is one task, `valid.<task>.miou` where there are several."""
     if tasks > 1:
         return metrics
