@@ -22,7 +22,6 @@ from flairhub.evaluation.metrics import Floats, score
 from flairhub.evaluation.resampling import cluster_sums, resampled_scores
 from flairhub.records.details import METRICS, ClusterUnit, Interval, Metric
 
-
 _FEWEST_RESAMPLES = 2
 """Fewest resamples that have a spread."""
 

@@ -14,7 +14,6 @@ from flairhub.compute.devices import Devices, find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import MissingFileError
-from flairhub.evaluation.metrics import defined
 from flairhub.lineage.environment import training_environment
 from flairhub.records.details import Figures
 from flairhub.records.history import History
@@ -189,10 +188,7 @@ def valid_figures(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, fl
     start = {task: f"valid.{task}." if several else "valid." for task in inputs.recipe.tasks}
     return ValidFigures(
         epoch=epoch,
-        valid={
-            task: Figures(oa=metrics[f"{name}oa"], miou=metrics[f"{name}miou"])
-            for task, name in start.items()
-        },
+        valid={task: Figures(oa=metrics[f"{name}oa"], miou=metrics[f"{name}miou"]) for task, name in start.items()},
     )
 
 

@@ -144,10 +144,11 @@ class Progress:
             setattr(self, name, value)
 
 
-def _epoch(entry: dict[str, float]) -> Epoch:
+def _epoch(entry: dict[str, float | None]) -> Epoch:
+    epoch, step = (int(entry[name] or 0) for name in ("epoch", "step"))  # figures on valid alone can be None
     return Epoch(
-        epoch=int(entry["epoch"]),
-        step=int(entry["step"]),
+        epoch=epoch,
+        step=step,
         learning_rate=entry["learning_rate"],
         train_loss=entry["train_loss"],
         valid={name: value for name, value in entry.items() if name.startswith("valid.")},
