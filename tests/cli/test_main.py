@@ -90,6 +90,7 @@ def test_every_command_sets_what_it_runs():
         "card": ["LC-A"],
         "sweep": ["LC-A"],
         "score": ["LC-A"],
+        "zonal": ["LC-A", "--input", "AERIAL_RGBI=a.tif", "--output", "map"],
     }
     for name in NAMES:
         assert callable(build_parser().parse_args([name, *needed.get(name, [])]).run)

@@ -27,12 +27,13 @@ from flairhub.cli import (
     ui,
     use,
     verify,
+    zonal,
 )
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.surroundings import lost_output, settle
 
-COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures)
+COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures, zonal)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 
 

@@ -72,7 +72,7 @@ def write_prediction(path: Path, classes: ClassMap, where: Georeference, taxonom
         ) as raster,
     ):
         raster.write(classes, 1)
-        raster.write_colormap(1, _colour_map(taxonomy))
+        raster.write_colormap(1, colour_map(taxonomy))
         raster.update_tags(TASK=taxonomy.task, LEVEL=str(taxonomy.level), CONTENT="predicted class")
         raster.update_tags(1, **{f"CLASS_{i:02d}": name for i, name in enumerate(taxonomy.classes)})
 
@@ -124,6 +124,7 @@ def _check(classes: npt.NDArray[Any], taxonomy: Taxonomy, path: Path) -> None:
         )
 
 
-def _colour_map(taxonomy: Taxonomy) -> dict[int, tuple[int, int, int, int]]:
+def colour_map(taxonomy: Taxonomy) -> dict[int, tuple[int, int, int, int]]:
+    """Class -> red, green, blue and alpha, 0..255."""
     channels = (bytes.fromhex(colour.removeprefix("#")) for colour in taxonomy.colours)
     return {i: (red, green, blue, 255) for i, (red, green, blue) in enumerate(channels)}

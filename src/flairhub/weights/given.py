@@ -79,7 +79,7 @@ def given_weights(
         path = weights_path(weights, "", workspace)
         _check_path(row, weights, path)
     checksums = Checksums(workspace.state / "verified.sqlite")
-    return GivenWeights(path=path, sha256=checksums.sha256(path, progress=progress), contract=_contract(path))
+    return GivenWeights(path=path, sha256=checksums.sha256(path, progress=progress), contract=known_contract(path))
 
 
 def require_agreement(inputs: RowInputs, given: GivenWeights) -> None:
@@ -116,8 +116,8 @@ def _check_path(row: str, weights: str, path: Path) -> None:
         raise MissingFileError(f"rows.{row}.weights: expected a weights file, but {path} does not exist.")
 
 
-def _contract(path: Path) -> WeightsContract | None:
-    """The contract in a file's metadata, or the catalog's for a published file's name."""
+def known_contract(path: Path) -> WeightsContract | None:
+    """The contract in a file's metadata, or the catalog's for a published file's name; None: nobody says."""
     metadata = read_metadata(path)
     if "row_key" in metadata:
         return WeightsContract.from_metadata(metadata, str(path))

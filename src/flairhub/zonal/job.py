@@ -61,12 +61,19 @@ class Job:
         """Pixels of an input over the map."""
         return lattice_of(self.grid, self.tiling, self.sides[modality], modality)
 
-    def key(self) -> str:
-        """Hash of everything that decides the map, with size and time of the input files."""
+    def fingerprint(self) -> str:
+        """Hash of what decides the map, whatever the place and the time of the files."""
         described = asdict(self)
         described["weights"] = self.weights_sha256
+        for layers in described["inputs"].values():
+            for layer in layers:
+                layer["path"] = Path(layer["path"]).name
+        return sha256_text(canonical_json(_plain(described)))
+
+    def key(self) -> str:
+        """The fingerprint with place, size and time of the input files: what blocks that lie around must be of."""
         files = {layer.path: _state(layer.path) for layers in self.inputs.values() for layer in layers}
-        return sha256_text(canonical_json(_plain({**described, "files": files})))
+        return sha256_text(self.fingerprint() + canonical_json(files))
 
 
 def _state(path: str) -> list[int] | None:

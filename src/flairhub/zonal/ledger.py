@@ -79,10 +79,13 @@ class Ledger:
             os.fsync(handle.fileno())
 
     def clear(self) -> None:
-        """Remove blocks and notes."""
-        shutil.rmtree(self.folder / "blocks", ignore_errors=True)
+        """Remove blocks and notes, and what was made of them on the way."""
         for name in ("finished", "job"):
             (self.folder / name).unlink(missing_ok=True)
+        for name in ("blocks", "resampled", "files"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for path in self.folder.glob("*.vrt"):
+            path.unlink()
 
 
 def block_path(folder: Path, task: str, layer: str, name: str) -> Path:
@@ -95,6 +98,7 @@ def write_block(
 ) -> None:
     """Write the layers `[bands, H, W]` of a block, by (task, layer), but those that hold nothing except `empty`."""
     import rasterio
+    from rasterio import Affine
 
     for (task, layer), array in arrays.items():
         path = block_path(folder, task, layer, block.name)
@@ -111,6 +115,7 @@ def write_block(
                 count=bands,
                 height=height,
                 width=width,
+                transform=Affine.translation(block.window.column + 1, block.window.row + 1),  # GDAL warns at (0, 0)
                 dtype="uint8",
                 tiled=True,
                 blockxsize=512,

@@ -1,0 +1,172 @@
+"""From finished blocks to Cloud-Optimized GeoTIFFs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import rasterio
+from rasterio import Affine
+from rasterio.shutil import copy
+from rasterio.windows import Window as RasterWindow
+
+from flairhub.catalog.taxonomies import Taxonomy
+from flairhub.files import replacing, write_text
+from flairhub.maps.geotiff import colour_map
+from flairhub.zonal.blend import FULL, NODATA
+from flairhub.zonal.grid import Grid
+from flairhub.zonal.ledger import block_path, write_block
+from flairhub.zonal.rasters import Array
+from flairhub.zonal.resample import area_weights, majority, mean, ratio_of, resampled_length, source_range
+from flairhub.zonal.strips import CACHE_MB
+from flairhub.zonal.windows import Block, Tiling
+
+_PIECE = 2048
+"""Side of the pieces in which a map is resampled, output pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFile:
+    """One raster to be written."""
+
+    taxonomy: Taxonomy
+    layer: str
+    """`classes`, `probabilities` or `confidence`."""
+    bands: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether values are classes, not shares."""
+        return self.layer == "classes"
+
+    def band_names(self) -> tuple[str, ...]:
+        """One per band."""
+        return self.taxonomy.classes if self.layer == "probabilities" else (self.layer,)
+
+    def band_tags(self) -> dict[str, str]:
+        """Of every band."""
+        if self.is_classes:
+            return {f"CLASS_{value:02d}": name for value, name in enumerate(self.taxonomy.classes)}
+        return {"SCALE": f"1/{FULL}"}
+
+
+def virtual_map(folder: Path, grid: Grid, blocks: Sequence[Block], wanted: LayerFile) -> Path:
+    """The blocks of a layer as one virtual raster with its colours, names and tags; returns its path."""
+    task = wanted.taxonomy.task
+    root = ET.Element("VRTDataset", {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)})
+    if grid.crs is not None:
+        ET.SubElement(root, "SRS").text = grid.crs
+    t = grid.transform
+    ET.SubElement(root, "GeoTransform").text = ", ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))
+    _metadata(root, {"AREA_OR_POINT": "Area", **wanted.tags})
+    there = [block for block in blocks if block_path(folder, task, wanted.layer, block.name).is_file()]
+    for number, name in enumerate(wanted.band_names(), 1):
+        band = ET.SubElement(root, "VRTRasterBand", {"dataType": "Byte", "band": str(number)})
+        ET.SubElement(band, "Description").text = name
+        _metadata(band, wanted.band_tags())
+        ET.SubElement(band, "NoDataValue").text = str(NODATA)
+        ET.SubElement(band, "ColorInterp").text = "Palette" if wanted.is_classes else "Gray"
+        if wanted.is_classes:
+            _colours(band, wanted.taxonomy)
+        else:
+            ET.SubElement(band, "Scale").text = repr(1 / FULL)
+        for block in there:
+            _source(band, block_path(folder, task, wanted.layer, block.name), number, block)
+    path = folder / f"{task}.{wanted.layer}.{grid.width}x{grid.height}.vrt"
+    write_text(path, ET.tostring(root, encoding="unicode") + "\n")
+    return path
+
+
+def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
+    """Write a virtual raster as a Cloud-Optimized GeoTIFF; the same raster gives the same bytes.
+
+    Args:
+        virtual: from `virtual_map`.
+        path: destination.
+        classes: overviews take the most frequent class; otherwise the mean.
+    """
+    with (
+        replacing(path) as temporary,
+        rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS=_threads(), GDAL_PAM_ENABLED=False),
+    ):
+        temporary.unlink()
+        copy(
+            str(virtual),
+            str(temporary),
+            driver="COG",
+            compress="DEFLATE",
+            level=6,
+            blocksize=512,
+            overview_resampling="MODE" if classes else "AVERAGE",
+            bigtiff="IF_SAFER",
+            num_threads=_threads(),
+        )
+
+
+def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> tuple[Path, Grid]:
+    """A map at another pixel size, as a virtual raster of pieces, and its grid.
+
+    Args:
+        folder: where the pieces lie.
+        virtual: the map.
+        grid: of the map.
+        pixel: side of the output's pixels, units of the reference system.
+        wanted: the layer.
+    """
+    down, across = (ratio_of(size, pixel) for size in grid.pixel[::-1])
+    target = Grid(
+        crs=grid.crs,
+        transform=grid.transform @ Affine.scale(float(across), float(down)),
+        height=resampled_length(grid.height, down),
+        width=resampled_length(grid.width, across),
+    )
+    blocks = list(Tiling.of(target.height, target.width, _PIECE, 0).blocks(1))
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), rasterio.open(virtual) as raster:
+        for block in blocks:
+            array = _piece(raster, block, down, across, classes=wanted.is_classes)
+            write_block(folder, block, {(wanted.taxonomy.task, wanted.layer): array}, NODATA)
+    return virtual_map(folder, target, blocks, wanted), target
+
+
+def _piece(raster: rasterio.DatasetReader, block: Block, down: Fraction, across: Fraction, *, classes: bool) -> Array:
+    window = block.window
+    rows = (window.row, window.row + window.height, down, raster.height)
+    columns = (window.column, window.column + window.width, across, raster.width)
+    top, bottom = source_range(*rows)
+    left, right = source_range(*columns)
+    values = raster.read(window=RasterWindow(left, top, right - left, bottom - top))
+    weights = area_weights(*rows), area_weights(*columns)
+    return majority(values[0], *weights)[None] if classes else mean(values, *weights)
+
+
+def _threads() -> str:
+    return str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _metadata(parent: ET.Element, tags: Mapping[str, str]) -> None:
+    metadata = ET.SubElement(parent, "Metadata")
+    for key, text in tags.items():
+        ET.SubElement(metadata, "MDI", {"key": key}).text = text
+
+
+def _colours(band: ET.Element, taxonomy: Taxonomy) -> None:
+    table = ET.SubElement(band, "ColorTable")
+    colours = colour_map(taxonomy)
+    for value in range(256):
+        red, green, blue, alpha = colours.get(value, (0, 0, 0, 0))
+        entry = {"c1": str(red), "c2": str(green), "c3": str(blue), "c4": str(alpha)}
+        ET.SubElement(table, "Entry", entry)
+
+
+def _source(band: ET.Element, path: Path, number: int, block: Block) -> None:
+    source = ET.SubElement(band, "SimpleSource")
+    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = str(path.resolve())
+    ET.SubElement(source, "SourceBand").text = str(number)
+    size = {"xSize": str(block.window.width), "ySize": str(block.window.height)}
+    ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
+    ET.SubElement(source, "DstRect", {"xOff": str(block.window.column), "yOff": str(block.window.row), **size})

@@ -1,0 +1,157 @@
+"""From finished blocks to the files that a map is made of."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import rasterio
+from rasterio.enums import Resampling
+
+from flairhub.catalog.taxonomies import Taxonomy, taxonomy
+from flairhub.files import replacing, write_json, write_text
+from flairhub.maps.legend import build_legend
+from flairhub.maps.legend_formats import render_legend
+from flairhub.pictures.quicklook import draw_quicklook
+from flairhub.zonal.cog import LayerFile, resampled_map, virtual_map, write_cog
+from flairhub.zonal.job import Job
+from flairhub.zonal.ledger import Ledger
+
+_QUICKLOOK_PX = 1200
+"""Longest side of the map in the quick-look, pixels."""
+
+
+def layer_file(task: str, layer: str) -> str:
+    """`<TASK>.tif`, `<TASK>_probabilities.tif`, `<TASK>_confidence.tif`."""
+    return f"{task}.tif" if layer == "classes" else f"{task}_{layer}.tif"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What is written beside the class map."""
+
+    pixel: float | None = None
+    """Side of the output's pixels, units of the reference system; None: those of the map."""
+    polygons: Literal["parquet", "gpkg"] | None = None
+    min_area: float = 0.0
+    """Least area of a polygon, square units."""
+    zones: Path | None = None
+    tiles: bool = False
+    name: Callable[[str, str], str] = layer_file
+    """(task, layer) -> file name."""
+    without: frozenset[str] = frozenset()
+    """Layers that are not written."""
+
+
+def write_outputs(job: Job, ledger: Ledger, output: Path, wanted: Outputs) -> Iterator[Path]:
+    """Write every file of a finished map; yields each. A map that is written again has the same bytes."""
+    for task, contract in job.contract.tasks.items():
+        classes = taxonomy(task, contract.level)
+        for layer, bands in job.layers.bands(classes.num_classes).items():
+            if layer not in wanted.without:
+                yield _raster(job, ledger, output, wanted, classes, layer, bands)
+        if "classes" not in wanted.without:
+            yield from _beside(job, output, wanted, classes)
+    if wanted.tiles:
+        from flairhub.zonal.vectors import tile_grid, write_frame
+
+        write_frame(tile_grid(job), path := output / "tiles.gpkg")
+        yield path
+    yield _receipt(job, output)
+
+
+def _raster(job: Job, ledger: Ledger, output: Path, wanted: Outputs, classes: Taxonomy, layer: str, bands: int) -> Path:
+    blocks = list(job.tiling.blocks(job.cores))
+    described = LayerFile(taxonomy=classes, layer=layer, bands=bands, tags=_tags(job, classes, layer))
+    virtual = virtual_map(ledger.folder, job.grid, blocks, described)
+    if wanted.pixel is not None:
+        virtual, _ = resampled_map(ledger.folder / "resampled", virtual, job.grid, wanted.pixel, described)
+    path = output / wanted.name(classes.task, layer)
+    write_cog(virtual, path, classes=described.is_classes)
+    return path
+
+
+def _beside(job: Job, output: Path, wanted: Outputs, classes: Taxonomy) -> Iterator[Path]:
+    path = output / wanted.name(classes.task, "classes")
+    style = path.with_suffix(".qml")
+    write_text(style, render_legend(build_legend(classes.task, level=classes.level), "qml"))
+    yield style
+    picture = path.with_suffix(".png")
+    with rasterio.open(path) as raster:
+        scale = max(1.0, max(raster.shape) / _QUICKLOOK_PX)
+        shape = (max(1, round(raster.height / scale)), max(1, round(raster.width / scale)))
+        look = raster.read(1, out_shape=shape, resampling=Resampling.nearest)
+    with replacing(picture) as temporary:
+        temporary.write_bytes(draw_quicklook(f"{classes.task}, {job.contract.row}", look, classes))
+    yield picture
+    if wanted.polygons is not None:
+        from flairhub.zonal.vectors import class_polygons, write_frame
+
+        shapes = path.with_name(f"{path.stem}_polygons.{wanted.polygons}")
+        write_frame(class_polygons(path, classes, wanted.min_area), shapes)
+        yield shapes
+    if wanted.zones is not None:
+        from flairhub.zonal.vectors import zone_areas
+
+        table = io.StringIO()
+        writer = csv.DictWriter(table, ["zone", "value", "class", "area", "share"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(zone_areas(path, classes, wanted.zones))
+        areas = path.with_name(f"{path.stem}_zones.csv")
+        write_text(areas, table.getvalue())
+        yield areas
+
+
+def _tags(job: Job, classes: Taxonomy, layer: str) -> dict[str, str]:
+    return {
+        "TASK": classes.task,
+        "LEVEL": str(classes.level),
+        "CONTENT": {"classes": "predicted class", "probabilities": "class probabilities"}.get(layer, layer),
+        "ROW": job.contract.row,
+        "ROW_KEY": job.contract.row_key,
+        "WEIGHTS_SHA256": job.weights_sha256,
+        "DATA_SHA256": job.contract.data_sha256,
+        "CODE_SHA256": job.contract.code_sha256,
+        "MAP_KEY": job.fingerprint(),
+    }
+
+
+def _receipt(job: Job, output: Path) -> Path:
+    """What the map was made of, for whoever finds it: `map.json`."""
+    path = output / "map.json"
+    write_json(
+        path,
+        {
+            "row": job.contract.row,
+            "row_key": job.contract.row_key,
+            "weights": {"file": job.weights.name, "sha256": job.weights_sha256},
+            "map_key": job.fingerprint(),
+            "grid": {
+                "crs": job.grid.crs,
+                "transform": list(job.grid.transform)[:6],
+                "height": job.grid.height,
+                "width": job.grid.width,
+            },
+            "tile": job.tile,
+            "margin": job.margin,
+            "blend": job.blend,
+            "views": [[view.turns, view.mirrored, view.scale] for view in job.views],
+            "preprocessing": job.contract.preprocessing,
+            "inputs": {
+                name: [
+                    {"file": Path(layer.path).name, "bands": list(layer.bands), "nodata": layer.nodata}
+                    for layer in layers
+                ]
+                for name, layers in job.inputs.items()
+            },
+            "dates": {
+                name: [day for day, used in zip(job.inputs[name][0].dates, chosen, strict=True) if used]
+                for name, chosen in job.dates.items()
+            },
+        },
+    )
+    return path

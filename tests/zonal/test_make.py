@@ -1,0 +1,245 @@
+"""Maps end to end through the command: files, kills, workers, refusals."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rio_cogeo import cog_validate
+from tests.zonal.conftest import aerial_contract, write_raster
+
+from flairhub.catalog.taxonomies import COSIA
+from flairhub.cli.main import main
+from flairhub.models.build import build_network
+from flairhub.weights.checkpoints import save_weights
+from flairhub.zonal.ledger import Ledger
+
+AERIAL = "AERIAL_RGBI"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    contract = aerial_contract(side=64)
+    item = replace(contract.modalities[AERIAL], normalisation="custom", means=(120.0,) * 3, stds=(60.0,) * 3)
+    contract = replace(contract, modalities={AERIAL: item})
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    save_weights(build_network(contract.network_spec(), load_weights=False), path, contract)
+    return path
+
+
+@pytest.fixture(scope="module")
+def raster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    array = np.random.default_rng(0).integers(1, 247, (3, 300, 260)).astype(np.uint8)
+    smooth = (array.astype(float) + np.roll(array, 1, 1) + np.roll(array, 1, 2)) / 3
+    return write_raster(tmp_path_factory.mktemp("raster") / "a.tif", smooth.astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLAIRHUB_PROGRESS", "0")
+    monkeypatch.setenv("FLAIRHUB_ACCELERATOR", "cpu")
+
+
+def command(weights: Path, raster: Path, output: Path, *more: str) -> list[str]:
+    given = ["zonal", str(weights), "--input", f"{AERIAL}={raster}", "--output", str(output), "--threads", "1"]
+    return [*given, "--tile", "64", "--margin", "16", *more]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Checksums of the files of a map."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_map_with_all_its_files(weights: Path, raster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    import geopandas
+    import pandas
+    from shapely import box
+
+    frame = geopandas.GeoDataFrame({"n": [1, 2]}, geometry=[box(7e5, 6.6e6 - 20, 7e5 + 20, 6.6e6)] * 2, crs=2154)
+    frame.to_file(tmp_path / "zones.gpkg")
+    options = ["--probabilities", "--confidence", "entropy", "--polygons", "parquet", "--min-area", "1", "--tile-grid"]
+    assert main(command(weights, raster, tmp_path / "m", *options, "--zones", str(tmp_path / "zones.gpkg"))) == 0
+    written = capsys.readouterr().out.split()
+    names = {Path(line).name for line in written}
+    assert names == {
+        f"{COSIA}.tif", f"{COSIA}_probabilities.tif", f"{COSIA}_confidence.tif", f"{COSIA}.qml", f"{COSIA}.png",
+        f"{COSIA}_polygons.parquet", f"{COSIA}_zones.csv", "tiles.gpkg", "map.json",
+    }  # fmt: skip
+    assert names == set(digests(tmp_path / "m"))
+    for name in names:
+        if name.endswith(".tif"):
+            assert cog_validate(tmp_path / "m" / name, strict=True)[0]
+    with rasterio.open(tmp_path / "m" / f"{COSIA}.tif") as found:
+        classes = found.read(1)
+        assert found.shape == (300, 260)
+        assert found.crs.to_epsg() == 2154
+    polygons = geopandas.read_parquet(tmp_path / "m" / f"{COSIA}_polygons.parquet")
+    assert polygons.area.sum() == pytest.approx(300 * 260 * 0.04, rel=0.05)
+    assert polygons["area"].min() >= 0.99
+    zones = pandas.read_csv(tmp_path / "m" / f"{COSIA}_zones.csv")
+    counts = np.bincount(classes[:100, :100].ravel(), minlength=19) * 0.04
+    for line in zones[zones.zone == 0].itertuples():
+        assert line.area == pytest.approx(counts[line.value])
+    receipt = json.loads((tmp_path / "m" / "map.json").read_text())
+    assert receipt["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir() if path.is_file()}
+    main(command(weights, raster, tmp_path / "m", *options, "--zones", str(tmp_path / "zones.gpkg")))
+    assert before == {path: path.stat().st_mtime_ns for path in before}  # there already: nothing to do
+
+
+def test_the_tool_and_the_loop_of_evaluation_agree(weights: Path, raster: Path, tmp_path: Path):
+    """One tile of the map is what `predict` says of the same pixels."""
+    from flairhub.data.batch import Batch
+    from flairhub.data.preprocess import Preprocessor
+    from flairhub.inference.predict import predict
+    from flairhub.weights.checkpoints import load_weights, read_contract
+    from flairhub.weights.recipe import contract_statistics, input_recipe
+
+    main(command(weights, raster, tmp_path / "m", "--margin", "0"))
+    contract = read_contract(weights)
+    network = build_network(contract.network_spec(), load_weights=False).eval()
+    load_weights(network, weights)
+    with rasterio.open(raster) as source, rasterio.open(tmp_path / "m" / f"{COSIA}.tif") as made:
+        patch = np.zeros((1, 4, 64, 64), np.uint8)
+        patch[0, :3] = source.read()[:, 64:128, 64:128]
+        labels = {COSIA: torch.zeros(1, 64, 64, dtype=torch.uint8)}
+        batch = Batch(patch_ids=("a",), inputs={AERIAL: torch.from_numpy(patch)}, labels=labels)
+        with torch.inference_mode():
+            found = predict(network, Preprocessor(input_recipe(contract), contract_statistics(contract)), batch)
+        assert (made.read(1)[64:128, 64:128] == found[COSIA][0].numpy()).mean() > 0.999
+
+
+def shell(arguments: list[str]) -> subprocess.Popen[bytes]:
+    code = (
+        "import sys; from flairhub.zonal import job; job.BLOCK_PX = 64; from flairhub.cli.main import main; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_map_goes_on_with_the_same_bytes(weights: Path, raster: Path, tmp_path: Path):
+    begin = time.monotonic()
+    whole = shell(command(weights, raster, tmp_path / "whole", "--blend", "cosine"))
+    assert whole.wait(300) == 0, whole.stderr.read().decode() if whole.stderr else ""
+    seconds = time.monotonic() - begin
+    dice = random.Random(0)
+    for _ in range(10):
+        process = shell(command(weights, raster, tmp_path / "killed", "--blend", "cosine"))
+        time.sleep(dice.uniform(0.3, 1.0) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+    process = shell(command(weights, raster, tmp_path / "killed", "--blend", "cosine"))
+    assert process.wait(300) == 0, process.stderr.read().decode() if process.stderr else ""
+    assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_two_workers_one_killed_make_the_same_map(weights: Path, raster: Path, tmp_path: Path):
+    import psutil
+
+    assert shell(command(weights, raster, tmp_path / "one")).wait(300) == 0
+    process = shell(command(weights, raster, tmp_path / "two", "--workers", "2"))
+    killed = False
+    while process.poll() is None:
+        ledger = Ledger(tmp_path / "two", "")
+        workers = []
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(process.pid).children()
+            workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+        if not killed and len(ledger.finished()) > 2 and len(workers) == 2:
+            workers[0].kill()
+            killed = True
+        time.sleep(0.02)
+    assert killed
+    assert process.returncode == 0, process.stderr.read().decode() if process.stderr else ""
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--margin", "32"], r"below half a tile \(64 pixels\), but got 32"),
+        (["--input", "AERIAL_RGB=x.tif"], "'AERIAL_RGB'; did you mean 'AERIAL_RGBI'"),
+        (["--input", "DEM_ELEV=x.tif"], "inputs of row X, AERIAL_RGBI, but got DEM_ELEV"),
+        (["--bbox", "0,0,1,1"], "area that meets the rasters"),
+        (["--bbox", "0,0,1"], "left,bottom,right,top"),
+        (["--scales", "a"], "numbers in --scales"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    weights: Path, raster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+):
+    import re
+
+    assert main(command(weights, raster, tmp_path / "m", *options)) == 1
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_rasters_that_break_the_contract_are_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rng = np.random.default_rng(0)
+    cases = {
+        "another range": rng.integers(0, 10000, (3, 64, 64)).astype(np.uint16),
+        "other units or scale": rng.integers(1, 3, (3, 64, 64)).astype(np.uint8),
+        "lacks G, B": rng.integers(0, 255, (1, 64, 64)).astype(np.uint8),
+    }
+    for message, array in cases.items():
+        path = write_raster(tmp_path / "b.tif", array)
+        assert main(command(weights, path, tmp_path / "m")) == 1
+        assert message in capsys.readouterr().err
+    assert (
+        main(
+            command(weights, write_raster(tmp_path / "b.tif", cases["other units or scale"]), tmp_path / "m", "--force")
+        )
+        == 0
+    )
+
+
+def test_another_map_is_not_written_over(weights: Path, raster: Path, tmp_path: Path):
+    from flairhub.errors import ConfigurationError
+
+    with Ledger(tmp_path / "m", "other").open():
+        pass
+    with pytest.raises(ConfigurationError, match="another one was begun there"), Ledger(tmp_path / "m", "own").open():
+        pass
+    assert main(command(weights, raster, tmp_path / "m")) == 1
+    assert main(command(weights, raster, tmp_path / "m", "--restart")) == 0
+
+
+def test_a_note_that_was_cut_short_does_not_count(tmp_path: Path):
+    ledger = Ledger(tmp_path, "k")
+    with ledger.open():
+        ledger.note("00000-00000")
+        with (ledger.folder / "finished").open("a") as handle:
+            handle.write("00000-00")
+        assert ledger.finished() == {"00000-00000"}
+        ledger.note("00000-00002")
+        assert {"00000-00000", "00000-00002"} <= ledger.finished()
+
+
+def test_an_estimate_makes_nothing(weights: Path, raster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(command(weights, raster, tmp_path / "m", "--estimate")) == 0
+    text = capsys.readouterr().out
+    assert "260 x 300 pixels of 0.2: 90 tiles of 64" in text
+    assert "with 8 such devices" in text
+    assert not list((tmp_path / "m").glob("*.tif"))
