@@ -1,4 +1,7 @@
-"""code: fingerprint of the code that each stage runs, without comments and docstrings."""
+"""code: fingerprint of the code that each stage runs, without comments and docstrings.
+
+With `environment: rerun` in params.yaml, requirements.lock is part of what trains and evaluates.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,22 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.lineage.fingerprint import stage_fingerprint
+from flairhub.config.yaml_file import read_yaml
+from flairhub.lineage.fingerprint import LOCK, stage_fingerprint, with_file
 
 DESTINATION = Path("data/code")
+COMPUTING = ("train", "evaluate")
+"""Stages whose results may differ in their last bits with other libraries."""
 
 
 def main(_: argparse.Namespace) -> None:
+    locked = read_yaml(Path("params.yaml")).get("environment") == "rerun"
     for script in sorted(Path("stages").glob("[0-9][0-9]_*.py")):
         stage = script.stem.split("_", 1)[1]
-        stage_fingerprint(stage, script, SOURCE).write(DESTINATION / f"{stage}.json")
+        found = stage_fingerprint(stage, script, SOURCE)
+        if locked and stage in COMPUTING:
+            found = with_file(found, LOCK)
+        found.write(DESTINATION / f"{stage}.json")
 
 
 if __name__ == "__main__":

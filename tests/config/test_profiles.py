@@ -47,7 +47,7 @@ def test_every_key_has_a_comment_of_its_own_or_of_the_key_above_it(name):
 def test_what_is_changed_first_stands_first():
     sections = re.findall(r"^(\w+):", profile_text(PROFILES, "sample"), flags=re.MULTILINE)
     assert sections[:4] == ["profile", "data", "rows", "train"]
-    assert set(sections[-5:]) == {"loss", "model", "stats", "audit", "provenance"}
+    assert set(sections[-6:]) == {"loss", "model", "stats", "audit", "environment", "provenance"}
 
 
 def test_sections_stay_apart_whatever_rows_are_kept_or_changed():

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from flairhub.errors import MissingFileError
 from flairhub.lineage.concerns import AROUND, FACTS, SURROUNDINGS
-from flairhub.lineage.fingerprint import code_fingerprint, stage_fingerprint
+from flairhub.lineage.fingerprint import code_fingerprint, stage_fingerprint, with_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,6 +75,19 @@ def test_what_can_change_the_result_changes_the_fingerprint(tree, name, old, new
     before = fingerprint(tree)
     edit(tree, name, old, new) if old else (tree / name).write_text(new)
     assert fingerprint(tree) != before
+
+
+def test_a_file_beside_the_code_is_part_of_it(tree):
+    plain = stage_fingerprint("show", tree / "07_train.py", tree / "src")
+    lock = tree / "requirements.lock"
+    with pytest.raises(MissingFileError, match=r"requirements\.lock, which stage 'show' depends on"):
+        with_file(plain, lock)
+    lock.write_text("torch==1")
+    first = with_file(plain, lock)
+    assert first.parts.items() - plain.parts.items() == {("requirements.lock", sha256(b"torch==1").hexdigest())}
+    assert first == with_file(plain, lock)
+    lock.write_text("torch==2")
+    assert len({plain.sha256, first.sha256, with_file(plain, lock).sha256}) == 3
 
 
 def test_a_missing_script_is_named(tree):

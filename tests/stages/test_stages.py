@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from flairhub.records.code import Fingerprint
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.name for path in (ROOT / "stages").glob("[0-9]*.py"))
 SLOW = {"06_resolve.py", "07_train.py", "08_evaluate.py"}
@@ -115,3 +117,21 @@ def test_a_stage_outside_the_repository_is_wrong_usage(tmp_path):
     assert done.returncode == 2
     assert "params.yaml" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_lock_of_the_environment_is_other_code_only_where_the_policy_says_so(tmp_path):
+    for name in ("stages", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def keys(policy: str, lock: str) -> dict[str, str]:
+        (tmp_path / "params.yaml").write_text(f"environment: {policy}\n")
+        (tmp_path / "requirements.lock").write_text(lock)
+        done = script(tmp_path / "stages/00_code.py", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return {path.stem: Fingerprint.read(path).sha256 for path in (tmp_path / "data/code").iterdir()}
+
+    recorded = keys("record", "torch==1")
+    assert keys("record", "torch==2") == recorded
+    first, second = keys("rerun", "torch==1"), keys("rerun", "torch==2")
+    assert {name for name in first if first[name] != second[name]} == {"train", "evaluate"}
+    assert {name for name in first if first[name] != recorded[name]} == {"train", "evaluate"}

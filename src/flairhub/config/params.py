@@ -84,6 +84,9 @@ class Params(Section):
     loss: LossParams
     train: TrainParams
     evaluate: EvaluateParams
+    environment: Literal["record", "rerun"]
+    """What a changed `requirements.lock` means: receipts say what trained and what evaluated in any case; with `rerun`
+    it is part of the code of `train` and `evaluate`, and trains every row anew."""
     provenance: dict[str, Provenance]
     """Dotted parameter -> source and status of the choice."""
     rows: dict[str, RowParams]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from pathlib import Path
 from typing import Any
 
 from flairhub.compute.devices import Devices
+from flairhub.lineage.fingerprint import LOCK
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 
 LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "timm", "rasterio", "numpy", "pandas", "pyarrow")
 """Distributions that touch numbers."""
-
-LOCK = Path("requirements.lock")
-"""Exact versions the installation uses."""
 
 
 def evaluation_environment(devices: Devices, threads: int) -> EvaluationEnvironment:

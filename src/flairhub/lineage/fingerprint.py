@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from flairhub.errors import MissingFileError
 from flairhub.lineage.concerns import AROUND, PACKAGE, ROOTS, SURROUNDINGS
 from flairhub.records.code import Fingerprint
+
+LOCK = Path("requirements.lock")
+"""Exact versions the installation uses."""
 
 
 def stage_fingerprint(stage: str, script: Path, source: Path) -> Fingerprint:
@@ -49,6 +52,17 @@ def code_fingerprint(name: str, modules: Iterable[str], source: Path) -> Fingerp
     return _fingerprint(name, {}, frozenset(modules), source)
 
 
+def with_file(found: Fingerprint, path: Path) -> Fingerprint:
+    """A fingerprint that also stands for the bytes of a file, e.g. of `requirements.lock`.
+
+    Raises:
+        MissingFileError: there is no such file.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"Expected {path}, which stage {found.stage!r} depends on, but there is none.")
+    return _of_parts(found.stage, {**found.parts, path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
+
+
 def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], source: Path) -> Fingerprint:
     modules = _closure(roots, (*SURROUNDINGS, *AROUND.get(name, ())), source)
     files = parts | {module: _path_of(module, source) for module in modules}
@@ -57,6 +71,10 @@ def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], sourc
         path = _path_of(module, source)
         for data in _data_files(path):
             digests[data.relative_to(source).as_posix()] = hashlib.sha256(data.read_bytes()).hexdigest()
+    return _of_parts(name, digests)
+
+
+def _of_parts(name: str, digests: Mapping[str, str]) -> Fingerprint:
     total = hashlib.sha256()
     for key in sorted(digests):
         total.update(f"{key} {digests[key]}\n".encode())

@@ -12,7 +12,7 @@ from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.lineage.environment import training_environment
-from flairhub.lineage.fingerprint import stage_fingerprint
+from flairhub.lineage.fingerprint import LOCK, stage_fingerprint, with_file
 from flairhub.lineage.keys import file_sha256, seed_keys
 from flairhub.records.details import METRICS, two_decimals
 from flairhub.records.environment import TrainingEnvironment
@@ -61,6 +61,8 @@ def repeat_training(
 def _require_code(subject: Subject, receipt: Receipt) -> None:
     script = subject.root / _SCRIPT
     found = stage_fingerprint("train", script, _SOURCE)
+    if LOCK.name in subject.evidence["train code"].parts:
+        found = with_file(found, subject.root / LOCK)
     if found.sha256 == receipt.code_sha256:
         return
     noted = subject.evidence["train code"].parts
@@ -102,22 +104,26 @@ def _judge(
     here = training_environment(devices, inputs.recipe.train.threads)
     changed: list[str] = []
     wrong: list[Mismatch] = []
-    equal = 0
+    equal = same_tensors = 0
     for number, (seed, files) in enumerate(subject.seeds.items()):
         again = place if number == 0 else place / f"seed-{seed}"
         sums = receipt.of_seed(seed)
         found = file_sha256(again / WEIGHTS)
+        equal += found == sums.weights_sha256
         # the weights say what trained them: libraries that touch no last bit change the file, and no tensor
-        same = found == sums.weights_sha256 or _same_tensors(files.weights, again / WEIGHTS, sums.weights_sha256)
+        tensors = found != sums.weights_sha256 and _same_tensors(files.weights, again / WEIGHTS, sums.weights_sha256)
+        same_tensors += tensors
+        same = tensors or found == sums.weights_sha256
         reasons = _reasons(sums.training_environment, here)
         changed += [reason for reason in reasons if reason not in changed]
-        equal += same
         if not same and not reasons:
             name = subject.name(files.weights)
             wrong.append(Mismatch(file=name, cell="sha256", expected=sums.weights_sha256, found=found))
         elif not same:
             wrong += _figures(subject, files.valid, again / VALID, tolerance)
-    detail = f"trained again, {equal} of {len(subject.seeds)} weights are the same"
+    detail = f"trained again, {equal} of {len(subject.seeds)} weights have the same SHA-256"
+    if same_tensors:
+        detail += f", {same_tensors} more the same tensors beside other libraries"
     if changed:
         detail += (
             f"; equal bytes are promised only on one class of CPU ({', '.join(changed)}), so OA and mIoU on valid may "
