@@ -19,7 +19,7 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 def process(code: str, *, settled: bool = True, redirect: str = "", **environment: str):
     """A fresh Python, as the shell starts one."""
     first = "from flairhub.surroundings import lost_output, settle\nsettle(None)\n" if settled else ""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONIO", "LC_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONIO", "LC_", "GDAL_"))}
     return subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {redirect}', sys.executable, first + code],
         env=inherited | {"PYTHONPATH": str(SOURCE)} | environment,

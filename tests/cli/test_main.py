@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flairhub.cli.main import COMMANDS, build_parser, main
+from flairhub.cli.processes import DvcRuns
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "lightning", "timm", "mlflow", "pandas", "pyarrow", "great_expectations", "matplotlib", "rasterio"}
@@ -75,6 +76,21 @@ def test_every_command_explains_itself(name, capsys):
     assert len(text.splitlines()) > 3
 
 
+@pytest.mark.parametrize("port", ["99999", "0", "-1", "http"])
+def test_a_port_that_is_none_is_wrong_usage(port, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["ui", f"--port={port}"])
+    assert end.value.code == 2
+    assert f"expected a port, 1 to 65535, but got '{port}'" in capsys.readouterr().err
+
+
+def test_pull_pulls_also_where_dvc_sees_no_change(repository, monkeypatch):
+    asked = []
+    monkeypatch.setattr(DvcRuns, "__call__", lambda _, *words: asked.append(words) or 0)
+    assert main(["pull"]) == 0
+    assert asked == [("repro", "--force", "pull")]
+
+
 def test_a_wrong_command_is_wrong_usage(capsys):
     with pytest.raises(SystemExit) as end:
         main(["tabel"])
@@ -85,7 +101,6 @@ def test_a_wrong_command_is_wrong_usage(capsys):
 def test_every_command_sets_what_it_runs():
     needed = {
         "use": ["sample"],
-        "pull": ["--check"],
         "legend": ["cosia", "--format", "qml"],
         "card": ["LC-A"],
         "sweep": ["LC-A"],
@@ -97,6 +112,7 @@ def test_every_command_sets_what_it_runs():
 
 
 def test_an_error_for_the_user_is_one_line_and_status_1(tmp_path):
+    (tmp_path / "params.yaml").touch()
     done = python("-m", "flairhub.cli.main", "table", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""

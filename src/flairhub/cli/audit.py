@@ -25,10 +25,10 @@ def run(_: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from flairhub.audit.checks import CHECKS, select_checks
-    from flairhub.config.reader import read_params
     from flairhub.files import read_json
+    from flairhub.project import find_project
 
-    audit = read_params(Path("params.yaml")).audit
+    audit = find_project().params.audit
     selected = select_checks(audit)
     found = {}
     if REPORT.is_file():

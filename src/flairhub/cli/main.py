@@ -1,14 +1,17 @@
 """The `flairhub` command: parses, calls, prints, and turns errors into exit statuses.
 
-Exit statuses: 0 done, 1 an error that is written for the user, 2 wrong usage, 3 see `flairhub verify`.
+Exit statuses: 0 done, 1 an error that is written for the user, 2 wrong usage, 3 see `flairhub verify`, 130 interrupted.
+Every command works in the root of the repository, wherever below it was called, as git does.
 Heavy libraries are imported by the commands that need them, so that `flairhub --help` answers at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from flairhub import __version__
 from flairhub.cli import (
@@ -29,12 +32,16 @@ from flairhub.cli import (
     verify,
     zonal,
 )
-from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.project import Project, locate
 from flairhub.surroundings import lost_output, settle
 
 COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures, zonal)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
+
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as of a shell: 128 and the number of the signal."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,12 +60,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    workspace = find_workspace()
+    project = locate(Path.cwd())
     # Before any library that reads its environment when it is imported.
-    settle(workspace.state if (workspace.root / "params.yaml").is_file() else None)
+    settle(None if project is None else project.workspace.state)
     arguments = build_parser().parse_args(argv)
     try:
+        if project is not None:
+            _enter(project, arguments)
         status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        if arguments.traceback:
+            raise
+        print("flairhub: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
     except FlairhubError as error:
         if arguments.traceback:
             raise
@@ -68,6 +82,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"flairhub: the work is done, but what it printed did not arrive: {lost}", file=sys.stderr)
         return 1
     return status
+
+
+def _enter(project: Project, arguments: argparse.Namespace) -> None:
+    """Go to the root of the repository; paths that were given stay those that the user meant."""
+    here = Path.cwd()
+    project.require_own_package(Path(__file__))
+    if project.root == here:
+        return
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, here / value)
+    os.chdir(project.root)
 
 
 if __name__ == "__main__":

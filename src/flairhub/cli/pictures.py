@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-PARAMS, MANIFEST = Path("params.yaml"), Path("data/manifest.json")
 INDEX, SPLITS = Path("data/index"), Path("data/splits")
 TABLE = Path("reports/figures/intervals.png")
 
@@ -41,22 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _draw_patch(patch: str | None, path: Path) -> None:
-    from flairhub.archives.locate import archive_folder
-    from flairhub.archives.reader import PatchReader
-    from flairhub.config.reader import read_params
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
     from flairhub.pictures.patch_layers import choose_patch, series_dates
     from flairhub.pictures.patch_picture import draw_patch
-    from flairhub.records.manifest import read_manifest
+    from flairhub.project import find_project
     from flairhub.splits.table import SPLITS as NAMES
     from flairhub.splits.table import read_split_table
 
-    cloud = read_params(PARAMS).preprocessing.filter_sentinel2
+    project = find_project()
+    cloud = project.params.preprocessing.filter_sentinel2
     if patch is None:
         patch = choose_patch(INDEX, [each for name in NAMES for each in read_split_table(SPLITS / f"{name}.csv")])
-    source = read_manifest(MANIFEST).source
-    workspace = find_workspace()
-    reader = PatchReader(archive_folder(source, workspace, read_settings(workspace)))
-    note = "drawn by the sample generator" if source.get("kind") == "sample" else ""
-    draw_patch(reader, patch, path, series_dates(INDEX, patch, cloud), note=note)
+    note = "drawn by the sample generator" if project.manifest.source.get("kind") == "sample" else ""
+    draw_patch(project.reader(), patch, path, series_dates(INDEX, patch, cloud), note=note)

@@ -1,44 +1,47 @@
-"""`flairhub pull`: the archives by hand, and whether they still are what the manifest says."""
+"""`flairhub pull`: fetch or draw the archives, or say whether they still are what the manifest says."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-MANIFEST = Path("data/manifest.json")
+from flairhub.project import MANIFEST, Project, find_project
 
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "pull",
-        help="check the archives against data/manifest.json",
-        description="DVC does not look at a folder outside the repository: --check compares its archives with "
-        "data/manifest.json and says what is missing, new or changed. `dvc repro -f pull` takes a change over.",
+        help="fetch or draw the archives; --check compares them with data/manifest.json",
+        description="Run the stage pull, also where DVC sees no change: it does not look at archives, which may be "
+        "missing, new or changed. What is there and as it should be is not fetched again.",
     )
-    parser.add_argument(
-        "--check", action="store_true", required=True, help="compare and report; exit 1 on a difference"
-    )
+    parser.add_argument("--check", action="store_true", help="only compare and report; exit 1 on a difference")
     parser.set_defaults(run=run)
 
 
-def run(_: argparse.Namespace) -> int:
-    """Compare the store with the manifest."""
-    from flairhub.archives.locate import archive_folder
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
-    from flairhub.records.manifest import read_manifest
+def run(arguments: argparse.Namespace) -> int:
+    """Pull, or compare the store with the manifest."""
+    from flairhub.cli.processes import DvcRuns
+    from flairhub.cli.scm import fit_dvc_to_git
+
+    project = find_project()
+    if arguments.check:
+        return _check(project)
+    fit_dvc_to_git(project.root)
+    with DvcRuns() as dvc:
+        return dvc("repro", "--force", "pull")
+
+
+def _check(project: Project) -> int:
     from flairhub.sources.local import check
 
-    workspace = find_workspace()
-    manifest = read_manifest(MANIFEST)
-    report = check(manifest, archive_folder(manifest.source, workspace, read_settings(workspace)))
+    report = check(project.manifest, project.archives)
     for kind, names in (("missing", report.missing), ("new", report.new), ("changed", report.changed)):
         for name in names:
             print(f"{kind}: {name}")
     if report.clean:
-        print(f"{len(manifest.archives)} archives are what {MANIFEST} says.")
+        print(f"{len(project.manifest.archives)} archives are what {MANIFEST} says.")
         return 0
-    print(f"The archives differ from {MANIFEST}; `dvc repro -f pull` records them as a new version of the data.")
+    print(f"The archives differ from {MANIFEST}; `flairhub pull` records them as a new version of the data.")
     return 1

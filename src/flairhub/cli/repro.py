@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+
+from flairhub.cli.processes import DvcRuns
+from flairhub.project import Project, find_project
 
 
 def add(commands: Any) -> None:
@@ -17,46 +19,79 @@ def add(commands: Any) -> None:
         "repro",
         help="run the graph, several rows at a time",
         description="The same as `dvc repro`, which runs one stage after the other, but with several DVC processes "
-        "for the rows: as many as the CPU has cores for train.threads each, or one where there is a GPU.",
+        "for the rows: as many as the CPU has cores for train.threads each, or one where there is a GPU. A row that "
+        "fails leaves the others alone; it is tried once.",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="rows at a time")
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="where rows fail, write table and report of the others all the same; exit status 1",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the data stages, then the rows, then what is left."""
-    from flairhub.config.reader import read_params
+    from flairhub.cli.scm import fit_dvc_to_git
 
-    params = read_params(Path("params.yaml"))
-    jobs = arguments.jobs or _jobs(params.train.threads)
-    # The rows with most inputs first: none of them is then left alone at the end.
-    rows = sorted(params.rows, key=lambda row: -len(params.rows[row].modalities))
-    if jobs > 1 and len(rows) > 1:
-        status = _dvc("resolve")
+    project = find_project()
+    fit_dvc_to_git(project.root)
+    rows, jobs = project.params.rows, max(1, arguments.jobs or _jobs(project))
+    with DvcRuns() as dvc:
+        if not arguments.keep_going and (jobs == 1 or len(rows) == 1):
+            return dvc("repro")
+        status = dvc("repro", "resolve")
         if status:
             return status
-        with ThreadPoolExecutor(jobs) as pool:
-            # A failed row is reported by its process; the last run below repeats the failure as exit status.
-            list(pool.map(_row, rows))
-    return _dvc()
+        # The rows with most inputs first: none of them is then left alone at the end.
+        failed = _run_rows(dvc, sorted(rows, key=lambda row: -len(rows[row].modalities)), jobs)
+        if not failed:
+            return dvc("repro")
+    failed = [row for row in rows if row in failed]
+    print(f"flairhub: {len(failed)} of {len(rows)} rows failed: {', '.join(failed)}", file=sys.stderr)
+    if arguments.keep_going and len(failed) < len(rows):
+        _write_rest(project, failed)
+    return 1
 
 
-def _row(row: str) -> int:
+def _run_rows(dvc: DvcRuns, rows: Sequence[str], jobs: int) -> list[str]:
+    """Run rows side by side; returns those that failed."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            statuses = list(pool.map(lambda row: _run_row(dvc, row), rows))
+        except KeyboardInterrupt:
+            dvc.stop()
+            raise
+    return [row for row, status in zip(rows, statuses, strict=True) if status]
+
+
+def _run_row(dvc: DvcRuns, row: str) -> int:
     """One row, as single stages: DVC locks what it checks, and two processes would meet at the stages they share."""
-    return _dvc("--single-item", f"train@{row}", f"evaluate@{row}")
+    return dvc("repro", "--single-item", f"train@{row}", f"evaluate@{row}")
 
 
-def _dvc(*arguments: str) -> int:
-    return subprocess.call([sys.executable, "-m", "dvc", "repro", *arguments])  # noqa: S603 - our own arguments
+def _write_rest(project: Project, failed: Sequence[str]) -> None:
+    """Table and report without the rows that failed. No stage writes them, so dvc.lock never takes them for whole."""
+    from pathlib import Path
+
+    from flairhub.report.build import write_report
+    from flairhub.report.page.build import write_page
+
+    rest = project.params.model_copy(
+        update={"rows": {row: each for row, each in project.params.rows.items() if row not in failed}}
+    )
+    table = write_report(rest, Path("reports"), without=failed)
+    page = Path("reports/index.html")
+    write_page(rest, table, page, root=Path(), workspace=project.workspace, settings=project.settings)
+    print(f"flairhub: {page} and `flairhub table` show the other {len(rest.rows)}", file=sys.stderr)
 
 
-def _jobs(threads: int) -> int:
+def _jobs(project: Project) -> int:
     """As many trainings as the cores of this process carry; one on a GPU, which one training fills."""
     from flairhub.compute.devices import find_devices
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
 
-    if find_devices(read_settings(find_workspace())).accelerator != "cpu":
+    if find_devices(project.settings).accelerator != "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, cores // threads)
+    return max(1, cores // project.params.train.threads)

@@ -23,24 +23,18 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and print."""
-    from flairhub.archives.locate import archive_folder
-    from flairhub.archives.reader import PatchReader
-    from flairhub.config.reader import read_params
     from flairhub.config.resolve import row_evaluation
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
+    from flairhub.project import find_project
     from flairhub.records.details import two_decimals
     from flairhub.records.inputs import read_inputs
     from flairhub.records.layout import row_files
-    from flairhub.records.manifest import read_manifest
     from flairhub.rows.score import score_predictions
 
-    workspace, files = find_workspace(), row_files(arguments.row)
-    settings = read_settings(workspace)
-    evaluation = row_evaluation(read_params(Path("params.yaml")), arguments.row)
-    reader = PatchReader(archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings))
+    project, files = find_project(), row_files(arguments.row)
+    evaluation = row_evaluation(project.params, arguments.row)
     folder: Path = arguments.predictions or files.predictions
-    details = score_predictions(read_inputs(files.inputs), folder, reader, evaluation, progress=settings.progress)
+    inputs, progress = read_inputs(files.inputs), project.settings.progress
+    details = score_predictions(inputs, folder, project.reader(), evaluation, progress=progress)
     for task, task_details in details.tasks.items():
         figures = task_details.published
         print(

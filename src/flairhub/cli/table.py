@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.errors import MissingFileError
+from flairhub.project import find_project
 from flairhub.report.table import Table
 
 CSV = Path("reports/benchmark.csv")
@@ -20,7 +21,7 @@ def add(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the table that the benchmark stage wrote."""
-    if not CSV.is_file():
+    if not (find_project().root / CSV).is_file():
         raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
     print(render_terminal(CSV))
     print("\nreports/index.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")

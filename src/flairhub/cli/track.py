@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flairhub.config.runtime import RuntimeSettings
-    from flairhub.config.workspace import Workspace
+    from flairhub.project import Project
 
 
 def add(commands: Any) -> None:
@@ -29,22 +28,18 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Synchronise MLflow."""
-    from flairhub.config.reader import read_params
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
+    from flairhub.project import find_project
     from flairhub.tracking.sync import sync
 
-    workspace = find_workspace()
-    params = read_params(Path("params.yaml"))
-    settings = read_settings(workspace)
+    project = find_project()
     report = sync(
-        workspace,
-        list(params.rows),
-        profile=params.profile,
-        uri=settings.tracking_uri,
+        project.workspace,
+        list(project.params.rows),
+        profile=project.params.profile,
+        uri=project.settings.tracking_uri,
         history=arguments.all,
-        archives=_archives(workspace, settings),
-        copy_mb=settings.tracking_weights_mb,
+        archives=_archives(project),
+        copy_mb=project.settings.tracking_weights_mb,
     )
     print(
         f"MLflow: {len(report.created)} runs created, {len(report.completed)} completed, "
@@ -57,13 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _archives(workspace: Workspace, settings: RuntimeSettings) -> Path | None:
+def _archives(project: Project) -> Path | None:
     """Where the labels of the present data lie; None where they are not on this machine."""
-    from flairhub.archives.locate import archive_folder
     from flairhub.errors import FlairhubError
-    from flairhub.records.manifest import read_manifest
 
     try:
-        return archive_folder(read_manifest(workspace.root / "data" / "manifest.json").source, workspace, settings)
+        return project.archives
     except (FlairhubError, OSError):
         return None

@@ -58,18 +58,15 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a line per row and check, and sum up."""
-    from flairhub.config.reader import read_params
-    from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
+    from flairhub.project import find_project
     from flairhub.verify.verify import VerifyOptions, verify
 
     names = ("level", "rois", "seed", "agreement", "tolerance", "scratch")
     options = VerifyOptions(**{name: getattr(arguments, name) for name in names})
-    workspace = find_workspace()
-    settings = read_settings(workspace)
-    params = read_params(Path("params.yaml"))
-    rows = list(dict.fromkeys(arguments.rows or params.rows))
-    findings = verify(params, workspace, settings, options, arguments.rows)
+    project = find_project()
+    settings = project.settings
+    rows = list(dict.fromkeys(arguments.rows or project.params.rows))
+    findings = verify(project.params, project.workspace, settings, options, arguments.rows)
     kept = list(_shown(findings, len(rows), progress=settings.progress and options.level >= 2))
     for line in _summary(kept, len(rows), options.level):
         print(line)

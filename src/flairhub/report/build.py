@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flairhub.config.params import Params
@@ -18,12 +20,13 @@ from flairhub.report.robustness import write_robustness
 from flairhub.report.table import Table, build_table
 
 
-def build_report(params: Params, root: Path = Path()) -> Table:
+def build_report(params: Params, root: Path = Path(), without: Sequence[str] = ()) -> Table:
     """The table of the rows that the parameters list; what else lies on disk is ignored.
 
     Args:
         params: all parameters.
         root: the repository.
+        without: rows that were left out of the parameters because they failed; the caption names them.
 
     Raises:
         MissingFileError: a row has not been evaluated.
@@ -32,12 +35,14 @@ def build_report(params: Params, root: Path = Path()) -> Table:
     results = [row_result(row, params, found) for row, found in files.items()]
     confusions = {row: read_confusion(found.confusion) for row, found in files.items()}
     comparisons = compare_table(results, confusions, params.evaluate)
-    return build_table(results, list(params.rows), comparisons)
+    table = build_table(results, list(params.rows), comparisons)
+    note = f"Incomplete: {', '.join(without)} failed and {'is' if len(without) == 1 else 'are'} not shown."
+    return replace(table, caption=(note, *table.caption)) if without else table
 
 
-def write_report(params: Params, folder: Path, root: Path = Path()) -> Table:
+def write_report(params: Params, folder: Path, root: Path = Path(), without: Sequence[str] = ()) -> Table:
     """Write the table (`benchmark.csv`, `.md`), its pictures (`figures/`), and the tests with less input."""
-    table = build_report(params, root)
+    table = build_report(params, root, without)
     write_table(folder, table)
     write_robustness(folder, {row: row_files(row, root) for row in params.rows}, params.evaluate)
     draw_intervals(table, folder / "figures" / "intervals.png")

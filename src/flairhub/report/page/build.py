@@ -97,7 +97,7 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
         "source": _source_text(sources),
         "archives": f"{len(sources.manifest.archives)} archives, {sources.manifest.size / 1e6:,.0f} MB",
         "num_rows": len(sources.rows),
-        "ids": {source.row: row_id(source.row, place) for place, source in enumerate(sources.rows)},
+        "ids": {source.row: row_id(source.row) for source in sources.rows},
         "sections": [_section(section, table, sources, found) for section in table.sections],
         "caption": table.caption,
         "domains_note": _domains_note(found),
@@ -105,7 +105,7 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
         "examples_left_out": chosen.num_left_out,
         "error_colours": {"right": RIGHT, "wrong": WRONG, "not scored": UNSCORED},
         "deviations": by_deviation(deviations),
-        "rows": [row_view(source, place, deviations[source.row]) for place, source in enumerate(sources.rows)],
+        "rows": [row_view(source, deviations[source.row]) for source in sources.rows],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -16,25 +15,22 @@ from flairhub.records.receipt import Receipt
 from flairhub.report.page.deviations import Deviation
 from flairhub.report.page.sources import RowSource
 
-_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+
+def row_id(row: str) -> str:
+    """The row's id on the page."""
+    return f"row-{row}"
 
 
-def row_id(row: str, place: int) -> str:
-    """The row's id on the page: its name where that is allowed in one."""
-    return f"row-{row}" if _PLAIN.fullmatch(row) else f"nth-row-{place}"
-
-
-def row_view(source: RowSource, place: int, deviations: Sequence[Deviation]) -> dict[str, Any]:
+def row_view(source: RowSource, deviations: Sequence[Deviation]) -> dict[str, Any]:
     """One row.
 
     Args:
         source: the row.
-        place: its place in the parameters.
         deviations: from `deviations.row_deviations`.
     """
     receipt = source.receipt
     return {
-        "id": row_id(source.row, place),
+        "id": row_id(source.row),
         "row": source.row,
         "inputs": short_modalities(receipt.modalities),
         "key": receipt.row_key[:12],

@@ -1,0 +1,73 @@
+"""Running DVC: with this interpreter, in this repository, and ended together with the command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+
+class DvcRuns:
+    """The DVC processes of a command, several at a time.
+
+    Each is the head of a process group of its own: an interruption reaches DVC, its stage and the stage's workers once,
+    whether it comes from a terminal or from `kill`.
+    """
+
+    def __init__(self) -> None:
+        self._live: set[int] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __enter__(self) -> DvcRuns:
+        """From here on, a closed terminal and `kill` end the command as Ctrl-C does."""
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _interrupt)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """After an interruption, wait until every process is gone."""
+        if kind is not None:
+            self.stop()
+
+    def __call__(self, *arguments: str) -> int:
+        """`dvc ARGUMENTS`; returns its exit status, 130 after an interruption."""
+        with self._lock:
+            if self._stopped:
+                return 130
+            command = [sys.executable, "-m", "dvc", *arguments]
+            process = subprocess.Popen(command, env=own_environment(), process_group=0)  # noqa: S603 - our own words
+            self._live.add(process.pid)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            process.wait()
+            raise
+        finally:
+            with self._lock:
+                self._live.discard(process.pid)
+
+    def stop(self) -> None:
+        """Interrupt what runs, and start nothing any more."""
+        with self._lock:
+            self._stopped = True
+            for pid in self._live:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGINT)
+
+
+def own_environment() -> dict[str, str]:
+    """The environment of a child: the stages' `python` is this interpreter, whatever is activated."""
+    folder = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])}
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
