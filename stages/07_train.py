@@ -52,6 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
         destination=Path("models") / arguments.row,
         summary=Path("reports/training") / arguments.row,
         earlier=partial(_earlier, workspace, arguments.row),
+        confirm=arguments.confirm,
         weights=_given(str(params["rows"][arguments.row].get("weights", TRAINED)), workspace),
     )
     profile = str(params.get("profile"))

@@ -3,8 +3,8 @@
 First: puts this repository's own `src` before anything installed, and refuses to run any other copy of the
 package - an experiment runs in a copy of the repository and must run the code it was queued with - and a Python
 without its packages, which DVC finds where another `python` comes first on PATH; makes the process independent of what
-it inherited. Last: turns an error that is written for the user into one line and exit status 1, an interruption into
-status 130; any other error keeps its traceback.
+it inherited and of what is edited while it runs. Last: turns an error that is written for the user into one line and
+exit status 1, an interruption into status 130; any other error keeps its traceback.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
 
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.lineage.witness import begin
 from flairhub.surroundings import settle
 
 settle(find_workspace().state)  # before any library that reads its environment when it is imported
@@ -73,7 +74,11 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
     try:
         if row:
             _require_row(arguments.row)
+        script = Path(sys.argv[0])
+        witness = begin(script.stem.split("_", 1)[1], arguments.row if row else None, script, SOURCE)
+        arguments.confirm = witness.confirm
         main(arguments)
+        witness.confirm()
     except FlairhubError as error:
         sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
     # Everything is written and closed here. Unloading torch takes a second that no stage of 48 has to spend.

@@ -50,6 +50,8 @@ class TrainingPlace:
     """`reports/training/ROW`."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
+    confirm: Callable[[], None] = lambda: None
+    """Raises where what the training depends on has changed since it began; its result then stays in its state."""
     earlier: Callable[[str], dict[str, Path]] = _nothing
     """Key of a training -> files of its finished result that are kept elsewhere; none: it has to be trained."""
 
@@ -100,6 +102,7 @@ def train_row(
             with state.locked():
                 if not state.final.is_dir() and not state.take(place.earlier(key)):
                     _train(one, identity, key, state, place, settings, devices, watcher)
+                place.confirm()
                 _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
         elif trains and not state.final.is_dir() and not place.earlier(key):
             # neither can appear before all processes have trained
