@@ -19,6 +19,7 @@ pytest_plugins = (
     "tests.fact_tables",
     "tests.loopback",
     "tests.networks",
+    "tests.no_skips",
     "tests.results",
 )
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -125,8 +126,9 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(served.pause_s)
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server without files yet, in a thread of this process."""
     state = Server(address="")
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), type("OfState", (Handler,), {"state": state}))
     state.address = f"http://127.0.0.1:{httpd.server_port}"
@@ -136,3 +138,9 @@ def server() -> Iterator[Server]:
     httpd.shutdown()
     httpd.server_close()
     thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as started:
+        yield started

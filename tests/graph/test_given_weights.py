@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ import torch
 from safetensors.torch import save
 from tests.drawn_weights import drawn
 from tests.graph.conftest import TINY, new_clone, ran
+from tests.loopback import Served, serving
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.released import released_for_row
@@ -40,29 +39,11 @@ def published_like(spec):
 
 @pytest.fixture(scope="module")
 def hub():
-    """Address of a server with the file of LC-G, and what was asked of it."""
-    content = save(published_like(released_spec(released_for_row("LC-G"))), metadata={"format": "pt"})
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            asked.append(self.path)
-            body = content if self.path == ADDRESS else b""
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    """A server with the file of LC-G."""
+    with serving() as server:
+        content = save(published_like(released_spec(released_for_row("LC-G"))), metadata={"format": "pt"})
+        server.files[ADDRESS] = Served(content)
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +69,14 @@ def done(hub, tmp_path_factory):
     words = [word for change in sets for word in ("--set", change)]
     clone.flairhub("use", "released", "--rows", "LC-A,LC-G", *words)
     clone.commit("start")
-    output = clone.run("dvc", "repro", HF_ENDPOINT=hub[0], NO_PROXY="127.0.0.1", no_proxy="127.0.0.1").stdout
+    output = clone.run("dvc", "repro", HF_ENDPOINT=hub.address, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1").stdout
     clone.commit("results")
     return clone, ran(output)
 
 
 def test_the_file_is_fetched_once_and_rows_are_scored_without_training(done, hub):
     clone, stages = done
-    assert hub[1] == [ADDRESS]
+    assert [path for path, _ in hub.requests if path.endswith(".safetensors")] == [ADDRESS]
     assert {"train@LC-A", "train@LC-G", "evaluate@LC-A", "evaluate@LC-G", "benchmark"} <= stages
     table = pd.read_csv(clone.folder / "reports" / "benchmark.csv")
     assert dict(zip(table["row"], table["weights"], strict=True)) == {"LC-A": "small.ckpt", "LC-G": "released"}
