@@ -95,6 +95,14 @@ def locate(start: Path) -> Project | None:
     return None
 
 
+def workspace_here() -> Workspace:
+    """The workspace of the repository around the current folder; outside one, of the folder itself."""
+    from flairhub.config.workspace import find_workspace
+
+    project = locate(Path.cwd())
+    return find_workspace() if project is None else project.workspace
+
+
 def find_project(start: Path | None = None) -> Project:
     """The repository of a folder (default: the current one).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_use_sample_restores_the_default_exactly(repository):
         assert (repository / "params.yaml").read_bytes() != default
     assert main(["use", "sample"]) == 0
     assert (repository / "params.yaml").read_bytes() == default
-    assert {path.name for path in repository.iterdir()} == {"profiles", "params.yaml"}
+    assert {path.name for path in repository.iterdir()} == {"profiles", "params.yaml", ".flairhub"}
 
 
 def test_use_says_what_params_yaml_now_holds(repository, capsys):
@@ -156,6 +157,12 @@ def test_a_data_path_goes_to_the_untracked_settings_only(repository):
         (["sample", "--set", "train.epoch=3"], "did you mean 'epochs'"),
         (["sample", "--set", "train.epochs=many"], "train.epochs"),
         (["sample", "--rows", "LC-Q"], "LC-Q"),
+        (["sample", "--rows", ""], "--rows: expected identifiers of rows, e.g. LC-A, LC-B, but got none"),
+        (["sample", "--rows", ","], "but got none"),
+        (["sample", "--set", "train.betas=[0.9"], "--set train.betas is not valid YAML 1.2"),
+        (["sample", "--set", "rows.LC-G&touch PWNED.tasks=[ALL_LABEL-LPIS]"], "rows"),
+        (["sample", "--set", "audit.checks.sizes.policy=keep"], "did you mean 'size'"),
+        (["p" * 300], "Profile: expected letters"),
         (["smaple"], "did you mean 'sample'"),
         (["local", "--data", "nowhere"], "nowhere"),
         (["local", "--data", ".", "--set", "trian.epochs=3"], "did you mean 'train'"),
@@ -170,6 +177,68 @@ def test_a_mistake_leaves_every_file_untouched(words, message, repository, capsy
     assert error.count("\n") == 1
     assert (repository / "params.yaml").read_text() == edited
     assert not (repository / "local.yaml").exists()
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=folder, check=True)
+
+
+def test_use_never_discards_an_edit_by_hand(repository, capsys):
+    params = repository / "params.yaml"
+    assert main(["use", "sample", "--rows", "LC-A,LC-G", "--set", "train.seed=7"]) == 0
+    assert main(["use", "full", "--rows", "LC-A"]) == 0  # what `use` wrote is no edit
+    edited = params.read_text().replace("  epochs: 150 ", "  epochs: 3 ").encode()
+    params.write_bytes(edited)
+    capsys.readouterr()
+    assert main(["use", "sample"]) == 1
+    error = capsys.readouterr().err
+    assert [line.split("#")[0].strip() for line in error.splitlines()[1:]] == ["-  epochs: 150", "+  epochs: 3"]
+    assert "--force" in error
+    assert params.read_bytes() == edited
+    assert main(["use", "sample", "--force"]) == 0
+    (copy,) = [path for path in (repository / ".flairhub/params").iterdir() if path.name != "written.yaml"]
+    assert str(copy) in capsys.readouterr().out
+    assert copy.read_bytes() == edited
+    assert params.read_bytes() == (ROOT / "profiles/sample.yaml").read_bytes()
+
+
+def test_use_overwrites_an_edit_that_a_commit_holds(repository):
+    params = repository / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 2025", "seed: 1"))
+    git(repository, "init", "-q")
+    git(repository, "add", "params.yaml")
+    assert main(["use", "full"]) == 1
+    git(repository, "commit", "-q", "-m", "mine")
+    assert main(["use", "full"]) == 0
+
+
+@pytest.mark.parametrize("content", [b"<<<<<<< ours\nprofile: [\n", b"\xff\xfe", b""])
+def test_what_is_no_yaml_is_an_edit_too(content, repository, capsys):
+    (repository / "params.yaml").write_bytes(content)
+    assert main(["use", "sample"]) == 1
+    assert "params.yaml was edited" in capsys.readouterr().err
+    assert main(["use", "sample", "--force"]) == 0
+    (repository / "params.yaml").unlink()
+    assert main(["use", "sample"]) == 0
+    assert (repository / "params.yaml").read_bytes() == (ROOT / "profiles/sample.yaml").read_bytes()
+
+
+def test_params_says_what_a_row_resolves_to_and_from_where(repository, capsys):
+    sets = ["rows.LC-D.train.epochs=3", "train.seed=7"]
+    assert main(["use", "full", "--rows", "LC-D,LC-B", "--set", *sets]) == 0
+    capsys.readouterr()
+    assert main(["params", "LC-D"]) == 0
+    lines = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["modalities"] == ["row", '["AERIAL_RGBI", "SENTINEL2_TS"]']
+    assert lines["train.epochs"] == ["row", "3"]
+    assert lines["train.seed"] == ["params", "7"]
+    assert lines["train.learning_rate"] == ["profile full", "5e-05"]
+    assert lines["train.accumulate"] == ["profile sample", "1"]
+    assert lines["weights"] == ["default", "trained"]
+    assert main(["params"]) == 0
+    assert "rows.LC-D.train.epochs" in capsys.readouterr().out
+    assert main(["params", "LC-Q"]) == 1
+    assert "did you mean" in capsys.readouterr().err
 
 
 def test_use_outside_a_repository_says_so(tmp_path, monkeypatch, capsys):

@@ -55,6 +55,36 @@ def test_a_typo_is_refused_with_the_nearest_key(path, typo, hint):
         parse_params(values, "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "new"), [("train", "epochs", "epoch"), ("evaluate", "seed", "sed"), (None, "train", "training")]
+)
+def test_a_renamed_key_is_one_mistake_in_one_line(section, key, new):
+    values = read_yaml(ROOT / "params.yaml")
+    node = values if section is None else values[section]
+    node[new] = node.pop(key)
+    path = new if section is None else f"{section}.{new}"
+    with pytest.raises(ConfigurationError) as error:
+        parse_params(values, "params.yaml")
+    assert str(error.value) == f"params.yaml: unknown key `{path}`; did you mean {key!r}?"
+
+
+def test_a_missing_key_is_named_without_what_lies_beside_it():
+    values = read_yaml(ROOT / "params.yaml")
+    del values["train"]["epochs"]
+    with pytest.raises(ConfigurationError, match=r"^params\.yaml: `train\.epochs` is missing$"):
+        parse_params(values, "params.yaml")
+
+
+@pytest.mark.parametrize(("text", "line"), [("a: 1\na: 2\n", 2), ("a: [1\nb: 2\n", 2), ("a: 1\n  b: 2\n", 2)])
+def test_what_is_wrong_with_a_file_is_one_line(text, line, tmp_path):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(
+        ConfigurationError, match=rf"^params\.yaml is not valid YAML 1\.2: .*, line {line}, column"
+    ) as error:
+        read_yaml(tmp_path / "params.yaml")
+    assert "\n" not in str(error.value)
+
+
 def test_an_unknown_modality_is_refused_with_the_nearest_one():
     values = read_yaml(ROOT / "params.yaml")
     values["rows"]["LC-A"]["modalities"] = ["AERIAL_RGB"]

@@ -64,6 +64,13 @@ def test_every_setting_can_come_from_the_environment(workspace):
     )
 
 
+def test_a_misspelt_variable_is_refused_with_the_nearest(workspace):
+    with pytest.raises(
+        ConfigurationError, match=r"FLAIRHUB_WORKER in the environment; did you mean 'FLAIRHUB_WORKERS'"
+    ):
+        read_settings(workspace, {"FLAIRHUB_WORKER": "7", "FLAIRHUB": "1", "OTHER": "x"})
+
+
 def test_the_process_s_own_environment_is_the_default(workspace, monkeypatch):
     monkeypatch.setenv("FLAIRHUB_DEVICES", "auto")
     monkeypatch.setenv("FLAIRHUB_NUM_NODES", "5")

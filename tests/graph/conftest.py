@@ -61,7 +61,7 @@ class Clone:
     def use(self, *arguments: str) -> None:
         """`flairhub use sample` with the tiny data set."""
         sets = [word for change in TINY for word in ("--set", change)]
-        self.flairhub("use", "sample", *sets, *arguments)
+        self.flairhub("use", "sample", "--force", *sets, *arguments)
 
     def flairhub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The command line of the clone's own package."""

@@ -1,7 +1,7 @@
 """The `flairhub` command: parses, calls, prints, and turns errors into exit statuses.
 
 Exit statuses: 0 done, 1 an error that is written for the user, 2 wrong usage, 3 see `flairhub verify`, 130 interrupted.
-Every command works in the root of the repository, wherever below it was called, as git does.
+Every command works in the root of the repository, wherever below it was called, but for those that set `stays`.
 Heavy libraries are imported by the commands that need them, so that `flairhub --help` answers at once.
 """
 
@@ -18,6 +18,7 @@ from flairhub.cli import (
     audit,
     card,
     legend,
+    params,
     pictures,
     plan,
     pull,
@@ -36,7 +37,25 @@ from flairhub.errors import FlairhubError
 from flairhub.project import Project, locate
 from flairhub.surroundings import lost_output, settle
 
-COMMANDS = (use, repro, plan, pull, audit, rows, table, score, verify, sweep, track, ui, card, legend, pictures, zonal)
+COMMANDS = (
+    use,
+    params,
+    repro,
+    plan,
+    pull,
+    audit,
+    rows,
+    table,
+    score,
+    verify,
+    sweep,
+    track,
+    ui,
+    card,
+    legend,
+    pictures,
+    zonal,
+)
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 
 
@@ -88,7 +107,7 @@ def _enter(project: Project, arguments: argparse.Namespace) -> None:
     """Go to the root of the repository; paths that were given stay those that the user meant."""
     here = Path.cwd()
     project.require_own_package(Path(__file__))
-    if project.root == here:
+    if project.root == here or getattr(arguments, "stays", False):
         return
     for name, value in vars(arguments).items():
         if isinstance(value, Path):

@@ -6,10 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from flairhub.errors import ConfigurationError, MissingFileError
-
-PARAMS = Path("params.yaml")
-PROFILES = Path("profiles")
+from flairhub.errors import ConfigurationError
+from flairhub.project import PARAMS, PROFILES, find_project
 
 
 def add(commands: Any) -> None:
@@ -18,7 +16,8 @@ def add(commands: Any) -> None:
         "use",
         help="switch params.yaml to a profile",
         description="Rewrite params.yaml from profiles/PROFILE.yaml, comments kept. "
-        "`flairhub use sample` restores the default exactly.",
+        "`flairhub use sample` restores the default exactly. Edits that neither a profile nor a commit holds are "
+        "shown and kept; --force overwrites them.",
     )
     parser.add_argument("profile", help="sample, toy, local, full, released, or any other file in profiles/")
     parser.add_argument(
@@ -34,27 +33,34 @@ def add(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="change a parameter by its dotted key, e.g. train.epochs=5",
     )
+    parser.add_argument("--force", action="store_true", help="overwrite an edited params.yaml, and keep a copy of it")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Rewrite params.yaml and, where a path is given, the untracked settings."""
+    from flairhub.audit.checks import select_checks
+    from flairhub.cli.edits import keep_edits, write_params
+    from flairhub.cli.scm import fit_dvc_to_git
     from flairhub.config.profiles import profile_text
-    from flairhub.config.reader import read_params
+    from flairhub.config.reader import parse_params
     from flairhub.config.runtime import write_setting
-    from flairhub.config.workspace import find_workspace
-    from flairhub.files import write_text
+    from flairhub.config.yaml_file import parse_yaml
 
-    if not PROFILES.is_dir():
-        raise MissingFileError("Expected the folder profiles/ here; run this in the repository.")
+    project = find_project()
     rows = None if arguments.rows is None else [row.strip() for row in arguments.rows.split(",") if row.strip()]
     sets = [change for group in arguments.sets for change in group]
-    text = profile_text(PROFILES, arguments.profile, rows=rows, sets=sets)
+    text = profile_text(project.root / PROFILES, arguments.profile, rows=rows, sets=sets)
+    params = parse_params(parse_yaml(text, PARAMS), PARAMS)
+    select_checks(params.audit)
+    if arguments.data is not None and not arguments.data.is_dir():
+        raise ConfigurationError(f"--data: expected a folder, but {arguments.data} is none.")
+    copy = keep_edits(project.workspace, text, force=arguments.force)
     if arguments.data is not None:
-        if not arguments.data.is_dir():
-            raise ConfigurationError(f"--data: expected a folder, but {arguments.data} is none.")
-        write_setting(find_workspace(), data=str(arguments.data.resolve()))
-    write_text(PARAMS, text)
-    params = read_params(PARAMS)
+        write_setting(project.workspace, data=str(arguments.data.resolve()))
+    write_params(project.workspace, text)
+    if copy is not None:
+        print(f"What params.yaml held is kept in {copy}.")
+    fit_dvc_to_git(project.root)
     print(f"params.yaml: profile {params.profile}, source {params.data.source}, {len(params.rows)} rows.")
     return 0

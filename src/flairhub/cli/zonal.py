@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     _add_tiles(parser.add_argument_group("tiles"))
     _add_outputs(parser.add_argument_group("outputs"))
     _add_machine(parser.add_argument_group("this run"))
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, stays=True)  # rasters are named as seen from where the user is
 
 
 def _add_inputs(group: Any) -> None:
@@ -90,13 +90,13 @@ def _add_machine(group: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the map."""
-    from flairhub.config.workspace import find_workspace
     from flairhub.errors import ConfigurationError
+    from flairhub.project import workspace_here
     from flairhub.weights.find import find_weights
 
     if arguments.workers < 1 or arguments.batch_size < 1 or (arguments.pixel_size or 1) <= 0:
         raise ConfigurationError("Expected --workers, --batch-size and --pixel-size above 0.")
-    found = find_weights(arguments.model, find_workspace())
+    found = find_weights(arguments.model, workspace_here())
     return make(request_of(arguments), arguments, found.path, found.sha256, found.contract)
 
 
@@ -113,7 +113,7 @@ def make(
     from tqdm import tqdm
 
     from flairhub.config.runtime import read_settings
-    from flairhub.config.workspace import find_workspace
+    from flairhub.project import workspace_here
     from flairhub.zonal.ledger import FOLDER
     from flairhub.zonal.make import make_map
     from flairhub.zonal.outputs import Outputs
@@ -124,7 +124,7 @@ def make(
     prepared = prepare(request, weights, sha256, contract, output / FOLDER / "inputs")
     for notice in prepared.notices:
         print(f"note: {notice}", file=sys.stderr)
-    settings = read_settings(find_workspace()).model_copy(
+    settings = read_settings(workspace_here()).model_copy(
         update={"workers": arguments.workers, "scheduler": arguments.scheduler}
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -50,15 +50,26 @@ def build(section: type[SectionT], values: Mapping[str, Any], where: str) -> Sec
 
 
 def _explain(error: ValidationError, section: type[Section], where: str) -> str:
-    lines = []
-    for item in error.errors(include_url=False):
+    lines: dict[str, str] = {}
+    found = error.errors(include_url=False)
+    missing = {item["loc"] for item in found if item["type"] == "missing"}
+    for item in found:
         path = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parent, key = item["loc"][:-1], str(item["loc"][-1])
-            lines.append(f"unknown key `{path}`{nearest(key, _fields_at(section, parent))}")
-        else:
-            lines.append(f"`{path}`: {item['msg']}, but got {item.get('input')!r}")
-    return f"{where}: " + "; ".join(lines)
+            known = _fields_at(section, parent)
+            lines[path] = f"unknown key `{path}`{nearest(key, known)}"
+            # A renamed key is one mistake, not a key too many and one too few.
+            missing -= {(*parent, name) for name in difflib.get_close_matches(key, known, n=1, cutoff=0.0)}
+        elif item["type"] != "missing":
+            lines[path] = f"`{path}`: {item['msg']}, but got {_shown(item.get('input'))}"
+    absent = [".".join(str(part) for part in loc) for loc in sorted(missing, key=str)]
+    return f"{where}: " + "; ".join([*lines.values(), *(f"`{path}` is missing" for path in absent)])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _fields_at(section: type[Section], path: tuple[int | str, ...]) -> list[str]:

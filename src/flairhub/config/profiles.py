@@ -20,7 +20,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import nearest
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
-from flairhub.config.yaml_file import read_yaml
+from flairhub.config.yaml_file import problem, read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 BASE = "sample"
@@ -47,13 +47,12 @@ def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, 
     Raises:
         ConfigurationError: an unknown profile, row or key (the nearest valid one is named), or a bad value.
     """
-    changes = _chain(folder, name)
+    changes = profile_layers(folder, name)
     base = (folder / f"{BASE}.yaml").read_text(encoding="utf-8")
     if name == BASE and rows is None and not sets:
         return base
-    yaml = _round_trip()
-    document = yaml.load(base)
-    for overlay in changes:
+    document = _load(base, f"{BASE}.yaml")
+    for overlay in changes.values():
         only = overlay.pop(ONLY_ROWS, None)
         _overlay(document, overlay)
         if only is not None:
@@ -69,9 +68,13 @@ def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, 
     return text
 
 
-def _chain(folder: Path, name: str) -> list[Any]:
-    """Overlays of a profile, that of the profile it extends first."""
-    overlays: list[Any] = []
+def profile_layers(folder: Path, name: str) -> dict[str, Any]:
+    """What the profiles that a profile consists of change in the base, by name, that which is extended first.
+
+    Raises:
+        ConfigurationError: one is unknown, extends itself, or is no YAML mapping.
+    """
+    overlays: dict[str, Any] = {}
     seen: list[str] = []
     following: str | None = name
     while following is not None:
@@ -83,10 +86,21 @@ def _chain(folder: Path, name: str) -> list[Any]:
         seen.append(following)
         if following == BASE:
             break
-        overlay = _round_trip().load((folder / f"{following}.yaml").read_text(encoding="utf-8"))
+        overlay = _load((folder / f"{following}.yaml").read_text(encoding="utf-8"), f"{following}.yaml")
+        if not isinstance(overlay, dict):
+            raise ConfigurationError(f"Expected {following}.yaml to hold a mapping, but got {type(overlay).__name__}.")
+        overlays = {following: overlay} | overlays
         following = overlay.pop(EXTENDS, None)
-        overlays.insert(0, overlay)
     return overlays
+
+
+def _load(text: str, where: str) -> Any:
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _round_trip().load(text)
+    except YAMLError as error:
+        raise ConfigurationError(f"{where} is not valid YAML 1.2: {problem(error)}") from None
 
 
 def _round_trip() -> Any:
@@ -129,6 +143,8 @@ def _is_block(value: Any) -> bool:
 
 def _keep_rows(document: Any, rows: Sequence[str], where: str) -> None:
     known = list(document["rows"])
+    if not rows:
+        raise ConfigurationError(f"{where}: expected identifiers of rows, e.g. {', '.join(known[:2])}, but got none.")
     for row in rows:
         if row not in known:
             raise ConfigurationError(f"{where}: unknown row {row!r}{nearest(row, known)}")
@@ -154,7 +170,7 @@ def _set(document: Any, change: str) -> None:
         if not isinstance(node.get(part), Mapping):
             node[part] = {}
         node = node[part]
-    node[last] = _round_trip().load(text) if text else None
+    node[last] = _load(text, f"--set {key}") if text else None
 
 
 def _check(text: str) -> None:

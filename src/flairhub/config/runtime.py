@@ -15,7 +15,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from flairhub.config.base import Section, build
+from flairhub.config.base import Section, build, nearest
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
 from flairhub.files import replacing
@@ -25,6 +25,9 @@ FILE = "local.yaml"
 
 PREFIX = "FLAIRHUB_"
 """Environment variables are this and the setting's name in capitals."""
+
+_OF_TESTS = ("parity_dir", "chromium")
+"""Variables of the tests: where files to compare with and a browser lie."""
 
 _HEADER = "# Settings of this machine; not tracked. FLAIRHUB_<NAME> in the environment goes before them.\n"
 
@@ -136,7 +139,15 @@ def _load(path: Path) -> Any:
 
 
 def _from_environment(variables: Mapping[str, str]) -> dict[str, str | None]:
-    """Settings named in the environment; an empty variable counts as unset, `null` as no value."""
+    """Settings named in the environment; an empty variable counts as unset, `null` as no value.
+
+    Raises:
+        ConfigurationError: a variable begins as ours do and is none; the nearest is named.
+    """
+    known = {PREFIX + name.upper() for name in (*RuntimeSettings.model_fields, *_OF_TESTS)}
+    for name in sorted(variables):
+        if name.startswith(PREFIX) and name not in known:
+            raise ConfigurationError(f"Unknown variable {name} in the environment{nearest(name, known)}")
     found: dict[str, str | None] = {}
     for name in RuntimeSettings.model_fields:
         value = variables.get(PREFIX + name.upper(), "").strip()

@@ -20,6 +20,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return parse_yaml(path.read_text(encoding="utf-8"), path.name)
 
 
+def problem(error: Exception) -> str:
+    """What is wrong with a text that ruamel.yaml refused, and where, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"{' '.join(str(getattr(error, 'problem', error)).split())}, line {mark.line + 1}, column {mark.column + 1}"
+
+
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
     """As `read_yaml`, of a text.
 
@@ -33,7 +41,7 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         values = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        raise ConfigurationError(f"{where} is not valid YAML 1.2: {error}") from None
+        raise ConfigurationError(f"{where} is not valid YAML 1.2: {problem(error)}") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"Expected {where} to hold a mapping, but got {type(values).__name__}.")
     return values

@@ -100,6 +100,14 @@ def git_state(root: Path = Path()) -> dict[str, Any]:
     return {"git_commit": commit, "git_dirty": None if status is None else bool(status)}
 
 
+def committed_text(root: Path, name: str) -> str | None:
+    """A file of a folder as the last commit holds it; None where it does not, or there is no git."""
+    git = shutil.which("git")
+    command = [str(git), "show", f"HEAD:./{name}"]
+    done = subprocess.run(command, cwd=root, capture_output=True, check=False) if git else None  # noqa: S603 - own words
+    return done.stdout.decode("utf-8", "replace") if done is not None and done.returncode == 0 else None
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     git = shutil.which("git")
     if git is None:
