@@ -189,6 +189,7 @@ def evaluated_row(
             confusion_sha256=file_sha256(place.confusion),
             details_sha256=file_sha256(place.details),
             training_environment=TRAINED_ON,
+            adoptions=(),
         )
         for seed, place in places.items()
     }
@@ -216,6 +217,7 @@ def evaluated_row(
         "recipe": recipe,
         "evaluation": evaluation.model_dump(mode="json"),
         "training_environment": TRAINED_ON,
+        "adoptions": (),
         "environment": EVALUATED_ON,
         "unknown_choices": unknown_choices(params.provenance, recipe),
     }

@@ -104,6 +104,7 @@ def test_every_command_sets_what_it_runs():
         "use": ["sample"],
         "legend": ["cosia", "--format", "qml"],
         "card": ["LC-A"],
+        "adopt": ["LC-A"],
         "sweep": ["LC-A"],
         "score": ["LC-A"],
         "zonal": ["LC-A", "--input", "AERIAL_RGBI=a.tif", "--output", "map"],

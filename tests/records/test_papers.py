@@ -20,6 +20,7 @@ from flairhub.records.examples import Examples
 from flairhub.records.history import History, StepLosses
 from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidFigures, split_metrics
 from flairhub.records.paper import Paper
+from flairhub.records.probe import Probe
 from flairhub.records.receipt import Receipt
 from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
 from flairhub.records.seeds import Seeds
@@ -55,7 +56,8 @@ PAPERS: list[Paper] = [
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> list[Paper]:
     files = evaluated_row(tmp_path_factory.mktemp("row"), recipe={"seeds": [1, 2]})
-    return [*PAPERS, Details.read(files.details), Receipt.read(files.receipt)]
+    probe = Probe(patches=("D012-2019_AF-S1-27_5-10",), sha256={"T": "0" * 64}, sample={"T": (0.5, -1.25)})
+    return [*PAPERS, probe, Details.read(files.details), Receipt.read(files.receipt)]
 
 
 def test_every_class_is_tested(papers: list[Paper]) -> None:

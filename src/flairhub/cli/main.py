@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flairhub import __version__
 from flairhub.cli import (
+    adopt,
     audit,
     card,
     legend,
@@ -49,6 +50,7 @@ COMMANDS = (
     score,
     verify,
     sweep,
+    adopt,
     track,
     ui,
     card,

@@ -37,6 +37,7 @@ AROUND: dict[str, dict[str, str]] = {
         f"{PACKAGE}.records.details": "how figures are written",
         f"{PACKAGE}.records.environment": "notes libraries beside the weights",
         f"{PACKAGE}.records.manifest": "where archives came from",
+        f"{PACKAGE}.records.probe": "how an answer of finished weights is written",
         f"{PACKAGE}.records.paper": "how records are written",
         f"{PACKAGE}.records.columns": "storage of columns, each read under the checksum of its content",
         f"{PACKAGE}.weights.locate": "where a given file lies; its checksum is in the row's inputs",

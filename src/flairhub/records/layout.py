@@ -9,6 +9,8 @@ WEIGHTS, HISTORY, VALID = "model.safetensors", "history.csv", "valid.json"
 """Files of a trained row, and of one that is given weights."""
 STEPS = "steps.csv"
 """The loss over optimiser steps, of a trained row only."""
+PROBE = "probe.json"
+"""What the network answers to one batch, of a trained row only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,11 @@ class RowFiles:
     def steps(self) -> Path:
         """The loss over optimiser steps; absent where weights were given."""
         return self.model / STEPS
+
+    @property
+    def probe(self) -> Path:
+        """What its network answers to one batch; absent where weights were given."""
+        return self.model / PROBE
 
     @property
     def valid(self) -> Path:

@@ -13,6 +13,7 @@ from flairhub.files import canonical_json, sha256_text
 from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 from flairhub.records.inputs import RowInputs
 from flairhub.records.paper import Paper
+from flairhub.records.probe import Adoption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class SeedSums:
     confusion_sha256: str
     details_sha256: str
     training_environment: TrainingEnvironment | None
+    adoptions: tuple[Adoption, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Receipt(Paper):
     """Every parameter of the evaluation, as plain data."""
     training_environment: TrainingEnvironment | None
     """What trained the weights, as they say; None where they were given."""
+    adoptions: tuple[Adoption, ...]
+    """Codes that the result was carried along, as the weights say; empty where `code_sha256` trained it."""
     environment: EvaluationEnvironment
     """What evaluated them."""
     unknown_choices: Mapping[str, str]
@@ -121,6 +125,7 @@ class Receipt(Paper):
                 confusion_sha256=self.confusion_sha256,
                 details_sha256=self.details_sha256,
                 training_environment=self.training_environment,
+                adoptions=self.adoptions,
             )
         if seed not in self.further_seeds:
             raise DataError(

@@ -52,15 +52,18 @@ def build_receipt(
         recipe=inputs.recipe.model_dump(mode="json"),
         evaluation=evaluation,
         training_environment=sums[first].training_environment,
+        adoptions=sums[first].adoptions,
         environment=environment,
         unknown_choices=dict(plan.unknown_choices),
     )
 
 
 def _sums(files: RowFiles) -> SeedSums:
+    contract = read_contract(files.weights)
     return SeedSums(
         weights_sha256=file_sha256(files.weights),
         confusion_sha256=file_sha256(files.confusion),
         details_sha256=file_sha256(files.details),
-        training_environment=read_contract(files.weights).environment,
+        training_environment=contract.environment,
+        adoptions=contract.adoptions,
     )

@@ -18,11 +18,12 @@ from flairhub.lineage.environment import training_environment
 from flairhub.records.details import Figures
 from flairhub.records.history import History
 from flairhub.records.inputs import RowInputs, inputs_sha256, read_inputs
-from flairhub.records.layout import HISTORY, STEPS, VALID, WEIGHTS
+from flairhub.records.layout import HISTORY, PROBE, STEPS, VALID, WEIGHTS
 from flairhub.records.metrics import ValidFigures
 from flairhub.training.callbacks import Monitor
 from flairhub.training.given import take_given
 from flairhub.training.orphan import Launcher, find_launcher
+from flairhub.training.probe import probe
 from flairhub.training.runner import Trained, fit
 from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
 from flairhub.training.summary import write_summary
@@ -149,6 +150,8 @@ def _train(
         valid_figures(inputs, trained.progress.best_epoch, trained.progress.best_valid).write(parts[VALID])
         parts[STEPS] = state.folder / STEPS
         trained.progress.step_curve.write(parts[STEPS])
+        parts[PROBE] = state.folder / PROBE
+        probe(inputs, PatchReader(place.archives), trained.network).write(parts[PROBE])
     else:
         given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
         save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))

@@ -48,6 +48,20 @@ class Steps(Callback):
         torch.manual_seed(step_seed(self.params.seed, step, batch_idx % self.params.accumulate, trainer.global_rank))
 
 
+class StopAfter(Callback):
+    """Ends a training after some optimiser steps, whatever its schedule says."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop when enough steps are done."""
+        del pl_module, outputs, batch, batch_idx
+        trainer.should_stop = trainer.should_stop or trainer.global_step >= self.steps
+
+
 def step_seed(seed: int, step: int, part: int, rank: int) -> int:
     """Seed of dropout and modality dropout in one batch, below 2**63."""
     mixed = seed

@@ -27,8 +27,9 @@ from flairhub.files import replacing
 from flairhub.models.build import build_network, network_spec
 from flairhub.models.network import SegmentationNetwork
 from flairhub.models.trial import require_trainable
+from flairhub.records.history import StepLosses
 from flairhub.records.inputs import RowInputs
-from flairhub.training.callbacks import Epochs, Monitor, NoMonitor, Steps
+from flairhub.training.callbacks import Epochs, Monitor, NoMonitor, Steps, StopAfter
 from flairhub.training.checkpoints import Checkpoints
 from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
@@ -71,6 +72,41 @@ def fit(
         DivergedError: the loss is no longer finite.
         DataError: a patch breaks its contract.
     """
+    network, progress = _run(inputs, reader, settings, devices, checkpoint, best, monitor or NoMonitor(), [])
+    if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
+        network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
+    return Trained(network=network, progress=progress)
+
+
+def first_steps(
+    inputs: RowInputs, reader: PatchReader, settings: RuntimeSettings, devices: Devices, steps: int, scratch: Path
+) -> StepLosses:
+    """The losses of the first optimiser steps of a training, as `fit` would have them.
+
+    Args:
+        inputs: inputs of the row.
+        reader: reader of the archives.
+        settings: as for `fit`.
+        devices: as for `fit`.
+        steps: how many.
+        scratch: an empty folder.
+    """
+    stop: list[Callback] = [StopAfter(steps)]
+    _, progress = _run(inputs, reader, settings, devices, scratch / "last.ckpt", scratch / "best.pt", NoMonitor(), stop)
+    return StepLosses(points=tuple(point for point in progress.steps if point[0] <= steps))
+
+
+def _run(
+    inputs: RowInputs,
+    reader: PatchReader,
+    settings: RuntimeSettings,
+    devices: Devices,
+    checkpoint: Path,
+    best: Path,
+    monitor: Monitor,
+    further: list[Callback],
+) -> tuple[SegmentationNetwork, Progress]:
+    """Train; returns the network as the last step left it, on the CPU."""
     train = inputs.recipe.train
     pin_threads(train.threads)
     # Deterministic mode would first fill all memory that an operation is about to write.
@@ -88,16 +124,15 @@ def fit(
         progress,
         validate=Validation(inputs, reader, settings, devices, network, preprocessor),
         save_best=lambda: _save_weights(network, best),
-        monitor=monitor or NoMonitor(),
+        monitor=monitor,
     )
-    callbacks = [Steps(train, total_steps, progress), epochs, Checkpoints(checkpoint, settings.checkpoint_seconds)]
+    callbacks = [Steps(train, total_steps, progress), epochs, *further]
+    callbacks.append(Checkpoints(checkpoint, settings.checkpoint_seconds))
     trainer_of.append(_trainer(inputs, settings, devices, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None
     trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
     network.cpu()
-    if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
-        network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
-    return Trained(network=network, progress=progress)
+    return network, progress
 
 
 def _loader(

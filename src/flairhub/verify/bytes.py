@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from flairhub.errors import DataError
 from flairhub.lineage.keys import file_sha256, weights_metadata
@@ -58,7 +59,17 @@ def _weights(subject: Subject) -> Outcome:
         trained_with = json.loads(weights_metadata(path).get("environment", "null"))
         noted, name = subject.receipt.values()["training_environment"], subject.name(subject.files.receipt)
         wrong += differences(trained_with, noted, name, "training_environment")
+        wrong += _adoptions(subject, json.loads(weights_metadata(path).get("adoptions", "[]")))
     return Outcome(detail=f"{subject.name(path)} has the receipt's SHA-256 and environment", mismatches=wrong)
+
+
+def _adoptions(subject: Subject, chain: list[dict[str, Any]]) -> list[Mismatch]:
+    """The codes that the result was carried along: as the weights say them, and without a gap to today's."""
+    receipt, name = subject.receipt, subject.name(subject.files.receipt)
+    wrong = list(differences(chain, receipt.values()["adoptions"], name, "adoptions"))
+    joints = [each["to_code"] for each in chain]
+    follow = [*(each["from_code"] for each in chain[1:]), receipt.code_sha256]
+    return wrong + list(differences(joints, follow[: len(joints)] if chain else [], name, "adoptions: chain of codes"))
 
 
 def _further_seeds(subject: Subject) -> Outcome:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 
 import torch
 from torch import Tensor
@@ -64,6 +65,15 @@ def save_weights(network: torch.nn.Module, path: Path, contract: WeightsContract
         handle.write(memoryview(content)[start:])
 
 
+def relabel(source: Path, target: Path, contract: WeightsContract) -> None:
+    """Copy a safetensors file under another contract; the tensors keep their bytes."""
+    with source.open("rb") as handle, replacing(target) as temporary, temporary.open("wb") as out:
+        header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        header.pop("__metadata__", None)
+        out.write(_header(contract.to_metadata(), header))
+        copyfileobj(handle, out)
+
+
 def _sorted_header(content: bytes) -> tuple[bytes, int]:
     """The header with sorted metadata, and where the tensors start.
 
@@ -71,10 +81,14 @@ def _sorted_header(content: bytes) -> tuple[bytes, int]:
     """
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    metadata = dict(sorted(header.pop("__metadata__").items()))
-    text = json.dumps({"__metadata__": metadata, **header}, separators=(",", ":"), ensure_ascii=False).encode()
+    return _header(header.pop("__metadata__"), header), 8 + length
+
+
+def _header(metadata: Mapping[str, str], tensors: Mapping[str, object]) -> bytes:
+    sorted_metadata = dict(sorted(metadata.items()))
+    text = json.dumps({"__metadata__": sorted_metadata, **tensors}, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # the tensors stay aligned to 8 bytes
-    return len(text).to_bytes(8, "little") + text, 8 + length
+    return len(text).to_bytes(8, "little") + text
 
 
 def tensors_sha256(path: Path) -> str:

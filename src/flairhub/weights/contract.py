@@ -13,6 +13,7 @@ from flairhub.config.model import ModelParams
 from flairhub.errors import IntegrityError
 from flairhub.models.spec import InputSpec, NetworkSpec
 from flairhub.records.environment import TrainingEnvironment
+from flairhub.records.probe import Adoption
 
 FORMAT = 1
 
@@ -81,6 +82,8 @@ class WeightsContract:
     """Fingerprint of the code that trained."""
     environment: TrainingEnvironment | None = None
     """What trained; None where the weights were given, or are older than this field."""
+    adoptions: tuple[Adoption, ...] = ()
+    """Codes that the result was carried along since it was trained, oldest first."""
 
     def to_metadata(self) -> dict[str, str]:
         """Metadata of a safetensors file: every field as JSON; strings as they are."""
@@ -102,7 +105,7 @@ class WeightsContract:
             IntegrityError: the file carries no contract, or one of another format.
         """
         names = [item.name for item in dataclasses.fields(cls)]
-        required = [name for name in names if name != "environment"]
+        required = [name for name in names if name not in {"environment", "adoptions"}]
         missing = [name for name in ("format", *required, "modality_order", "task_order") if name not in metadata]
         if missing or metadata["format"] != str(FORMAT):
             raise IntegrityError(
@@ -125,6 +128,7 @@ class WeightsContract:
             values["auxiliary"] = tuple(values["auxiliary"])
         if values.get("environment") is not None:
             values["environment"] = TrainingEnvironment(**values["environment"])
+        values["adoptions"] = tuple(Adoption(**each) for each in values.get("adoptions", ()))
         return cls(**values)
 
     def network_spec(self) -> NetworkSpec:

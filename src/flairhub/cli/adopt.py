@@ -1,0 +1,56 @@
+"""`flairhub adopt`: keep finished trainings across a change of code that does not change them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "adopt",
+        help="keep finished trainings across a change of code that does not change them",
+        description="Repeat the first optimiser steps and one batch of the evaluation of rows with today's code. Where "
+        "losses and logits are those that the result keeps - bit for bit on the same class of device - the result is "
+        "filed under today's code, with the proof, and the next `dvc repro` takes it without training.",
+    )
+    parser.add_argument("rows", nargs="+", metavar="ROW")
+    parser.add_argument("--steps", type=int, default=50, metavar="N", help="optimiser steps to repeat; default: 50")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Adopt the rows."""
+    import subprocess
+    import sys
+
+    from flairhub.errors import ConfigurationError
+    from flairhub.project import find_project
+    from flairhub.records.layout import row_files
+    from flairhub.rows.adopt import adopt_row
+
+    if arguments.steps < 1:
+        raise ConfigurationError(f"--steps: expected at least 1, but got {arguments.steps}.")
+    project = find_project()
+    unknown = [row for row in arguments.rows if row not in project.params.rows]
+    if unknown:
+        raise ConfigurationError(f"Expected rows of params.yaml, but got {', '.join(unknown)}.")
+    # what a row reads, and the fingerprint of today's code
+    status = subprocess.call([sys.executable, "-m", "dvc", "repro", "--quiet", "resolve"], cwd=project.root)
+    if status:
+        return status
+    for row in arguments.rows:
+        files = row_files(row, project.root)
+        for adopted in adopt_row(
+            files, project.archives, project.workspace.state, project.settings, steps=arguments.steps
+        ):
+            if adopted.adoption is None:
+                print(f"{row}, seed {adopted.seed}: the result is that of today's code.")
+                continue
+            equal = "bit for bit" if adopted.adoption.equal == "bits" else f"within {adopted.adoption.tolerance:g}"
+            print(
+                f"{row}, seed {adopted.seed}: {adopted.adoption.steps} steps and the logits of one batch are equal "
+                f"{equal}; `dvc repro` takes the result over."
+            )
+    return 0
