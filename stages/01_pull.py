@@ -1,7 +1,8 @@
 """pull: fetch or draw the archives and write data/manifest.json, the version of the data.
 
 Archives lie outside every output: in data/archives/ of the main workspace, or in the folder that
-`flairhub use local --data PATH` chose.
+`flairhub use local --data PATH` chose. What that folder holds is noted in data/sources/archives.json, on which this
+stage depends.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.lineage.fingerprint import code_fingerprint
+from flairhub.records.listings import ARCHIVES, write_archives
 from flairhub.records.manifest import write_manifest
-from flairhub.sources.pull import pull
+from flairhub.sources.pull import list_source, pull, require_settled
 
 
 def main(_: argparse.Namespace) -> None:
@@ -26,6 +28,9 @@ def main(_: argparse.Namespace) -> None:
     code = code_fingerprint("sample", ["flairhub.sample.build"], SOURCE).sha256
     wanted = set(MODALITIES if data.modalities is None else data.modalities)
     manifest = pull(data, workspace, settings, modalities=wanted, code=code, progress=settings.progress)
+    listed = list_source(data, workspace, settings)
+    require_settled(manifest, listed)
+    write_archives(ARCHIVES, listed)
     write_manifest(Path("data/manifest.json"), manifest)
 
 

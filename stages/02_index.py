@@ -10,25 +10,29 @@ from pathlib import Path
 
 from _stage import SOURCE, run
 from flairhub.archives.locate import archive_folder
+from flairhub.archives.reader import PatchReader
+from flairhub.archives.store import checksums_of
 from flairhub.compute.executors import open_executor
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.facts.index import build_index
+from flairhub.facts.metadata import require_dates
 from flairhub.lineage.concerns import FACTS
 from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.records.manifest import read_manifest
-from flairhub.sources.pull import checksums_of
 
 
 def main(_: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
     manifest = read_manifest(Path("data/manifest.json"))
+    folder = archive_folder(manifest.source, workspace, settings)
+    require_dates(manifest, PatchReader(folder))
     with open_executor(settings) as executor:
         build_index(
             manifest,
-            archive_folder(manifest.source, workspace, settings),
+            folder,
             Path("data/index"),
             filter=read_params(Path("params.yaml")).preprocessing.filter_sentinel2,
             cache=workspace.state / "index",

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
+from flairhub.archives.store import checksums_of
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.files import write_json
 from flairhub.records.plan import evaluation_plan, write_plan
 from flairhub.rows.resolved import GraphFiles, Resolver
-from flairhub.sources.pull import checksums_of
 from flairhub.weights.given import GivenWeights, given_weights
 
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
+from flairhub.archives.store import checksums_of, verify_all
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
@@ -46,8 +47,11 @@ def main(arguments: argparse.Namespace) -> None:
     # The profile only names MLflow's experiment, and the inputs identify given weights: where the file lies and what
     # the profile is called is read here, and is no dependency of the stage.
     params = read_yaml(Path("params.yaml"))
+    manifest = read_manifest(Path("data/manifest.json"))
+    folder = archive_folder(manifest.source, workspace, settings)
     place = TrainingPlace(
-        archives=archive_folder(read_manifest(Path("data/manifest.json")).source, workspace, settings),
+        archives=folder,
+        verify=lambda names: verify_all(manifest, names, folder, checksums_of(workspace), progress=settings.progress),
         state=workspace.state,
         destination=Path("models") / arguments.row,
         summary=Path("reports/training") / arguments.row,

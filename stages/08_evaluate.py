@@ -8,11 +8,13 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.locate import archive_folder
+from flairhub.archives.store import checksums_of, verify_all
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.lineage.costs import Costs
 from flairhub.records.details import two_decimals
+from flairhub.records.inputs import read_inputs
 from flairhub.records.layout import row_files
 from flairhub.records.manifest import read_manifest
 from flairhub.records.plan import read_plan
@@ -27,13 +29,11 @@ def main(arguments: argparse.Namespace) -> None:
     files = row_files(arguments.row)
     plan = read_plan(files.plan)
     settings = read_settings(workspace)
-    source = read_manifest(Path("data/manifest.json")).source
-    metrics = evaluate_row(
-        plan,
-        files,
-        archive_folder(source, workspace, settings),
-        settings,
-    )
+    manifest = read_manifest(Path("data/manifest.json"))
+    folder = archive_folder(manifest.source, workspace, settings)
+    names = read_inputs(files.inputs).archives
+    verify_all(manifest, names, folder, checksums_of(workspace), progress=settings.progress)
+    metrics = evaluate_row(plan, files, folder, settings)
     if metrics is None:  # one of several processes, not the one that writes
         return
     costs.note(arguments.row, "evaluate")

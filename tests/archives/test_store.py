@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from flairhub.archives import store
-from flairhub.archives.store import Checksums, archive_entry, sha256_of, verify
+from flairhub.archives.store import Checksums, archive_entry, sha256_of, verify, verify_all
 from flairhub.errors import DataError, IntegrityError, MissingFileError
+from flairhub.records.manifest import Manifest
 
 NAME = "D012-2019_AERIAL_RGBI"
 
@@ -122,7 +123,7 @@ def test_an_entry_is_verified(tmp_path, store_archive):
     entry = archive_entry(tmp_path / "d", NAME, checksums)
     assert (entry.kind, entry.size, entry.sha256) == ("zip", path.stat().st_size, sha256_of(path))
     verify(tmp_path / "d", entry, checksums)
-    with pytest.raises(IntegrityError, match="run the pull stage to accept"):
+    with pytest.raises(IntegrityError, match="flairhub repro"):
         verify(tmp_path / "d", replace(entry, sha256="0" * 64), checksums)
     path.unlink()
     with pytest.raises(MissingFileError, match=NAME):
@@ -140,3 +141,32 @@ def test_zip_and_folder_are_different_versions(tmp_path, store_archive):
     store_archive(tmp_path / "a", NAME, {f"{NAME}/x": b"12"})
     with pytest.raises(DataError, match="holds both"):
         archive_entry(tmp_path / "a", NAME, checksums)
+
+
+def test_what_is_not_in_the_manifest_is_not_read(tmp_path, store_archive):
+    checksums = Checksums(tmp_path / "v.sqlite")
+    store_archive(tmp_path / "d", NAME, {"x": b"1"})
+    manifest = Manifest({"kind": "local"}, (archive_entry(tmp_path / "d", NAME, checksums),))
+    verify_all(manifest, [NAME], tmp_path / "d", checksums)
+    with pytest.raises(IntegrityError, match=r"D013-2019_AERIAL_RGBI in data/manifest.json"):
+        verify_all(manifest, ["D013-2019_AERIAL_RGBI"], tmp_path / "d", checksums)
+
+
+def test_another_size_is_refused_without_hashing(tmp_path, store_archive, hashed):
+    checksums = Checksums(tmp_path / "v.sqlite")
+    store_archive(tmp_path / "d", NAME, {"x": b"1"})
+    entry = archive_entry(tmp_path / "d", NAME, checksums)
+    store_archive(tmp_path / "d", NAME, {"x": b"123"})
+    with pytest.raises(IntegrityError, match="the data changed after pull"):
+        verify(tmp_path / "d", entry, checksums)
+    assert hashed == [f"{NAME}.zip"]
+
+
+def test_the_shared_memory_of_sqlite_is_no_part_of_an_archive(tmp_path):
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "a.gpkg").write_bytes(b"1")
+    before = sha256_of(tmp_path / NAME)
+    (tmp_path / NAME / "a.gpkg-shm").write_bytes(b"2")
+    assert sha256_of(tmp_path / NAME) == before
+    (tmp_path / NAME / "a.gpkg-wal").write_bytes(b"3")
+    assert sha256_of(tmp_path / NAME) != before

@@ -133,7 +133,9 @@ def test_use_sample_restores_the_default_exactly(repository):
         assert (repository / "params.yaml").read_bytes() != default
     assert main(["use", "sample"]) == 0
     assert (repository / "params.yaml").read_bytes() == default
-    assert {path.name for path in repository.iterdir()} == {"profiles", "params.yaml", ".flairhub"}
+    assert {path.name for path in repository.iterdir()} == {"profiles", "params.yaml", ".flairhub", "data"}
+    noted = (repository / "data/sources/archives.json").read_bytes()
+    assert noted == (ROOT / "data/sources/archives.json").read_bytes()
 
 
 def test_use_says_what_params_yaml_now_holds(repository, capsys):
@@ -141,15 +143,27 @@ def test_use_says_what_params_yaml_now_holds(repository, capsys):
     assert capsys.readouterr().out == "params.yaml: profile sample, source sample, 2 rows.\n"
 
 
-def test_a_data_path_goes_to_the_untracked_settings_only(repository):
+def test_a_data_path_goes_to_the_untracked_settings_only(repository, store_archive):
     archives = repository / "elsewhere" / "archives"
-    archives.mkdir(parents=True)
+    store_archive(archives, "D012-2019_AERIAL_RGBI", {"x": b""})
     assert main(["use", "local"]) == 0
     without = (repository / "params.yaml").read_bytes()
     (repository / "local.yaml").write_text("# mine\nworkers: 3\n")
     assert main(["use", "local", "--data", "elsewhere/archives"]) == 0
     assert (repository / "params.yaml").read_bytes() == without
     assert (repository / "local.yaml").read_text().splitlines() == ["# mine", "workers: 3", f"data: {archives}"]
+    noted = (repository / "data/sources/archives.json").read_text()
+    assert "D012-2019_AERIAL_RGBI" in noted
+    assert "elsewhere" not in noted
+
+
+def test_a_folder_without_archives_is_refused_before_anything_is_written(repository, capsys):
+    before = (repository / "params.yaml").read_bytes()
+    (repository / "empty").mkdir()
+    assert main(["use", "local", "--data", "empty"]) == 1
+    assert "found none" in capsys.readouterr().err
+    assert (repository / "params.yaml").read_bytes() == before
+    assert not (repository / "local.yaml").exists()
 
 
 @pytest.mark.parametrize(

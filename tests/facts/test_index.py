@@ -251,6 +251,19 @@ def test_members_that_are_no_patches_are_counted(world):
     assert summary["ignored_examples"] == sorted(extra)
 
 
+def test_an_archive_without_its_top_folder_is_named_as_such(world):
+    name = archive_of(parse_patch_id(PATCHES[0]), "AERIAL_RGBI")
+    members = {
+        member_of(parse_patch_id(patch), "AERIAL_RGBI").removeprefix(f"{name}/"): world.geotiff(
+            array_of(patch, "AERIAL_RGBI")
+        )
+        for patch in PATCHES
+    }
+    world.store_archive(world.folder, name, members)
+    with pytest.raises(DataError, match=rf"{name}: expected its rasters at .* but all 3 lie elsewhere"):
+        world.index()
+
+
 def test_an_extracted_archive_has_the_same_facts(world):
     zipped = read_patches(world.index(), ["AERIAL_RGBI"])
     (world.folder / "D012-2019_AERIAL_RGBI.zip").unlink()

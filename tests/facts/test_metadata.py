@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 
 import numpy as np
@@ -8,8 +9,11 @@ import pyarrow as pa
 import pytest
 
 from flairhub.archives.reader import PatchReader
+from flairhub.archives.store import Checksums
 from flairhub.errors import DataError
-from flairhub.facts.metadata import read_metadata
+from flairhub.facts.metadata import read_metadata, require_dates
+from flairhub.sources.local import local_manifest
+from flairhub.sources.selection import Selection
 
 
 def geopackage(path, columns: dict[str, list], geometry: bool = True) -> bytes:
@@ -175,3 +179,52 @@ def test_the_full_size_takes_seconds(store):
     calendar = read_metadata(reader).calendars["SENTINEL2_TS"]
     assert time.process_time() - start < 15
     assert (len(calendar.rois), len(calendar.patches)) == (2800, 0)
+
+
+def edited(path, mode: str) -> dict[str, bytes]:
+    """Files of a GeoPackage whose patch is in train, as another program leaves them in the middle of its work."""
+    geopackage(path, {"patch_id": [A], "split_1": ["train"]}, geometry=False)
+    editor = sqlite3.connect(path, isolation_level=None)
+    editor.execute(f"PRAGMA journal_mode = {mode}")
+    editor.execute("PRAGMA cache_size = 1")  # what is not committed goes to the file, too
+    editor.execute("BEGIN")
+    editor.execute("CREATE TABLE filler (x)")
+    editor.executemany("INSERT INTO filler VALUES (?)", [("x" * 4000,)] * 100)
+    editor.execute("UPDATE x SET split_1 = 'test'")
+    if mode == "wal":
+        editor.execute("COMMIT")
+    files = {each.name: each.read_bytes() for each in path.parent.glob(f"{path.name}*")}
+    editor.close()
+    return files
+
+
+@pytest.mark.parametrize("extracted", [True, False])
+@pytest.mark.parametrize(("mode", "companion", "split"), [("wal", "-wal", "test"), ("delete", "-journal", "train")])
+def test_a_geopackage_is_read_with_what_lies_beside_it(tmp_path, store_archive, mode, companion, split, extracted):
+    (tmp_path / "made").mkdir()
+    files = edited(tmp_path / "made" / SPLIT, mode)
+    assert files[SPLIT + companion]
+    members = {f"GLOBAL_ALL_MTD/{name}": data for name, data in files.items()}
+    store_archive(tmp_path / "d", "GLOBAL_ALL_MTD", members, extracted=extracted)
+    table = read_metadata(PatchReader(tmp_path / "d")).splits
+    assert table.to_pydict() == {"patch_id": [A], "split_1": [split]}
+
+
+def test_series_without_their_dates_are_said_to_be(tmp_path, store, store_archive):
+    folder, series = tmp_path / "d", "D012-2019_SENTINEL2_TS"
+    store_archive(folder, series, {"x": b""})
+    store_archive(folder, "D012-2019_AERIAL_RGBI", {"x": b""})
+
+    def manifest():
+        return local_manifest(folder, Selection(), Checksums(tmp_path / "v.sqlite"))
+
+    with pytest.raises(DataError, match=rf"{S2} .* there is no archive GLOBAL_ALL_MTD"):
+        require_dates(manifest(), PatchReader(folder))
+    store({SPLIT: {"patch_id": [A], "split_1": ["train"]}})
+    with pytest.raises(DataError, match=rf"{S2} .* GLOBAL_ALL_MTD has not got it"):
+        require_dates(manifest(), PatchReader(folder))
+    store({S2: {"patch_id": [A], "acquisition_dates": [numbered("20190102")]}})
+    require_dates(manifest(), PatchReader(folder))
+    (folder / f"{series}.zip").unlink()
+    (folder / "GLOBAL_ALL_MTD.zip").unlink()
+    require_dates(manifest(), PatchReader(folder))

@@ -19,7 +19,7 @@ def test_an_index_that_was_not_built_is_said(tmp_path):
         with pytest.raises(MissingFileError, match="run the index stage"):
             read(tmp_path)
     for read in (read_splits, read_date_lists):
-        with pytest.raises(MissingFileError, match="GLOBAL_ALL_MTD of this data has not got"):
+        with pytest.raises(MissingFileError, match="no archive GLOBAL_ALL_MTD with"):
             read(tmp_path)
 
 

@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("src", "stages", "profiles", "data/csv", ".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "requirements.lock")
+KEPT = (
+    "src",
+    "stages",
+    "profiles",
+    "data/csv",
+    "data/sources",
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "requirements.lock",
+)
 TINY = (
     "data.sample.train_domains=1",
     "data.sample.test_domains=1",

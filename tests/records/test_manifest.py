@@ -35,7 +35,7 @@ def test_an_archive_occurs_once():
 
 
 def test_a_missing_manifest_names_the_stage(tmp_path):
-    with pytest.raises(MissingFileError, match="run the pull stage"):
+    with pytest.raises(MissingFileError, match="dvc repro pull"):
         read_manifest(tmp_path / "m.json")
 
 

@@ -7,7 +7,7 @@ import pytest
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.archives.store import Checksums, sha256_of
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
-from flairhub.sources.local import check, local_manifest
+from flairhub.sources.local import check, compare, list_folder, local_manifest
 from flairhub.sources.selection import Selection
 
 AERIAL, LABEL = "D012-2019_AERIAL_RGBI", "D012-2019_AERIAL_LABEL-COSIA"
@@ -88,3 +88,17 @@ def test_a_file_added_to_an_extracted_archive_is_a_change(folder, tmp_path):
     manifest = local_manifest(folder, Selection(), Checksums(tmp_path / "v.sqlite"))
     (folder / LABEL / "y").write_text("")
     assert check(manifest, folder).changed == (LABEL,)
+
+
+def test_a_listing_hashes_nothing_and_knows_what_was_hashed(folder, tmp_path):
+    checksums = Checksums(tmp_path / "v.sqlite")
+    assert {each.sha256 for each in list_folder(folder, Selection(), checksums)} == {None}
+    manifest = local_manifest(folder, Selection(), checksums)
+    listed = list_folder(folder, Selection(), checksums)
+    assert [(e.name, e.kind, e.size, e.sha256) for e in listed] == [
+        (e.name, e.kind, e.size, e.sha256) for e in manifest.archives
+    ]
+    assert compare(manifest, listed).clean
+    os.utime(folder / f"{AERIAL}.zip", ns=(7, 7))
+    report = compare(manifest, list_folder(folder, Selection(), checksums))
+    assert (report.changed, report.missing, report.new) == ((AERIAL,), (), ())

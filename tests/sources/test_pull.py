@@ -90,7 +90,7 @@ def test_stores_lie_in_the_main_workspace(tmp_path, source, expected):
 
 @pytest.mark.parametrize("source", [{"kind": "ftp"}, {}, {"kind": "sample"}, {"kind": "sample", "key": "../x"}])
 def test_an_unknown_source_is_refused(workspace, source):
-    with pytest.raises(DataError, match="pull the data again"):
+    with pytest.raises(DataError, match="run `flairhub pull`"):
         archive_folder(source, workspace, RuntimeSettings())
 
 

@@ -80,7 +80,7 @@ def test_patches_without_accepted_file_and_without_split_are_named(facts: Any) -
 
 def test_without_split_metadata_the_column_method_says_so(facts: Any) -> None:
     index = facts.add(A, "AERIAL_RGBI", image()).write()
-    with pytest.raises(MissingFileError, match="GLOBAL_ALL_MTD_SPLIT"):
+    with pytest.raises(MissingFileError, match=r"GLOBAL_ALL_MTD_SPLIT.*roi, domain or csv"):
         split(params(), index, valid_table([A]), index)
 
 

@@ -36,7 +36,7 @@ def archive_folder(source: Mapping[str, Any], workspace: Workspace, settings: Ru
         return workspace.archives / "huggingface"
     raise DataError(
         f"Expected the manifest's source to be sample, local, url or huggingface, but got {kind!r}; "
-        "pull the data again."
+        "run `flairhub pull`."
     )
 
 
@@ -57,5 +57,5 @@ def local_folder(settings: RuntimeSettings) -> Path:
 def _token(source: Mapping[str, Any], name: str) -> str:
     value = source.get(name)
     if not isinstance(value, str) or not value.isalnum():
-        raise DataError(f"Expected the manifest's source to have `{name}`, but got {value!r}; pull the data again.")
+        raise DataError(f"Expected the manifest's source to have `{name}`, but got {value!r}; run `flairhub pull`.")
     return value

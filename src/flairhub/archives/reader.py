@@ -103,7 +103,7 @@ class PatchReader:
         if not zipped and not extracted:
             raise MissingFileError(
                 f"Expected {archive}.zip or the folder {archive} in {self.folder}, but found neither; "
-                "run the pull stage, or check the setting `data`."
+                "run `flairhub pull`, or check the setting `data`."
             )
         return "zip" if zipped else "folder"
 
@@ -166,7 +166,7 @@ class PatchReader:
             descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             self._directories.pop(archive, None)
-            raise MissingFileError(f"Expected {path}, but it is gone; run the pull stage.") from None
+            raise MissingFileError(f"Expected {path}, but it is gone; run `flairhub pull`.") from None
         try:
             status = os.fstat(descriptor)
             directory = self._directories.get(archive)
@@ -256,7 +256,7 @@ def _check_crc(data: bytes, expected: int, where: str) -> None:
     if found != expected:
         raise IntegrityError(
             f"{where}: expected CRC-32 {expected:08x}, but got {found:08x}; the archive changed or is damaged: "
-            "run the pull stage, then the index stage."
+            "fetch it again, or run `flairhub repro`, which takes it as a new version of the data."
         )
 
 

@@ -6,18 +6,19 @@ import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from tqdm import tqdm
 
+from flairhub.config.workspace import Workspace
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.locks import BusyError, locked
-from flairhub.records.manifest import ArchiveEntry, ArchiveKind
+from flairhub.records.manifest import ArchiveEntry, ArchiveKind, Manifest
 
-__all__ = ["BusyError", "Checksums", "archive_entry", "locked", "sha256_of", "verify"]
+__all__ = ["BusyError", "Checksums", "archive_entry", "checksums_of", "locked", "sha256_of", "verify", "verify_all"]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
@@ -34,7 +35,7 @@ class Checksums:
     """
 
     def __init__(self, cache: Path) -> None:
-        """Use the cache file `cache`, by convention `<main workspace>/.flairhub/verified.sqlite`."""
+        """Use the cache file `cache`."""
         self.cache = cache
 
     def sha256(self, path: Path, *, progress: bool = False) -> str:
@@ -44,21 +45,29 @@ class Checksums:
             MissingFileError: there is no such file or folder.
         """
         before = _stamp(path)
-        key = str(path.resolve())
-        with self._connection() as connection:
-            row = connection.execute("SELECT stamp, sha256 FROM verified WHERE path = ?", (key,)).fetchone()
-        if row is not None and row[0] == before:
-            return str(row[1])
+        known = self._remembered(path, before)
+        if known is not None:
+            return known
         digest = sha256_of(path, progress=progress)
         if _stamp(path) == before:  # else the file changed while it was read: say nothing about it
             self.record(path, digest)
         return digest
+
+    def known(self, path: Path) -> str | None:
+        """The checksum without hashing; None where the file or folder was not hashed since it last changed."""
+        return self._remembered(path, _stamp(path))
 
     def record(self, path: Path, sha256: str) -> None:
         """Remember a checksum that was just computed while the file was written."""
         row = (str(path.resolve()), _stamp(path), sha256)
         with self._connection() as connection:
             connection.execute("INSERT OR REPLACE INTO verified VALUES (?, ?, ?)", row)
+
+    def _remembered(self, path: Path, stamp: str) -> str | None:
+        key = str(path.resolve())
+        with self._connection() as connection:
+            row = connection.execute("SELECT stamp, sha256 FROM verified WHERE path = ?", (key,)).fetchone()
+        return str(row[1]) if row is not None and row[0] == stamp else None
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -68,9 +77,14 @@ class Checksums:
             yield connection
 
 
+def checksums_of(workspace: Workspace) -> Checksums:
+    """The workspace's cache of checksums."""
+    return Checksums(workspace.state / "verified.sqlite")
+
+
 def sha256_of(path: Path, *, progress: bool = False) -> str:
     """Hash a file or folder without any cache; see `Checksums.sha256`."""
-    size = _size(path)
+    size = archive_size(path)
     with tqdm(
         total=size, unit="B", unit_scale=True, desc=f"checksum {path.name}", disable=not progress, leave=False
     ) as bar:
@@ -93,13 +107,8 @@ def archive_entry(
         DataError: it lies there twice.
     """
     path, kind = find_archive(folder, name)
-    return ArchiveEntry(
-        name=name,
-        kind=kind,
-        size=_size(path),
-        sha256=checksums.sha256(path, progress=progress),
-        revision=revision,
-    )
+    sha256 = checksums.sha256(path, progress=progress)
+    return ArchiveEntry(name=name, kind=kind, size=archive_size(path), sha256=sha256, revision=revision)
 
 
 def find_archive(folder: Path, name: str) -> tuple[Path, ArchiveKind]:
@@ -119,23 +128,49 @@ def find_archive(folder: Path, name: str) -> tuple[Path, ArchiveKind]:
         return zipped, "zip"
     if extracted.is_dir():
         return extracted, "folder"
-    raise MissingFileError(f"Expected {name}.zip or the folder {name} in {folder}, but found neither; pull the data.")
+    raise MissingFileError(
+        f"Expected {name}.zip or the folder {name} in {folder}, but found neither; "
+        "run `flairhub pull`, or check the setting `data`."
+    )
 
 
 def verify(folder: Path, entry: ArchiveEntry, checksums: Checksums, *, progress: bool = False) -> None:
     """Check that an archive still has the bytes of its manifest entry.
+
+    An archive of the size and time at which its checksum was noted is not read again.
 
     Raises:
         MissingFileError: it is not there.
         IntegrityError: it has other bytes.
     """
     path, kind = find_archive(folder, entry.name)
-    found = checksums.sha256(path, progress=progress)
-    if kind != entry.kind or found != entry.sha256:
+    size = archive_size(path)
+    found = checksums.sha256(path, progress=progress) if (kind, size) == (entry.kind, entry.size) else None
+    if found != entry.sha256:
         raise IntegrityError(
-            f"{path}: expected the {entry.kind} with sha256 {entry.sha256}, but got a {kind} with {found}; "
-            "run the pull stage to accept the new bytes as a new version, or put the old ones back."
+            f"{path}: expected the {entry.kind} of {entry.size} bytes with sha256 {entry.sha256} that the manifest "
+            f"names, but got a {kind} of {size} bytes{f' with {found}' if found else ''}: the data changed after pull. "
+            "Put the old bytes back, or run `flairhub repro`, which takes the new ones as a new version of the data."
         )
+
+
+def verify_all(
+    manifest: Manifest, names: Iterable[str], folder: Path, checksums: Checksums, *, progress: bool = False
+) -> None:
+    """Check that archives still have the bytes of the manifest, before a stage reads them.
+
+    Raises:
+        MissingFileError: one is not there.
+        IntegrityError: one has other bytes, or is not in the manifest.
+    """
+    for name in names:
+        entry = manifest.find(name)
+        if entry is None:
+            raise IntegrityError(
+                f"Expected the archive {name} in data/manifest.json, but it is not there; run `dvc repro`, which "
+                "resolves the rows for the present version of the data."
+            )
+        verify(folder, entry, checksums, progress=progress)
 
 
 class _Counted:
@@ -160,13 +195,17 @@ def _file_sha256(path: Path, bar: _Bar) -> str:
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    """Regular files below a folder in the order of their relative posix path."""
-    found = [(path, path.stat()) for path in folder.rglob("*")]
+    """Regular files below a folder that count, in the order of their relative posix path.
+
+    SQLite rebuilds `-shm` beside a GeoPackage whenever somebody opens it; it says nothing.
+    """
+    found = [(path, path.stat()) for path in folder.rglob("*") if not path.name.endswith("-shm")]
     regular = [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
     return sorted(regular, key=lambda item: item[0].relative_to(folder).as_posix())
 
 
-def _size(path: Path) -> int:
+def archive_size(path: Path) -> int:
+    """Bytes of a zip, or of all files of an extracted archive that count."""
     if path.is_dir():
         return sum(status.st_size for _, status in _files(path))
     return path.stat().st_size
@@ -183,5 +222,5 @@ def _stamp(path: Path) -> str:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise MissingFileError(f"Expected the archive {path}, but it is gone; run the pull stage.") from None
+        raise MissingFileError(f"Expected the archive {path}, but it is gone; run `flairhub pull`.") from None
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"

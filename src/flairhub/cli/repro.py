@@ -20,7 +20,8 @@ def add(commands: Any) -> None:
         help="run the graph, several rows at a time",
         description="The same as `dvc repro`, which runs one stage after the other, but with several DVC processes "
         "for the rows: as many as the CPU has cores for train.threads each, or one where there is a GPU. A row that "
-        "fails leaves the others alone; it is tried once.",
+        "fails leaves the others alone; it is tried once. Before, it looks whether the folder of data.source `local` is "
+        "what the manifest says, which DVC does not.",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="rows at a time")
     parser.add_argument(
@@ -34,9 +35,11 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the data stages, then the rows, then what is left."""
     from flairhub.cli.scm import fit_dvc_to_git
+    from flairhub.cli.sources import note_sources
 
     project = find_project()
     fit_dvc_to_git(project.root)
+    note_sources(project)
     rows, jobs = project.params.rows, max(1, arguments.jobs or _jobs(project))
     with DvcRuns() as dvc:
         if not arguments.keep_going and (jobs == 1 or len(rows) == 1):

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from flairhub.errors import ConfigurationError
 from flairhub.project import PARAMS, PROFILES, find_project
 
 
@@ -39,9 +38,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Rewrite params.yaml and, where a path is given, the untracked settings."""
+    from flairhub.archives.folder import find_root
     from flairhub.audit.checks import select_checks
     from flairhub.cli.edits import keep_edits, write_params
     from flairhub.cli.scm import fit_dvc_to_git
+    from flairhub.cli.sources import note_sources
     from flairhub.config.profiles import profile_text
     from flairhub.config.reader import parse_params
     from flairhub.config.runtime import write_setting
@@ -53,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     text = profile_text(project.root / PROFILES, arguments.profile, rows=rows, sets=sets)
     params = parse_params(parse_yaml(text, PARAMS), PARAMS)
     select_checks(params.audit)
-    if arguments.data is not None and not arguments.data.is_dir():
-        raise ConfigurationError(f"--data: expected a folder, but {arguments.data} is none.")
+    if arguments.data is not None:
+        find_root(arguments.data)
     copy = keep_edits(project.workspace, text, force=arguments.force)
     if arguments.data is not None:
         write_setting(project.workspace, data=str(arguments.data.resolve()))
@@ -63,4 +64,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"What params.yaml held is kept in {copy}.")
     fit_dvc_to_git(project.root)
     print(f"params.yaml: profile {params.profile}, source {params.data.source}, {len(params.rows)} rows.")
+    note_sources(project)
     return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import Checksums, verify
+from flairhub.archives.store import Checksums, verify_all
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
 from flairhub.catalog.names import HISTORICAL_YEAR, ArchiveName, parse_archive
 from flairhub.config.inputs import CloudFilter
@@ -51,7 +51,7 @@ def build_index(
         cache: folder that keeps the parts; a part is made once per archive bytes, code, dates and thresholds.
         code: fingerprint of the code that computes facts.
         executor: runs one task per archive; None: this process does.
-        checksums: cache of checksums; with it, archives that have no part yet must have the manifest's bytes.
+        checksums: cache of checksums; with it, the archives must have the manifest's bytes.
         progress: draw bars.
 
     Raises:
@@ -59,6 +59,8 @@ def build_index(
         IntegrityError: an archive has other bytes than the manifest states.
         DataError: an archive or the metadata is damaged, or the manifest has no archive of patches.
     """
+    if checksums is not None:
+        verify_all(manifest, manifest.names, folder, checksums, progress=progress)
     reader = PatchReader(folder)
     metadata = Metadata()
     if manifest.find(METADATA_ARCHIVE) is not None:
@@ -71,13 +73,11 @@ def build_index(
         if name is not None:
             tasks[entry.name] = _task(entry, name, folder, metadata, places, rule, cache, code)
     if not tasks:
-        raise DataError("Expected archives of patches in the manifest, but got none; correct data.domains and pull.")
+        raise DataError(
+            "Expected archives of patches in the manifest, but got none; correct data.domains or data.modalities."
+        )
     missing = [task for task in tasks.values() if not task.target.is_dir()]
-    entries = {entry.name: entry for entry in manifest.archives}
-    if checksums is not None:
-        for task in missing:
-            verify(folder, entries[task.archive], checksums, progress=progress)
-    sizes = {name: entry.size for name, entry in entries.items()}
+    sizes = {entry.name: entry.size for entry in manifest.archives}
     _run(missing, sizes, executor, progress=progress)
     _assemble(tasks, metadata, destination)
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sqlite3
 import tempfile
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES, SPLIT_FILE
+from flairhub.catalog.names import parse_archive
 from flairhub.errors import DataError
+from flairhub.records.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _DAY = re.compile(r"\d{8}")
+_COMPANIONS = ("-wal", "-journal")
+"""What SQLite keeps beside a file: edits that are not in it yet, or how to undo edits that are half in it."""
 _DATE_COLUMNS = ("acquisition_dates", "date")
 
 Dates = tuple[str | None, ...]
@@ -85,6 +92,28 @@ class Metadata:
         return pa.table(columns, schema=DATE_LISTS)
 
 
+def require_dates(manifest: Manifest, reader: PatchReader) -> None:
+    """Make sure that the metadata of every series is there, before a pixel is read.
+
+    Without it every date would be unknown, and the audit would reject each of them.
+
+    Raises:
+        DataError: the archive GLOBAL_ALL_MTD or a file in it is missing.
+    """
+    parsed = (parse_archive(name) for name in manifest.names)
+    layers = [MODALITIES[archive.modality] for archive in parsed if archive is not None]
+    needed = {layer.dates_file for layer in layers if layer.is_series and layer.dates_file is not None}
+    whole = manifest.find(METADATA_ARCHIVE) is not None
+    present = {member.name.rsplit("/", 1)[-1] for member in reader.members(METADATA_ARCHIVE)} if whole else set()
+    if needed <= present:
+        return
+    found = f"its {METADATA_ARCHIVE} has not got it" if whole else f"there is no archive {METADATA_ARCHIVE}"
+    raise DataError(
+        f"Expected {', '.join(sorted(needed - present))} with the acquisition dates of the series beside the data, but "
+        f"{found}; add it and run `flairhub repro`, or leave the series out by data.modalities."
+    )
+
+
 def read_metadata(reader: PatchReader) -> Metadata:
     """Read the archive GLOBAL_ALL_MTD.
 
@@ -95,7 +124,7 @@ def read_metadata(reader: PatchReader) -> Metadata:
     present = {member.name.rsplit("/", 1)[-1]: member.name for member in reader.members(METADATA_ARCHIVE)}
     splits = None
     if SPLIT_FILE in present:
-        splits = _attributes(reader, present[SPLIT_FILE]).combine_chunks().sort_by("patch_id")
+        splits = _attributes(reader, SPLIT_FILE, present).combine_chunks().sort_by("patch_id")
     calendars: dict[str, Calendar] = {}
     by_file: dict[str, Calendar | None] = {}
     for name, layer in MODALITIES.items():
@@ -103,25 +132,35 @@ def read_metadata(reader: PatchReader) -> Metadata:
         if file is None or file not in present:
             continue
         if file not in by_file:
-            by_file[file] = _calendar(_attributes(reader, present[file]), file, needed=layer.is_series)
+            by_file[file] = _calendar(_attributes(reader, file, present), file, needed=layer.is_series)
         calendar = by_file[file]
         if calendar is not None:
             calendars[name] = calendar
     return Metadata(splits=splits, calendars=calendars)
 
 
-def _attributes(reader: PatchReader, member: str) -> pa.Table:
-    """Attribute table of a GeoPackage, without geometry and without the reader's own annotations."""
+def _attributes(reader: PatchReader, file: str, present: Mapping[str, str]) -> pa.Table:
+    """Attribute table of a GeoPackage, without geometry and without the reader's own annotations.
+
+    Args:
+        reader: of the archives.
+        file: name of the GeoPackage.
+        present: name of every file of the metadata archive -> its member.
+    """
     import pyarrow as pa
     import pyogrio
     from pyogrio.errors import DataSourceError
 
+    member = present[file]
     with tempfile.TemporaryDirectory(prefix="flairhub-") as folder:
-        path = Path(folder) / member.rsplit("/", 1)[-1]
-        path.write_bytes(reader.read(METADATA_ARCHIVE, member))
+        path = Path(folder) / file
+        for suffix in ("", *_COMPANIONS):
+            if file + suffix in present:
+                Path(folder, file + suffix).write_bytes(reader.read(METADATA_ARCHIVE, present[file + suffix]))
         try:
+            _settle(path)
             table: pa.Table = pyogrio.read_arrow(path, read_geometry=False)[1]
-        except DataSourceError as error:
+        except (DataSourceError, sqlite3.DatabaseError) as error:
             reason = str(error).replace(folder + "/", "")
             raise DataError(f"{member}: expected a GeoPackage, but got {reason}; fetch the archive again.") from None
     if "patch_id" not in table.column_names:
@@ -131,6 +170,12 @@ def _attributes(reader: PatchReader, member: str) -> pa.Table:
         for name in ("patch_id", *(name for name in table.column_names if name != "patch_id"))
     }
     return pa.table(columns).replace_schema_metadata(None)
+
+
+def _settle(path: Path) -> None:
+    """Let SQLite put into a GeoPackage what its companions hold, as it does for whoever opens the original."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -116,7 +116,20 @@ def _named_members(members: Iterable[Member], task: PartTask) -> tuple[list[tupl
             named.append((ids, member))
         else:
             ignored.append(member.name)
+    misplaced = [] if named else [name for name in ignored if _is_misplaced(name, task.archive)]
+    if misplaced:
+        raise DataError(
+            f"{task.archive}: expected its rasters at {task.archive}/ROI/FILE.tif, but all {len(misplaced)} lie "
+            f"elsewhere, e.g. {misplaced[0]}; pack the archive again with the folder {task.archive} at its top."
+        )
     return named, ignored
+
+
+def _is_misplaced(member: str, archive: str) -> bool:
+    """Whether a member is a raster of the archive by its name, but not by its folder."""
+    file = member.rsplit("/", 1)[-1]
+    parsed = parse_file(file)
+    return parsed is not None and parsed[0] == parse_archive(archive) and member != f"{archive}/{parsed[1]}/{file}"
 
 
 def _patch_ids(member: str, task: PartTask) -> list[str]:

@@ -89,8 +89,8 @@ def _metadata(index: Path, name: str, origin: str) -> pd.DataFrame:
     path = index / "metadata" / name
     if not path.is_file():
         raise MissingFileError(
-            f"Expected {path}, but there is none: the archive GLOBAL_ALL_MTD of this data has not got {origin}, "
-            "or the index stage has not run."
+            f"Expected {path}, but there is none: this data has no archive GLOBAL_ALL_MTD with {origin}, or the index "
+            "stage has not run."
         )
     frame: pd.DataFrame = pq.read_table(path).to_pandas()
     return frame

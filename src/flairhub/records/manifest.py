@@ -90,21 +90,21 @@ def read_manifest(path: Path) -> Manifest:
         DataError: it does not have the expected layout.
     """
     if not path.is_file():
-        raise MissingFileError(f"Expected the manifest {path}, but there is none; run the pull stage.")
+        raise MissingFileError(f"Expected the manifest {path}, but there is none; run `dvc repro pull`.")
     try:
         value = read_json(path)
     except ValueError as error:
-        raise DataError(f"{path}: expected JSON, but got {error}; run the pull stage again.") from None
+        raise DataError(f"{path}: expected JSON, but got {error}; run `dvc repro pull`.") from None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         found = value.get("format") if isinstance(value, dict) else type(value).__name__
-        raise DataError(f"{path}: expected manifest format {FORMAT}, but got {found}; run the pull stage again.")
+        raise DataError(f"{path}: expected manifest format {FORMAT}, but got {found}; run `dvc repro pull`.")
     return Manifest(source=_source(value, path), archives=tuple(_entries(value, path)))
 
 
 def _source(value: dict[str, Any], path: Path) -> dict[str, Any]:
     source = value.get("source")
     if not isinstance(source, dict) or not isinstance(source.get("kind"), str):
-        raise DataError(f"{path}: expected `source` with a `kind`, but got {source!r}; run the pull stage again.")
+        raise DataError(f"{path}: expected `source` with a `kind`, but got {source!r}; run `dvc repro pull`.")
     return source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,10 @@ def _nothing(_key: str) -> dict[str, Path]:
     return {}
 
 
+def _unchecked(_archives: Iterable[str]) -> None:
+    """For callers that know their archives."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlace:
     """Where a training reads and writes."""
@@ -49,6 +53,8 @@ class TrainingPlace:
     """`models/ROW`."""
     summary: Path
     """`reports/training/ROW`."""
+    verify: Callable[[Iterable[str]], None] = _unchecked
+    """Called with the names of the row's archives before they are read; raises where one is not as expected."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
     confirm: Callable[[], None] = lambda: None
@@ -129,6 +135,7 @@ def _train(
     devices: Devices,
     monitor: Monitor | None,
 ) -> None:
+    place.verify(inputs.archives)
     started = note_start(state, time.time_ns() // 1_000_000)
     # of this seed's inputs alone: the row's other seeds are no part of its weights file
     data = identity.inputs_sha256 if len(identity.keys) == 1 else inputs_sha256(inputs)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from flairhub.archives.folder import find_root, list_archives
-from flairhub.archives.store import Checksums, archive_entry, find_archive, sha256_of
+from flairhub.archives.store import Checksums, archive_entry, archive_size, find_archive, sha256_of
+from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest
 from flairhub.sources.selection import Selection
 
@@ -23,6 +25,22 @@ def local_manifest(folder: Path, selection: Selection, checksums: Checksums, *, 
     names = selection.choose(list_archives(root), "the local folder")
     entries = tuple(archive_entry(root, name, checksums, progress=progress) for name in names)
     return Manifest(source={"kind": "local"}, archives=entries)
+
+
+def list_folder(folder: Path, selection: Selection, checksums: Checksums) -> tuple[ListedArchive, ...]:
+    """The archives of a folder without hashing any: an archive that changed since it was hashed has no checksum.
+
+    Raises:
+        MissingFileError: the folder or its archives do not exist.
+        DataError: an archive is there twice.
+        ConfigurationError: a wanted domain-year is not there.
+    """
+    root = find_root(folder)
+    listed = []
+    for name in selection.choose(list_archives(root), "the local folder"):
+        path, kind = find_archive(root, name)
+        listed.append(ListedArchive(name=name, kind=kind, size=archive_size(path), sha256=checksums.known(path)))
+    return tuple(listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +70,7 @@ def check(
     selection: Selection | None = None,
     progress: bool = False,
 ) -> CheckReport:
-    """Compare a folder with a manifest.
+    """Compare a folder with a manifest, byte by byte.
 
     Args:
         manifest: the version expected.
@@ -62,21 +80,28 @@ def check(
         progress: draw bars while hashing.
     """
     root = find_root(folder)
-    present = set(list_archives(root))
-    wanted = present if selection is None else set(selection.choose(present, "the folder"))
-    changed: list[str] = []
-    unchanged: list[str] = []
-    for entry in manifest.archives:
-        if entry.name not in present:
-            continue
-        path, kind = find_archive(root, entry.name)
-        digest = sha256_of if checksums is None else checksums.sha256
-        same = kind == entry.kind and digest(path, progress=progress) == entry.sha256
-        (unchanged if same else changed).append(entry.name)
-    known = set(manifest.names)
+    digest = sha256_of if checksums is None else checksums.sha256
+    present = list_archives(root)
+    wanted = present if selection is None else selection.choose(present, "the folder")
+    listed = []
+    for name in sorted({*wanted, *(name for name in manifest.names if name in present)}):
+        path, kind = find_archive(root, name)
+        sha256 = digest(path, progress=progress) if manifest.find(name) is not None else None
+        listed.append(ListedArchive(name=name, kind=kind, size=archive_size(path), sha256=sha256))
+    return compare(manifest, listed)
+
+
+def compare(manifest: Manifest, listed: Iterable[ListedArchive]) -> CheckReport:
+    """Hold a listing against a manifest; an archive without checksum counts as changed."""
+    found = {each.name: each for each in listed}
+    same = {
+        entry.name: (found[entry.name].kind, found[entry.name].sha256) == (entry.kind, entry.sha256)
+        for entry in manifest.archives
+        if entry.name in found
+    }
     return CheckReport(
-        missing=tuple(sorted(known - present)),
-        new=tuple(sorted(wanted - known)),
-        changed=tuple(changed),
-        unchanged=tuple(unchanged),
+        missing=tuple(name for name in manifest.names if name not in found),
+        new=tuple(sorted(found.keys() - set(manifest.names))),
+        changed=tuple(name for name, equal in same.items() if not equal),
+        unchanged=tuple(name for name, equal in same.items() if equal),
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from flairhub.archives.locate import local_folder
-from flairhub.archives.store import Checksums
+from flairhub.archives.store import Checksums, checksums_of
 from flairhub.config.pipeline import DataParams
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import DataError
+from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest
 from flairhub.sources.hub import Transfers, pull_huggingface
-from flairhub.sources.local import local_manifest
+from flairhub.sources.local import compare, list_folder, local_manifest
 from flairhub.sources.sample import pull_sample
 from flairhub.sources.selection import Selection
 from flairhub.sources.url import pull_url
@@ -52,20 +53,43 @@ def pull(
         wanted = ", ".join(sorted(modalities or ())) or "any modality"
         raise DataError(
             f"Expected archives of {wanted} in data.source `{data.source}`, but found none; "
-            "correct data.domains or the rows' modalities."
+            "correct data.domains or data.modalities."
         )
     return manifest
+
+
+def list_source(data: DataParams, workspace: Workspace, settings: RuntimeSettings) -> tuple[ListedArchive, ...]:
+    """What pull depends on beside parameters and code: the wanted archives of the local folder, none of them hashed.
+
+    Every other source is identified by its parameters, and verified by checksums.
+
+    Raises:
+        ConfigurationError: a domain-year does not exist, or the source is `local` and no folder is set.
+        MissingFileError: the folder or archives in it do not exist.
+        DataError: an archive is there twice.
+    """
+    if data.source != "local":
+        return ()
+    modalities = None if data.modalities is None else set(data.modalities)
+    return list_folder(local_folder(settings), selection_of(data, modalities), checksums_of(workspace))
+
+
+def require_settled(manifest: Manifest, listed: tuple[ListedArchive, ...]) -> None:
+    """Make sure that the local folder did not change while it was pulled.
+
+    Raises:
+        DataError: it did.
+    """
+    report = compare(manifest, listed)
+    if manifest.source["kind"] == "local" and not report.clean:
+        names = ", ".join((*report.missing, *report.new, *report.changed))
+        raise DataError(f"Expected the local folder to stay as it is while it is pulled, but {names} changed; repeat.")
 
 
 def selection_of(data: DataParams, modalities: AbstractSet[str] | None) -> Selection:
     """What parameters and rows want of a source."""
     domains = None if data.domains is None else frozenset(data.domains)
     return Selection(domains=domains, modalities=None if modalities is None else frozenset(modalities))
-
-
-def checksums_of(workspace: Workspace) -> Checksums:
-    """The workspace's cache of checksums."""
-    return Checksums(workspace.state / "verified.sqlite")
 
 
 def _pull(

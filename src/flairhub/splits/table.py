@@ -139,7 +139,12 @@ def read_split_table(path: Path) -> list[str]:
 
 
 def _from_column(column: str, index: Path) -> Mapping[SplitName, list[str]]:
-    table = read_splits(index)
+    try:
+        table = read_splits(index)
+    except MissingFileError as error:
+        raise MissingFileError(
+            f"{error} Without it, let split.method draw or read the splits: roi, domain or csv."
+        ) from None
     columns = [str(name) for name in table.columns if str(name) != "patch_id"]
     if column not in columns:
         raise ConfigurationError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.store import checksums_of
 from flairhub.catalog.released import RELEASED as PUBLISHED_FILES
 from flairhub.config.recipe import RELEASED, TRAINED
 from flairhub.config.workspace import Workspace
@@ -78,8 +78,8 @@ def given_weights(
     else:
         path = weights_path(weights, "", workspace)
         _check_path(row, weights, path)
-    checksums = Checksums(workspace.state / "verified.sqlite")
-    return GivenWeights(path=path, sha256=checksums.sha256(path, progress=progress), contract=known_contract(path))
+    sha256 = checksums_of(workspace).sha256(path, progress=progress)
+    return GivenWeights(path=path, sha256=sha256, contract=known_contract(path))
 
 
 def require_agreement(inputs: RowInputs, given: GivenWeights) -> None:

@@ -1,0 +1,106 @@
+"""What lies outside the repository and changes numbers: a folder of archives, weights files, splits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+
+import pytest
+from tests.graph.conftest import ROOT, new_clone, ran
+
+pytestmark = pytest.mark.graph
+
+TREESAT = ROOT / "data" / "examples" / "treesat"
+SETS = ("train.epochs=1", "evaluate.resamples=50", "evaluate.examples=0")
+MANIFEST = "data/manifest.json"
+
+
+def use(clone, data, *sets):
+    words = [word for change in (*SETS, *sets) for word in ("--set", change)]
+    return clone.flairhub("use", "local", "--data", str(data), "--rows", "LC-A", *words).stdout
+
+
+def names(clone):
+    return {entry["name"] for entry in json.loads((clone.folder / MANIFEST).read_text())["archives"]}
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A clone, and two folders of archives: B lacks a domain of A."""
+    clone = new_clone(tmp_path / "clone")
+    for name in "AB":
+        shutil.copytree(TREESAT, tmp_path / name)
+    for path in (tmp_path / "B").glob("D917-2017_*"):
+        path.unlink()
+    clone.commit("start")
+    return clone, tmp_path / "A", tmp_path / "B"
+
+
+def test_another_folder_makes_pull_stale_and_the_run_cache_keeps_them_apart(world):
+    clone, first, second = world
+    assert "differ" not in use(clone, first)
+    clone.repro("pull")
+    of_first, whole = (clone.folder / MANIFEST).read_bytes(), names(clone)
+    assert "up to date" in clone.run("dvc", "status", "pull").stdout
+    said = use(clone, second)
+    assert "6 missing, e.g. D917-2017_AERIAL_LABEL-COSIA" in said
+    assert "data/sources/archives.json" in clone.run("dvc", "status", "pull").stdout
+    assert "pull" in clone.repro("pull")
+    of_second = (clone.folder / MANIFEST).read_bytes()
+    assert names(clone) == {name for name in whole if not name.startswith("D917")}
+    clone.repro("-f", "pull")  # which noted the archives of B under A's key
+    clone.use("--rows", "LC-A")
+    clone.repro("pull")
+    use(clone, first)
+    clone.repro("pull")
+    assert (clone.folder / MANIFEST).read_bytes() == of_first
+    use(clone, second)
+    clone.repro("pull")
+    assert (clone.folder / MANIFEST).read_bytes() == of_second
+    for path in (clone.folder / "data/sources/archives.json", clone.folder / "dvc.lock", clone.folder / "params.yaml"):
+        assert str(first.parent) not in path.read_text()
+
+
+def test_a_changed_folder_is_noticed_by_repro_and_by_the_stages(world):
+    clone, folder, _ = world
+    use(clone, folder)
+    (folder / "GLOBAL_ALL_MTD.zip").rename(folder.parent / "GLOBAL_ALL_MTD.zip")
+    failed = clone.flairhub("repro", "--jobs", "1", check=False)
+    assert failed.returncode != 0
+    assert "there is no archive GLOBAL_ALL_MTD; add it and run `flairhub repro`" in failed.stderr
+    (folder.parent / "GLOBAL_ALL_MTD.zip").rename(folder / "GLOBAL_ALL_MTD.zip")
+    done = clone.flairhub("repro", "--jobs", "1")
+    assert "1 new, e.g. GLOBAL_ALL_MTD" in done.stdout
+    assert {"pull", "index", "train@LC-A", "benchmark"} <= ran(done.stdout)
+    assert ran(clone.flairhub("repro", "--jobs", "1").stdout) == set()
+    assert "up to date" in clone.run("dvc", "status").stdout
+    # A new time alone costs a pull and nothing else; the note says the same bytes as before.
+    noted = (clone.folder / "data/sources/archives.json").read_bytes()
+    os.utime(folder / "GLOBAL_ALL_MTD.zip", ns=(7, 7))
+    assert ran(clone.flairhub("repro", "--jobs", "1").stdout) == {"pull"}
+    assert (clone.folder / "data/sources/archives.json").read_bytes() == noted
+    # Other bytes: DVC alone does not see them, but no stage reads them.
+    shutil.copy(folder / "D911-2020_AERIAL_RGBI.zip", folder / "D912-2019_AERIAL_RGBI.zip")
+    for stage in ("index", "evaluate@LC-A"):
+        refused = clone.run("dvc", "repro", "-s", "-f", stage, check=False)
+        assert refused.returncode != 0
+        assert "D912-2019_AERIAL_RGBI.zip: expected the zip" in refused.stderr
+        assert "flairhub repro" in refused.stderr
+
+
+def test_an_experiment_in_a_copy_notes_what_it_reads(world):
+    clone, first, second = world
+    use(clone, first)
+    clone.repro("pull")
+    clone.commit("A")
+    use(clone, second)
+    clone.run("dvc", "exp", "run", "--temp", "-n", "other", "pull")
+    refs = clone.run("git", "for-each-ref", "refs/exps", "--format=%(refname)").stdout.split()
+    (ref,) = [name for name in refs if name.endswith("/other")]
+    noted = clone.run("git", "show", f"{ref}:data/sources/archives.json").stdout
+    archives = json.loads(noted)["archives"]
+    assert all(entry["sha256"] for entry in archives)
+    assert not any(entry["name"].startswith("D917") for entry in archives)
+    assert hashlib.md5(noted.encode()).hexdigest() in clone.run("git", "show", f"{ref}:dvc.lock").stdout
