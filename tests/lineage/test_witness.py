@@ -19,7 +19,7 @@ SCRIPT = ROOT / "stages" / "04_split.py"
 def repository(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n"
-        "  split:\n    cmd: x\n    deps: [data/index, data/code/split.json, absent]\n    params: [split.seed, rows]\n"
+        "  split:\n    cmd: x\n    deps: [data/index, data/code/split.json, data/sources/archives.json, absent]\n    params: [split.seed, rows]\n"
         '  train:\n    matrix: {id: "${rows}"}\n    cmd: x\n    deps: ["data/inputs/${item.id}.json"]\n'
     )
     (tmp_path / "params.yaml").write_text("split: {seed: 1, unit: roi}\nrows: {A: {}}\n")
@@ -39,6 +39,8 @@ def test_nothing_changed(repository: Path):
     (repository / "data" / "index" / "__pycache__" / "x.pyc").write_text("")
     text = (repository / "params.yaml").read_text()
     (repository / "params.yaml").write_text("# and another parameter\n" + text.replace("roi", "x"))
+    (repository / "data" / "sources").mkdir()
+    (repository / "data" / "sources" / "archives.json").write_text("{}")  # what the stage itself notes
     witness.confirm()
 
 

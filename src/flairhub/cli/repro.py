@@ -20,8 +20,8 @@ def add(commands: Any) -> None:
         help="run the graph, several rows at a time",
         description="The same as `dvc repro`, which runs one stage after the other, but with several DVC processes "
         "for the rows: as many as the CPU has cores for train.threads each, or one where there is a GPU. A row that "
-        "fails leaves the others alone; it is tried once. Before, it looks whether the folder of data.source `local` is "
-        "what the manifest says, which DVC does not.",
+        "fails leaves the others alone; it is tried once. First it looks whether the folder of data.source "
+        "`local` is what the manifest says, which DVC does not.",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="rows at a time")
     parser.add_argument(

@@ -35,7 +35,5 @@ def note_sources(project: Project) -> None:
     if not report.clean:
         kinds = (("missing", report.missing), ("new", report.new), ("changed or not hashed yet", report.changed))
         said = ", ".join(f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in kinds if names)
-        print(
-            f"The archives of {project.settings.data} differ from {MANIFEST} ({said}): the next `dvc repro` pulls again.",
-            flush=True,
-        )
+        where = f"The archives of {project.settings.data} differ from {MANIFEST}"
+        print(f"{where} ({said}): the next `dvc repro` pulls again.", flush=True)

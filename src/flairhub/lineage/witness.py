@@ -21,6 +21,7 @@ from flairhub.files import canonical_json
 from flairhub.lineage.concerns import PACKAGE
 from flairhub.lineage.fingerprint import stage_fingerprint
 from flairhub.records.code import Fingerprint
+from flairhub.records.listings import FOLDER as NOTES
 
 _SMALL = 1 << 22
 """Files up to this size are compared by content, larger ones by size and time, bytes."""
@@ -37,7 +38,7 @@ class Witness:
     stage: str
     root: Path
     dependencies: tuple[str, ...]
-    """Paths of dvc.yaml."""
+    """Paths of dvc.yaml, without the notes of what lies elsewhere: the stage itself makes them true."""
     params: tuple[str, ...]
     """Dotted keys of params.yaml."""
     seen: Mapping[str, str]
@@ -73,7 +74,8 @@ def begin(stage: str, row: str | None, script: Path, source: Path, root: Path = 
         MissingFileError: there is no such stage.
     """
     entry = _entry(stage, root)
-    dependencies = tuple(path.replace("${item.id}", row or "") for path in entry.get("deps", ()))
+    named = (path.replace("${item.id}", row or "") for path in entry.get("deps", ()))
+    dependencies = tuple(path for path in named if not path.startswith(f"{NOTES}/"))
     params = tuple(key for key in entry.get("params", ()) if isinstance(key, str))
     _require_code(stage, script, source, root)
     return Witness(

@@ -20,10 +20,13 @@ from flairhub.records.manifest import ArchiveKind
 FORMAT = 1
 """Version of both files' layout."""
 
-ARCHIVES = Path("data/sources/archives.json")
+FOLDER = "data/sources"
+"""Where both files lie."""
+
+ARCHIVES = Path(FOLDER, "archives.json")
 """The wanted archives in the folder of the source `local`: a dependency of pull. Empty for any other source."""
 
-WEIGHTS = Path("data/sources/weights.json")
+WEIGHTS = Path(FOLDER, "weights.json")
 """The weights files that parameters name by a path: a dependency of resolve."""
 
 
