@@ -19,7 +19,8 @@ SCRIPT = ROOT / "stages" / "04_split.py"
 def repository(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n"
-        "  split:\n    cmd: x\n    deps: [data/index, data/code/split.json, data/sources/archives.json, absent]\n    params: [split.seed, rows]\n"
+        "  split:\n    cmd: x\n    deps: [data/index, data/code/split.json, data/sources/archives.json, absent]\n"
+        "    params: [split.seed, rows]\n"
         '  train:\n    matrix: {id: "${rows}"}\n    cmd: x\n    deps: ["data/inputs/${item.id}.json"]\n'
     )
     (tmp_path / "params.yaml").write_text("split: {seed: 1, unit: roi}\nrows: {A: {}}\n")
