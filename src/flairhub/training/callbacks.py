@@ -15,6 +15,9 @@ from flairhub.config.training import TrainParams
 from flairhub.training.progress import Progress
 from flairhub.training.schedule import learning_rate
 
+_READ_EVERY = 16
+"""Optimiser steps between two readings of losses from a device: each waits for all that the device has to do."""
+
 
 class Monitor(Protocol):
     """Somebody who watches a training live. It must never slow it down or raise."""
@@ -103,6 +106,8 @@ class Epochs(Callback):
         self._validate = validate
         self._save_best = save_best
         self._monitor = monitor
+        self._waiting: list[tuple[Tensor, int | None]] = []
+        """Losses of batches that are not read yet; with the number of the step that each one ends, if it does."""
 
     @property
     def state_key(self) -> str:
@@ -110,7 +115,8 @@ class Epochs(Callback):
         return "flairhub.progress"
 
     def state_dict(self) -> dict[str, Any]:
-        """The progress, for a checkpoint."""
+        """The progress, for a checkpoint; all processes ask for it."""
+        self._read()
         return self.progress.state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -128,19 +134,32 @@ class Epochs(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the batch's loss, and tell the monitor that of a kept step."""
+        """Note the batch's loss, and read those that wait now and then."""
         del pl_module, batch
         loss: Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs
-        self.progress.add_loss(float(mean_over_processes(loss.detach())))
-        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch:
-            value = self.progress.end_step(trainer.global_step)
-            if value is not None:
-                self._monitor.log(trainer.global_step, {"train.loss": value})
+        ends = (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
+        self._waiting.append((loss.detach(), trainer.global_step if ends else None))
+        at_hand = loss.device.type == "cpu" and trainer.world_size == 1
+        if ends and (at_hand or trainer.global_step % _READ_EVERY == 0):
+            self._read()
         trainer.should_stop = trainer.should_stop or self._over(trainer)
+
+    def _read(self) -> None:
+        """Count the losses that wait, and tell the monitor those of kept steps."""
+        if not self._waiting:
+            return
+        losses = mean_over_processes(torch.stack([loss for loss, _ in self._waiting])).tolist()
+        for loss, (_, step) in zip(losses, self._waiting, strict=True):
+            self.progress.add_loss(loss)
+            value = None if step is None else self.progress.end_step(step)
+            if step is not None and value is not None:
+                self._monitor.log(step, {"train.loss": value})
+        self._waiting.clear()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the epoch."""
         del pl_module
+        self._read()
         epoch, step = trainer.current_epoch, trainer.global_step
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         entry = self.progress.end_epoch(epoch, step, rate)

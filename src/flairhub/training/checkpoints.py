@@ -10,6 +10,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from flairhub.files import replacing
 
+_ASK_EVERY = 16
+"""Optimiser steps between two questions to the first process of several: each waits for all of them."""
+
 
 class Checkpoints(Callback):
     """Saves what is needed to resume: at the end of every epoch and, inside long ones, every few minutes.
@@ -40,6 +43,8 @@ class Checkpoints(Callback):
 
     def _due(self, trainer: Trainer) -> bool:
         """Whether to save now; decided by the first process for all, since saving is collective."""
+        if trainer.world_size > 1 and trainer.global_step % _ASK_EVERY:
+            return False
         due = time.monotonic() - self._saved_at >= self.seconds
         return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
 
