@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-graph test-browser test-all lint ui clean
+.PHONY: help env repro test test-graph test-browser test-rest lint ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,8 @@ test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clo
 test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
 	pytest -q -m browser tests/browser
 
-test-all: env  ## every test
-	pytest -q -m ''
+test-rest: env  ## every test that `make test` leaves out (about half an hour on 2 cores)
+	pytest -q -n auto --dist loadfile --durations 20 -m 'slow or graph or browser'
 
 lint: env  ## style, types, import contracts
 	ruff check .

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
-from tests.graph.conftest import Clone, new_clone
+from tests.graph.conftest import ROOT, Clone, new_clone
 
 pytestmark = pytest.mark.graph
 
@@ -33,7 +35,6 @@ ENVIRONMENTS = {
     "ASCII locale": {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "Latin-1": {"PYTHONIOENCODING": "latin-1"},
     "no HOME": {"HOME": None},
-    "a file for HOME": {"HOME": "/dev/null"},
     "no TMPDIR": {"TMPDIR": None},
     "another time zone": {"TZ": "Pacific/Kiritimati"},
     "PYTHONPATH of another copy": {"PYTHONPATH": "{folder}/copy"},
@@ -43,7 +44,7 @@ FOREIGN_LIBRARY = b"no library at all"
 TOGETHER = (
     ("empty PROJ and GDAL folders", "ASCII locale", "no HOME", "umask 077"),
     ("foreign PROJ and GDAL folders", "Latin-1", "no TMPDIR", "another time zone", "other kernels and threads"),
-    ("PYTHONPATH of another copy", "umask 077"),
+    ("PYTHONPATH of another copy",),
 )
 """One run serves several environments: where its results are those of the plain run, each of them changes none."""
 
@@ -81,3 +82,14 @@ def test_what_a_run_inherits_changes_no_result(names, plain, tmp_path):
     assert (clone.folder / "dvc.lock").read_bytes() == plain
     assert "Traceback" not in said.stderr
     assert "atplotlib" not in said.stderr
+
+
+def test_flairhub_repro_needs_neither_an_activated_environment_nor_a_home_nor_a_reader(plain, tmp_path):
+    clone = row_of_the_example(tmp_path / "clone")
+    command = f"{shlex.quote(sys.executable)} -m flairhub.cli.main repro 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}"
+    clone.run("bash", "-c", command, PATH="/usr/bin:/bin", HOME="/dev/null", PYTHONPATH="src")
+    assert (clone.folder / "dvc.lock").read_bytes() == plain
+    other = clone.run(sys.executable, "-m", "flairhub.cli.main", "repro", check=False, PYTHONPATH=str(ROOT / "src"))
+    assert other.returncode == 1
+    assert str(ROOT / "src") in other.stderr
+    assert "Traceback" not in other.stderr

@@ -11,6 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+_DVC = """
+import sys
+sys.path.append(sys.argv.pop(1))
+from flairhub.surroundings import lasting_output
+lasting_output()
+from dvc.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""DVC, whose output does not end it either: by itself it stops at a closed pipe, in the middle of the graph."""
+
+_SOURCE = Path(__file__).resolve().parents[2]
+
 
 class DvcRuns:
     """The DVC processes of a command, several at a time.
@@ -41,7 +53,7 @@ class DvcRuns:
         with self._lock:
             if self._stopped:
                 return 130
-            command = [sys.executable, "-m", "dvc", *arguments]
+            command = [sys.executable, "-c", _DVC, str(_SOURCE), *arguments]
             process = subprocess.Popen(command, env=own_environment(), process_group=0)  # noqa: S603 - our own words
             self._live.add(process.pid)
         try:
