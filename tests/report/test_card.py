@@ -382,6 +382,17 @@ def test_the_spread_over_seeds_is_told(make_row):
     assert "Over " not in render_card(facts)
 
 
+def test_with_links_into_the_cache_the_card_still_has_a_file(make_row, tmp_path):
+    root = make_row()
+    weights = root / "models/LC-D/model.safetensors"
+    cached = tmp_path / "cached"
+    weights.rename(cached)
+    weights.symlink_to(cached)
+    placed = write_card("LC-D", root) / "model.safetensors"
+    assert not placed.is_symlink()
+    assert placed.read_bytes() == cached.read_bytes()
+
+
 def test_no_path_of_the_machine_is_in_a_card(make_row):
     model = {"mono": {"encoder_weights": "/home/somebody/encoder.pth"}}
     root = make_row(modalities=("SENTINEL2_TS",))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from flairhub.config.workspace import Workspace
 from flairhub.errors import TrackingError
+from flairhub.tracking import sqlite_file
 from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.sqlite_file import prepare_database
 from flairhub.tracking.store import open_store, shown, tracking_uri
@@ -58,6 +60,19 @@ def test_telemetry_is_off_and_the_users_choices_stay(monkeypatch: pytest.MonkeyP
     configure_environment()
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+
+
+def test_a_file_that_another_program_holds_is_busy_and_not_damaged(tmp_path, monkeypatch):
+    path = tmp_path / "mlflow.db"
+    prepare_database(path)
+    monkeypatch.setattr(sqlite_file, "WAIT_S", 0.1)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrackingError, match="another program holds it locked; nothing is damaged") as error:
+            prepare_database(path)
+        assert "Move the file away" not in str(error.value)
+        other.rollback()
+    prepare_database(path)
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be read as one" * 100, None])

@@ -23,6 +23,9 @@ from flairhub.tracking.environment import configure_environment
 SQLITE = "sqlite:///"
 """What the address of an SQLite file begins with."""
 
+WAIT_S = 30.0
+"""How long another program may hold the file, seconds."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +60,11 @@ def prepare_database(path: Path) -> None:
         try:
             _move_artifacts_along(path)
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise TrackingError(
+                    f"{path}: expected to write to it within {WAIT_S:.0f} s, but another program holds it locked; "
+                    "nothing is damaged. End that program, or run `flairhub track` when it has ended."
+                ) from None
             raise TrackingError(
                 f"{path}: expected a complete MLflow database, but got: {error}. Move the file away and run "
                 "`flairhub track`: the runs are made again from the pipeline's files."
@@ -91,7 +99,7 @@ def _unsynced() -> Iterator[None]:
 
 def _move_artifacts_along(path: Path) -> None:
     """Point our experiments and their runs to the artifacts beside the file, wherever it lies now."""
-    with closing(sqlite3.connect(path, timeout=30)) as database, database:
+    with closing(sqlite3.connect(path, timeout=WAIT_S)) as database, database:
         found = database.execute(
             "SELECT experiment_id, name, artifact_location FROM experiments WHERE name LIKE 'flairhub/%'"
         ).fetchall()

@@ -97,11 +97,14 @@ def _yaml(value: Any) -> str:
 
 
 def _place(source: Path, target: Path) -> None:
-    """A hard link to the weights where the file system has them, or else a copy; either replaces an older one."""
+    """A hard link to the weights where the file system has them, or else a copy; either replaces an older one.
+
+    Of the file itself, where DVC's cache puts a symbolic link in its place: the folder is made to be copied.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         temporary.unlink()
         try:
-            os.link(source, temporary)
+            os.link(source.resolve(), temporary)
         except OSError:
             shutil.copyfile(source, temporary)

@@ -1,0 +1,107 @@
+"""`flairhub repro` on real DVC: without git, without an activated environment, with a row that fails, interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.graph.conftest import Clone, new_clone, ran
+
+from flairhub.files import read_json
+
+pytestmark = pytest.mark.graph
+BARE = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture
+def clone(tmp_path) -> Clone:
+    made = new_clone(tmp_path / "clone")
+    made.use("--rows", "LC-A,LC-G", "--set", "train.epochs=1")
+    return made
+
+
+def flairhub(clone: Clone, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flairhub.cli.main", *words]
+    return clone.run(*command, check=check, PYTHONPATH=str(clone.folder / "src"), **environment)
+
+
+def rows_of(clone: Clone) -> list[str]:
+    return [line.split(",")[0] for line in (clone.folder / "reports/benchmark.csv").read_text().splitlines()[1:]]
+
+
+def test_a_zip_without_git_and_an_environment_that_is_not_activated(clone):
+    clone.run("rm", "-rf", ".git")
+    done = flairhub(clone, "repro", **BARE)
+    assert "There is no git here" in done.stdout
+    assert rows_of(clone) == ["LC-A", "LC-G"]
+    git = read_json(clone.folder / "runs/LC-A/volatile.json")
+    assert "git_commit" in str(git)
+    assert {value for name, value in _flat(git) if name.startswith("git_")} == {None}
+    assert flairhub(clone, "track").stdout.startswith("MLflow: ")
+    assert ran(flairhub(clone, "repro", **BARE).stdout) == set()
+    assert ran(clone.run("dvc", "repro").stdout) == set()  # plain DVC too
+    clone.run("git", "init", "-q")
+    assert ran(flairhub(clone, "repro").stdout) == set()
+    assert "no_scm" not in (clone.folder / ".dvc/config.local").read_text()
+
+
+def _flat(values: object) -> list[tuple[str, object]]:
+    if not isinstance(values, dict):
+        return []
+    return [each for name, value in values.items() for each in [(name, value), *_flat(value)]]
+
+
+def test_a_row_that_fails_is_tried_once_and_the_rest_is_shown_where_asked(clone):
+    script = clone.folder / "stages/07_train.py"
+    text = script.read_text()
+    script.write_text(
+        text.replace("    costs = Costs()\n", "    costs = 1 / (arguments.row != 'LC-G') and Costs()\n", 1)
+    )
+    assert script.read_text() != text
+    failed = flairhub(clone, "repro", "--jobs", "2", check=False)
+    assert failed.returncode == 1
+    assert "flairhub: 1 of 2 rows failed: LC-G\n" in failed.stderr
+    assert failed.stderr.count("ZeroDivisionError") == 1
+    assert not (clone.folder / "reports/benchmark.csv").exists()
+    again = flairhub(clone, "repro", "--jobs", "1", "--keep-going", check=False)
+    assert again.returncode == 1
+    assert again.stderr.count("ZeroDivisionError") == 1
+    assert ran(again.stdout) == {"train@LC-G"}
+    assert rows_of(clone) == ["LC-A"]
+    for name in ("benchmark.md", "index.html"):
+        assert "LC-G failed and is not shown" in (clone.folder / "reports" / name).read_text()
+    assert "benchmark" not in (clone.folder / "dvc.lock").read_text().replace("benchmark.json", "")
+    script.write_text(text)
+    assert "benchmark" in ran(flairhub(clone, "repro").stdout)
+    assert rows_of(clone) == ["LC-A", "LC-G"]
+
+
+def test_ctrl_c_is_one_line_leaves_no_process_and_loses_nothing(clone):
+    clone.use("--rows", "LC-A", "--set", "train.epochs=40")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flairhub.cli.main", "repro"],
+        cwd=clone.folder,
+        env=inherited | {"PYTHONPATH": str(clone.folder / "src"), "FLAIRHUB_CHECKPOINT_SECONDS": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 240
+    while not list(clone.folder.glob(".flairhub/train/*/*.ckpt")) and time.monotonic() < end:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error.rstrip().splitlines()[-1] == "flairhub: interrupted; the same command goes on from here"
+    assert "Traceback" not in error, error
+    left = subprocess.run(["pgrep", "-f", str(clone.folder)], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
+    clone.use("--rows", "LC-A", "--set", "train.epochs=1")
+    flairhub(clone, "repro")
+    assert rows_of(clone) == ["LC-A"]
