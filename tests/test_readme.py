@@ -58,6 +58,11 @@ RUN = {
     ("Your own data", "dvc repro"),
     ("Your own data", "flairhub audit"),
     ("Your own data", "flairhub pull --check"),
+    (
+        "Map a territory",
+        "flairhub zonal LC-A --input AERIAL_RGBI=/vsizip/data/examples/treesat/D914-2017_AERIAL_RGBI.zip/"
+        "D914-2017_AERIAL_RGBI/FF-S1-1/D914-2017_AERIAL_RGBI_FF-S1-1_1-1.tif --output maps/D914",
+    ),
     ("Get part of the data", "flairhub plan --rows LC-G --domains D012,D058"),
     ("Verify it", "flairhub verify"),
     ("Verify it", "flairhub verify LC-A --level 2"),
@@ -99,6 +104,7 @@ NOT_IN_GIT = {
     "predictions/ROW": "made by the evaluate stage if `evaluate.write_predictions`",
     "details.json": "in reports/rows/ROW",
     "cards/ROW": "made by `flairhub card`",
+    "map.json": "made by `flairhub zonal`",
 }
 """Names in backticks that are no tracked file -> what they are."""
 

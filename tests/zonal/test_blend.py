@@ -102,3 +102,9 @@ def test_entropy_is_zero_confidence_where_nothing_is_known():
     scores = torch.stack([torch.zeros(5, 1, 1), torch.tensor([100.0, 0, 0, 0, 0])[:, None, None]])
     found = layers_of(scores, Layers(confidence="entropy"), probabilities=False)["confidence"]
     assert found.flatten().tolist() == [0, FULL]
+
+
+def test_the_class_is_that_of_evaluation():
+    scores = torch.randn(2, 19, 7, 5).round(decimals=1)  # with equals
+    found = layers_of(scores, Layers(), probabilities=False)["classes"]
+    assert torch.equal(found, scores.argmax(dim=1, keepdim=True).to(torch.uint8))
