@@ -12,12 +12,11 @@ from pathlib import Path
 from types import FrameType
 
 _DVC = """
-import sys
+import runpy, sys
 sys.path.append(sys.argv.pop(1))
 from flairhub.surroundings import lasting_output
 lasting_output()
-from dvc.cli import main
-sys.exit(main(sys.argv[1:]))
+runpy.run_module("dvc", run_name="__main__", alter_sys=True)
 """
 """DVC, whose output does not end it either: by itself it stops at a closed pipe, in the middle of the graph."""
 
