@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,12 +59,11 @@ def test_help_imports_nothing_heavy(tmp_path):
 
 
 def test_help_answers_at_once(tmp_path):
-    seconds = []
-    for _ in range(3):  # the best of three: the machine may be busy
-        start = time.perf_counter()
-        assert python("-m", "flairhub.cli.main", "--help", cwd=tmp_path).returncode == 0
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 2
+    """By the processor's time: the machine may be busy."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert python("-m", "flairhub.cli.main", "--help", cwd=tmp_path).returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 @pytest.mark.parametrize("name", NAMES)
