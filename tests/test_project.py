@@ -68,6 +68,8 @@ def test_a_command_works_from_a_subfolder_and_its_paths_are_the_users(repository
     assert main(["legend", "cosia", "--format", "csv", "-o", "legend.csv"]) == 0
     assert (repository / "data/csv/legend.csv").is_file()
     monkeypatch.chdir(repository / "data" / "csv")
+    (repository / "data/csv/D012-2019_AERIAL_RGBI").mkdir()
+    (repository / "data/csv/D012-2019_AERIAL_RGBI/readme.txt").touch()
     assert main(["use", "local", "--data", "../csv", "--rows", "LC-A"]) == 0
     assert (repository / "local.yaml").read_text().endswith(f"data: {repository / 'data/csv'}\n")
     assert find_project().params.profile == "local"
