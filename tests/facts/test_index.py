@@ -22,6 +22,7 @@ from flairhub.facts import index as module
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
 from flairhub.files import read_json
+from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.local import local_manifest
 from flairhub.sources.selection import Selection
@@ -196,6 +197,36 @@ def test_other_thresholds_concern_the_mask_only_and_other_code_everything(world,
     built.clear()
     world.index(code="d")
     assert len(built) == len(SHAPES)
+
+
+def test_parts_of_older_code_do_not_pile_up_and_the_last_is_there_to_go_back_to(world, built):
+    sizes = []
+    for code in "abcd":
+        world.index(code=code)
+        sizes.append(sum(path.is_dir() for path in (world.root / "cache").iterdir()))
+    archives = len(SHAPES)
+    assert sizes == [archives, 2 * archives, 2 * archives, 2 * archives]
+    built.clear()
+    world.index(code="c")
+    assert built == []
+
+
+def test_a_part_lies_once_on_the_disk_where_it_can(world):
+    index = world.index()
+    parts = {path.stat().st_ino for path in (world.root / "cache").glob("*/*.parquet")}
+    placed = {path.stat().st_ino for name in ("patches", "dates") for path in (index / name).iterdir()}
+    assert placed == parts or not placed & parts, "second names, or clones"
+    world.index()  # over files that cannot be written
+
+
+def test_two_builds_do_not_meet(world):
+    with ThreadPoolExecutor(1) as pool:
+        with locked(world.root / "cache" / "lock"):
+            waiting = pool.submit(world.index)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            assert not (world.root / "index").exists()
+        waiting.result(timeout=60)
 
 
 def test_what_left_the_data_leaves_the_index(world):

@@ -19,10 +19,12 @@ from flairhub.catalog.names import HISTORICAL_YEAR, ArchiveName, parse_archive
 from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError
 from flairhub.facts.historical import Places, places_by_domain
+from flairhub.facts.kept_parts import part_name, prune_parts
 from flairhub.facts.metadata import Calendar, Metadata, read_metadata
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
-from flairhub.files import replacing, write_json
+from flairhub.files import share, write_json
+from flairhub.locks import locked
 from flairhub.records.manifest import ArchiveEntry, Manifest
 
 INLINE_BYTES = 4 << 20
@@ -76,10 +78,12 @@ def build_index(
         raise DataError(
             "Expected archives of patches in the manifest, but got none; correct data.domains or data.modalities."
         )
-    missing = [task for task in tasks.values() if not task.target.is_dir()]
     sizes = {entry.name: entry.size for entry in manifest.archives}
-    _run(missing, sizes, executor, progress=progress)
-    _assemble(tasks, metadata, destination)
+    with locked(cache / "lock"):  # two builds would read the same archives, and one could delete the other's parts
+        missing = [task for task in tasks.values() if not task.target.is_dir()]
+        _run(missing, sizes, executor, progress=progress)
+        _assemble(tasks, metadata, destination)
+        prune_parts(cache, [task.target for task in tasks.values()])
 
 
 def _task(
@@ -105,7 +109,7 @@ def _task(
         "rule": asdict(rule) if MODALITIES[name.modality].kind == "mask" else None,
     }
     text = json.dumps(key, sort_keys=True, separators=(",", ":"))
-    target = cache / f"{entry.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    target = cache / part_name(entry.name, hashlib.sha256(text.encode()).hexdigest())
     return PartTask(
         folder=folder, archive=entry.name, rule=rule, calendar=calendar, places=known, target=target.absolute()
     )
@@ -138,23 +142,18 @@ def _finished(tasks: Sequence[PartTask], executor: Executor | None) -> Iterator[
 
 
 def _assemble(tasks: Mapping[str, PartTask], metadata: Metadata, destination: Path) -> None:
-    """Copy the parts and write the metadata; what an earlier data version left behind goes."""
+    """Gather the parts and write the metadata; what an earlier data version left behind goes."""
     import pyarrow.parquet as pq
 
     for name in ("patches", "dates", "metadata"):
         shutil.rmtree(destination / name, ignore_errors=True)
         (destination / name).mkdir(parents=True)
     for archive, task in tasks.items():
-        _copy(task.target / PATCHES_PART, destination / "patches" / f"{archive}.parquet")
+        share(task.target / PATCHES_PART, destination / "patches" / f"{archive}.parquet")
         if (task.target / DATES_PART).is_file():
-            _copy(task.target / DATES_PART, destination / "dates" / f"{archive}.parquet")
+            share(task.target / DATES_PART, destination / "dates" / f"{archive}.parquet")
     if metadata.splits is not None:
         pq.write_table(metadata.splits, destination / "metadata" / "splits.parquet", compression="zstd")
     if metadata.calendars:
         pq.write_table(metadata.date_lists(), destination / "metadata" / "dates.parquet", compression="zstd")
     write_json(destination / "summary.json", {name: read_summary(task.target) for name, task in tasks.items()})
-
-
-def _copy(source: Path, destination: Path) -> None:
-    with replacing(destination) as temporary:
-        shutil.copyfile(source, temporary)

@@ -1,0 +1,49 @@
+"""Which parts of the index stay for later: each took a reading of its whole archive, and none may pile up for ever."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+KEPT_VERSIONS = 2
+"""Parts that one archive keeps, those used last: today's and one to go back to, of other code or other bytes."""
+KEPT_SECONDS = 90 * 24 * 3600
+"""A part that nothing has used for so long goes, e.g. of domains that were once selected."""
+
+_KEY_DIGITS = 16
+
+
+def part_name(archive: str, key: str) -> str:
+    """Folder of the part of an archive; the key is the checksum of all that its facts depend on."""
+    return f"{archive}-{key[:_KEY_DIGITS]}"
+
+
+def prune_parts(folder: Path, used: Iterable[Path]) -> list[str]:
+    """Delete parts that are not kept, and what killed processes left half-made; the folder's lock must be held.
+
+    Args:
+        folder: of the parts, `.flairhub/index`.
+        used: parts of the index that was just made; they always stay.
+
+    Returns:
+        Names of the parts deleted.
+    """
+    current = {path.name for path in used}
+    for name in current:
+        os.utime(folder / name)
+    oldest = time.time() - KEPT_SECONDS
+    found = [path for path in folder.iterdir() if path.is_dir()]
+    found.sort(key=lambda path: (path.name in current, path.stat().st_mtime_ns, path.name), reverse=True)
+    versions: dict[str, int] = {}
+    gone = []
+    for path in found:
+        archive = path.name[: -_KEY_DIGITS - 1]
+        versions[archive] = versions.get(archive, 0) + 1
+        old = versions[archive] > KEPT_VERSIONS or path.stat().st_mtime < oldest
+        if path.name not in current and (path.name.startswith(".") or old):
+            shutil.rmtree(path)
+            gone.append(path.name)
+    return sorted(gone)
