@@ -157,9 +157,11 @@ class Epochs(Callback):
         self._waiting.clear()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the epoch."""
+        """Close the epoch; one that `StopAfter` has cut is not judged, since nobody asks for its weights."""
         del pl_module
         self._read()
+        if not (trainer.is_last_batch or self._over(trainer)):
+            return
         epoch, step = trainer.current_epoch, trainer.global_step
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         entry = self.progress.end_epoch(epoch, step, rate)
