@@ -174,7 +174,7 @@ def test_a_folder_without_archives_is_refused_before_anything_is_written(reposit
         (["sample", "--rows", ""], "--rows: expected identifiers of rows, e.g. LC-A, LC-B, but got none"),
         (["sample", "--rows", ","], "but got none"),
         (["sample", "--set", "train.betas=[0.9"], "--set train.betas is not valid YAML 1.2"),
-        (["sample", "--set", "rows.LC-G&touch PWNED.tasks=[ALL_LABEL-LPIS]"], "rows"),
+        (["sample", "--set", "rows.LC-G&touch PWNED.tasks=[ALL_LABEL-LPIS]"], "rows: expected letters, digits"),
         (["sample", "--set", "audit.checks.sizes.policy=keep"], "did you mean 'size'"),
         (["p" * 300], "Profile: expected letters"),
         (["smaple"], "did you mean 'sample'"),

@@ -120,6 +120,7 @@ def test_an_interruption_is_one_line_and_leaves_no_process(repository, jobs, num
     log = repository / "log"
     wanted = time.monotonic() + 60
     while not (log.exists() and row("LC-A") in calls(repository)) and time.monotonic() < wanted:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     (sleeping,) = [int(line.split(" ")[0]) for line in log.read_text().splitlines() if line.endswith(row("LC-A"))]
     process.send_signal(number)

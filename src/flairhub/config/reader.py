@@ -26,10 +26,11 @@ def read_params(path: Path) -> Params:
 
 def parse_params(values: dict[str, Any], where: str) -> Params:
     """Build `Params` from plain values and check names against the catalog."""
+    rows = values.get("rows")
+    for row in rows if isinstance(rows, dict) else ():
+        check_identifier(str(row), f"{where}: rows")
     params = build(Params, values, where)
     check_identifier(params.profile, f"{where}: profile")
-    for row in params.rows:
-        check_identifier(row, f"{where}: rows")
     _check_names(params.channels, INPUTS, f"{where}: channels")
     _check_names(params.normalisation, INPUTS, f"{where}: normalisation")
     _check_names(params.labels, LABELS, f"{where}: labels")
