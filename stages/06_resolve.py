@@ -1,7 +1,8 @@
 """resolve: everything that each row reads, and nothing else, into data/inputs/ROW.json.
 
 How a row is evaluated is in data/evaluations/ROW.json, apart from what it trains on.
-Weights that a row is given are found here, or fetched; name and checksum of the file enter the row's inputs.
+Weights that a row is given are found here, or fetched; name and checksum of the file enter the row's inputs, and so
+does the checksum of weights that its encoders start from. Files of the user are noted in data/sources/weights.json.
 Statistics are merged over the patches that the row trains on: over the whole training split they are those of
 data/stats. How many patches a row uses and leaves out is in data/inputs/summary.json.
 """
@@ -16,12 +17,16 @@ from pathlib import Path
 from _stage import run
 from flairhub.archives.store import checksums_of
 from flairhub.config.reader import read_params
+from flairhub.config.recipe import Recipe
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.files import write_json
+from flairhub.records.listings import WEIGHTS, read_weights, write_weights
 from flairhub.records.plan import evaluation_plan, write_plan
 from flairhub.rows.resolved import GraphFiles, Resolver
+from flairhub.weights.encoders import encoder_path, encoder_sha256
 from flairhub.weights.given import GivenWeights, given_weights
+from flairhub.weights.noted import list_weights
 
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")
 FILES = GraphFiles(
@@ -38,20 +43,21 @@ def main(_: argparse.Namespace) -> None:
     workspace = find_workspace()
     progress = read_settings(workspace).progress
     params = read_params(Path("params.yaml"))
-    resolver = Resolver(
-        params=params,
-        files=FILES,
-        kept=workspace.state / "resolve",
-        facts_sha256=FILES.sha256(checksums_of(workspace)),
-    )
+    checksums, kept = checksums_of(workspace), workspace.state / "resolve"
+    resolver = Resolver(params=params, files=FILES, kept=kept, facts_sha256=FILES.sha256(checksums))
+    plain = params.model_dump(mode="json")
 
     def given(row: str) -> GivenWeights | None:
         return given_weights(row, params.rows[row].weights, workspace, progress=progress)
 
-    summary = {row: asdict(counts) for row, counts in resolver.resolve(given, DESTINATION).items()}
+    def encoder(recipe: Recipe) -> str | None:
+        return encoder_sha256(recipe, encoder_path(plain, recipe.row, workspace), checksums, kept)
+
+    summary = {row: asdict(counts) for row, counts in resolver.resolve(given, encoder, DESTINATION).items()}
     for row in params.rows:
         write_plan(EVALUATIONS / f"{row}.json", evaluation_plan(params, row))
     write_json(DESTINATION / "summary.json", summary)
+    write_weights(WEIGHTS, list_weights(params, workspace, checksums, read_weights(WEIGHTS)))
     left_out = {row: sum(counts["left_out"].values()) for row, counts in summary.items()}
     print(f"resolve: {len(summary)} rows; patches left out: {sum(left_out.values())}")
 

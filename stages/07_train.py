@@ -22,12 +22,13 @@ from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
-from flairhub.lineage.dvc import cached_training, dvc_cache, read_lock
+from flairhub.lineage.dvc import cached_training, open_cache, read_lock
 from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
 from flairhub.records.manifest import read_manifest
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.trained import track_training
+from flairhub.weights.encoders import encoder_path
 from flairhub.weights.locate import weights_path
 
 CODE = Path("data/code/train.json")
@@ -44,8 +45,8 @@ def main(arguments: argparse.Namespace) -> None:
     identity = TrainingIdentity(
         keys=seed_keys(inputs, CODE), inputs_sha256=file_sha256(inputs), code_sha256=code_sha256(CODE)
     )
-    # The profile only names MLflow's experiment, and the inputs identify given weights: where the file lies and what
-    # the profile is called is read here, and is no dependency of the stage.
+    # The profile only names MLflow's experiment, and the inputs identify weights: where a file lies and what the
+    # profile is called is read here, and is no dependency of the stage.
     params = read_yaml(Path("params.yaml"))
     manifest = read_manifest(Path("data/manifest.json"))
     folder = archive_folder(manifest.source, workspace, settings)
@@ -57,6 +58,7 @@ def main(arguments: argparse.Namespace) -> None:
         summary=Path("reports/training") / arguments.row,
         earlier=partial(_earlier, workspace, arguments.row),
         confirm=arguments.confirm,
+        encoder=encoder_path(params, arguments.row, workspace),
         weights=_given(str(params["rows"][arguments.row].get("weights", TRAINED)), workspace),
     )
     profile = str(params.get("profile"))
@@ -79,7 +81,7 @@ def _end_run(workspace: Workspace, uri: str | None, row: str, profile: str, key:
 
 def _earlier(workspace: Workspace, row: str, key: str) -> dict[str, Path]:
     """Files of a finished training in DVC's cache."""
-    return cached_training(read_lock(workspace.root), row, key, dvc_cache(workspace.main))
+    return cached_training(read_lock(workspace.root), row, key, lambda: open_cache(workspace.main))
 
 
 def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:

@@ -8,7 +8,11 @@ import os
 import shutil
 
 import pytest
-from tests.graph.conftest import ROOT, new_clone, ran
+import torch
+from tests.graph.conftest import ROOT, Clone, new_clone, ran
+
+from flairhub.models.arch import plan_encoder
+from flairhub.models.backbone import create_encoder
 
 pytestmark = pytest.mark.graph
 
@@ -104,3 +108,56 @@ def test_an_experiment_in_a_copy_notes_what_it_reads(world):
     assert all(entry["sha256"] for entry in archives)
     assert not any(entry["name"].startswith("D917") for entry in archives)
     assert hashlib.md5(noted.encode()).hexdigest() in clone.run("git", "show", f"{ref}:dvc.lock").stdout
+
+
+def encoder(path, seed):
+    """Weights of the sample profile's encoder."""
+    torch.manual_seed(seed)
+    plan = plan_encoder("test_resnet-unet", 3, (64, 64), {})
+    path.parent.mkdir(exist_ok=True)
+    torch.save(create_encoder(plan, 3, {}).state_dict(), path)
+
+
+def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
+    clone = new_clone(tmp_path / "clone")
+    path = tmp_path / "far" / "encoder.pth"
+    encoder(path, 1)
+    clone.use("--rows", "LC-A,LC-G", "--set", f"model.mono.encoder_weights={path}", "model.mono.decoder_options={}")
+    clone.commit("start")
+    assert "train@LC-A" in ran(clone.flairhub("repro").stdout)
+    weights = clone.folder / "models/LC-A/model.safetensors"
+    first = weights.read_bytes()
+    assert ran(clone.flairhub("repro").stdout) == set()
+    encoder(path, 2)
+    stages = ran(clone.flairhub("repro").stdout)
+    assert {"resolve", "train@LC-A", "evaluate@LC-A"} <= stages
+    assert not stages & {"train@LC-G", "evaluate@LC-G"}
+    second = weights.read_bytes()
+    assert first != second
+    moved = tmp_path / "moved" / path.name
+    path.parent.rename(moved.parent)
+    params = clone.folder / "params.yaml"
+    params.write_text(params.read_text().replace(str(path), str(moved)))
+    assert "train@LC-A" not in ran(clone.flairhub("repro").stdout)
+    encoder(moved, 1)
+    clone.flairhub("repro")
+    assert weights.read_bytes() == first
+    for name in ("dvc.lock", "data/sources/weights.json", "data/inputs/LC-A.json"):
+        assert str(tmp_path) not in (clone.folder / name).read_text()
+
+
+def test_a_clone_without_archives_is_told_the_command_that_fetches_them(finished, tmp_path):
+    remote = tmp_path / "remote"
+    finished.run("dvc", "remote", "add", "-f", "--local", "store", str(remote))
+    finished.run("dvc", "push", "-q", "-r", "store")
+    finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "other"))
+    other = Clone(tmp_path / "other")
+    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
+    other.run("dvc", "pull", "-q")
+    other.use("--rows", "LC-A,LC-G", "--set", "rows.LC-A.train={epochs: 1}")
+    failed = other.run("dvc", "repro", "train@LC-A", check=False)
+    assert failed.returncode != 0
+    assert "run `flairhub pull`" in failed.stderr
+    other.flairhub("pull")
+    assert "train@LC-A" in other.repro("train@LC-A")
+    assert other.run("git", "diff", "--stat", "data/sources").stdout == ""

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from flairhub.lineage.dvc import cached_training, dvc_cache
+from flairhub.lineage.dvc import DvcCache, cached_training
 
 
 def stored(cache: Path, content: bytes, suffix: str = "") -> str:
     md5 = hashlib.md5(content).hexdigest() + suffix
-    path = cache / "files" / "md5" / md5[:2] / md5[2:]
+    path = cache / md5[:2] / md5[2:]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return md5
@@ -40,32 +40,31 @@ def stages(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("key", "valid"), [("first", b"1"), ("second", b"2")])
 def test_the_files_of_the_training_with_that_key(tmp_path, stages, key, valid):
-    found = cached_training(stages, "X", key, tmp_path)
+    found = cached_training(stages, "X", key, lambda: DvcCache(tmp_path))
     assert found.keys() == {"model.safetensors", "valid.json"}
     assert found["model.safetensors"].read_bytes() == weights(key)
     assert found["valid.json"].read_bytes() == valid
 
 
 def test_other_keys_and_rows_have_none(tmp_path, stages):
-    assert cached_training(stages, "X", "third", tmp_path) == {}
-    assert cached_training(stages, "Y", "first", tmp_path) == {}
-    assert cached_training({}, "X", "first", tmp_path) == {}
+    assert cached_training(stages, "X", "third", lambda: DvcCache(tmp_path)) == {}
+    assert cached_training(stages, "Y", "first", lambda: DvcCache(tmp_path)) == {}
+    assert cached_training({}, "X", "first", lambda: DvcCache(tmp_path)) == {}
 
 
 def test_a_cache_that_lost_or_damaged_a_file_gives_nothing(tmp_path, stages):
-    path = cached_training(stages, "X", "first", tmp_path)["valid.json"]
+    path = cached_training(stages, "X", "first", lambda: DvcCache(tmp_path))["valid.json"]
     path.write_bytes(b"3")
-    assert cached_training(stages, "X", "first", tmp_path) == {}
+    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
     path.unlink()
-    assert cached_training(stages, "X", "first", tmp_path) == {}
-    assert cached_training(stages, "X", "second", tmp_path) != {}
-    assert cached_training(stages, "X", "first", tmp_path / "elsewhere") == {}
+    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
+    assert cached_training(stages, "X", "second", lambda: DvcCache(tmp_path)) != {}
+    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path / "elsewhere")) == {}
 
 
-def test_the_cache_lies_where_dvc_is_told(tmp_path):
-    assert dvc_cache(tmp_path) == tmp_path / ".dvc" / "cache"
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n[cache]\n    dir = ../shared\n")
-    assert dvc_cache(tmp_path) == tmp_path / ".dvc" / ".." / "shared"
-    (tmp_path / ".dvc" / "config.local").write_text("[cache]\n    dir = /far/%away\n")
-    assert dvc_cache(tmp_path) == Path("/far/%away")
+def test_the_cache_is_not_opened_for_a_row_that_the_lock_does_not_know():
+    def closed():
+        raise AssertionError
+
+    assert cached_training({}, "X", "first", closed) == {}
+    assert cached_training({"train@X": {"outs": []}}, "X", "first", closed) == {}

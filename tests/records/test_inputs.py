@@ -105,7 +105,7 @@ def test_no_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        (lambda v: v.update(format=1), DataError, "format 2, but got 1"),
+        (lambda v: v.update(format=1), DataError, "format 3, but got 1"),
         (lambda v: v.pop("sizes"), DataError, "KeyError: 'sizes'"),
         (lambda v: v["recipe"].update(rwo="x"), ConfigurationError, "unknown key `rwo`; did you mean 'row'"),
         (lambda v: v["splits"].pop("valid"), DataError, "KeyError: 'valid'"),

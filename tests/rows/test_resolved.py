@@ -71,7 +71,7 @@ class World:
         )
         out = self.root / "inputs"
         shutil.rmtree(out, ignore_errors=True)
-        resolver.resolve(lambda _: None, out)
+        resolver.resolve(lambda _: None, lambda _: None, out)
         for name in ("A", "B"):
             assert read_inputs(out / f"{name}.json").splits["train"].patch_ids == tuple(PATCHES["train"])
         return {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,22 @@ from hypothesis import strategies as st
 from flairhub.catalog.names import parse_patch_id
 from flairhub.config.pipeline import SplitParams
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
+from flairhub.files import write_text
 from flairhub.splits.draw import draw, place
 from flairhub.splits.table import SPLITS, read_split_table, split, unit_of, write_splits
 
 TOY = Path(__file__).parents[1] / "assets" / "toy_csv"
-TOY_CSV = {name: f"FLAIR-HUB_TOY-DATASET_{name.upper()}.csv" for name in SPLITS}
+TOY_FILES = {name: f"FLAIR-HUB_TOY-DATASET_{name.upper()}.csv" for name in SPLITS}
+TOY_CSV = {name: f"data/csv/{file}" for name, file in TOY_FILES.items()}
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
 A, B, C = "D004-2021_AA-S1-1_1-1", "D004-2021_AA-S1-2_1-1", "D012-2019_AF-S1-27_5-10"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A repository with the reference's CSV files of the toy data set."""
+    shutil.copytree(TOY, tmp_path / "toy" / "data" / "csv")
+    return tmp_path / "toy"
 
 
 def params(**changes: Any) -> SplitParams:
@@ -40,7 +50,7 @@ def valid_table(patches: Any, refused: Any = ()) -> pd.DataFrame:
 
 
 def toy_patches() -> list[str]:
-    return [patch for path in TOY_CSV.values() for patch in read_split_table(TOY / path)]
+    return [patch for path in TOY_FILES.values() for patch in read_split_table(TOY / path)]
 
 
 def image() -> np.ndarray:
@@ -87,27 +97,27 @@ def test_without_split_metadata_the_column_method_says_so(facts: Any) -> None:
 # the reference's CSV files
 
 
-def test_the_toy_files_of_the_reference() -> None:
+def test_the_toy_files_of_the_reference(toy: Path) -> None:
     missing = toy_patches()[3]
     known = [patch for patch in toy_patches() if patch != missing]
-    table = split(params(method="csv", csv=TOY_CSV), TOY, valid_table(known), TOY)
+    table = split(params(method="csv", csv=TOY_CSV), TOY, valid_table(known), toy)
     assert {name: len(table.patches[name]) for name in SPLITS} == {"train": 149, "valid": 50, "test": 50}
     assert table.not_in_data == (missing,)
     assert (table.repeated, table.unassigned) == ((), ())
-    assert table.patches["test"] == tuple(sorted(read_split_table(TOY / TOY_CSV["test"])))
+    assert table.patches["test"] == tuple(sorted(read_split_table(TOY / TOY_FILES["test"])))
     assert {parse_patch_id(p).domain for p in table.patches["test"]} == {"D012", "D068", "D069", "D083", "D085"}
 
 
 def test_semicolons_byte_order_marks_and_crlf_are_read_alike(tmp_path: Path) -> None:
-    text = (TOY / TOY_CSV["valid"]).read_text(encoding="utf-8")
+    text = (TOY / TOY_FILES["valid"]).read_text(encoding="utf-8")
     (tmp_path / "full.csv").write_bytes(b"\xef\xbb\xbf" + text.replace(",", ";").replace("\n", "\r\n").encode())
-    assert read_split_table(tmp_path / "full.csv") == read_split_table(TOY / TOY_CSV["valid"])
+    assert read_split_table(tmp_path / "full.csv") == read_split_table(TOY / TOY_FILES["valid"])
 
 
 def test_a_patch_listed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     for name, patches in {"train": [A, A], "valid": [B], "test": [C]}.items():
-        (tmp_path / f"{name}.csv").write_text("patch_id\n" + "\n".join(patches) + "\n")
-    csvs = {name: f"{name}.csv" for name in SPLITS}
+        write_text(tmp_path / f"data/csv/{name}.csv", "patch_id\n" + "\n".join(patches) + "\n")
+    csvs = {name: f"data/csv/{name}.csv" for name in SPLITS}
     table = split(params(method="csv", csv=csvs), tmp_path, valid_table([A, B, C]), tmp_path)
     assert table.patches["train"] == (A,)
     assert table.repeated == (A,)
@@ -118,19 +128,21 @@ def test_a_patch_listed_twice_counts_once_and_is_named(tmp_path: Path) -> None:
     [
         (None, ConfigurationError, "a file for train, valid and test"),
         ({"train": "a.csv"}, ConfigurationError, "a file for train, valid and test"),
-        (dict.fromkeys(SPLITS, "/somewhere/a.csv"), ConfigurationError, "relative to the repository"),
-        (dict.fromkeys(SPLITS, "none.csv"), MissingFileError, "CSV file of a split"),
-        (dict.fromkeys(SPLITS, "README.md"), DataError, "column patch_id in README.md"),
+        (dict.fromkeys(SPLITS, "/somewhere/a.csv"), ConfigurationError, "to be a file in data/csv"),
+        (dict.fromkeys(SPLITS, "elsewhere/a.csv"), ConfigurationError, "to be a file in data/csv"),
+        (dict.fromkeys(SPLITS, "data/csv/../a.csv"), ConfigurationError, "to be a file in data/csv"),
+        (dict.fromkeys(SPLITS, "data/csv/none.csv"), MissingFileError, "CSV file of a split"),
+        (dict.fromkeys(SPLITS, "data/csv/README.md"), DataError, "column patch_id in README.md"),
     ],
 )
-def test_csv_options_that_do_not_work(given_csv: Any, error: type[Exception], message: str) -> None:
+def test_csv_options_that_do_not_work(toy: Path, given_csv: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        split(params(method="csv", csv=given_csv), TOY, valid_table([A]), TOY)
+        split(params(method="csv", csv=given_csv), TOY, valid_table([A]), toy)
 
 
-def test_csv_files_of_other_data_are_an_error() -> None:
+def test_csv_files_of_other_data_are_an_error(toy: Path) -> None:
     with pytest.raises(DataError, match="none of the 250 listed is among the 1 patches"):
-        split(params(method="csv", csv=TOY_CSV), TOY, valid_table([A]), TOY)
+        split(params(method="csv", csv=TOY_CSV), TOY, valid_table([A]), toy)
 
 
 # draws
@@ -235,7 +247,7 @@ def test_units_of_patches_agree_with_the_catalog() -> None:
 
 
 def test_written_files_have_the_columns_and_paths_of_the_reference(facts: Any, valid_of: Any, tmp_path: Path) -> None:
-    with (TOY / TOY_CSV["test"]).open() as stream:
+    with (TOY / TOY_FILES["test"]).open() as stream:
         reference = next(row for row in csv.DictReader(stream) if row["patch_id"] == C)
     for modality in ("AERIAL_RGBI", "AERIAL-RLT_PAN", "SPOT_RGBI"):
         for patch in (A, B, C):

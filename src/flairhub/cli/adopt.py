@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.project import find_project
     from flairhub.records.layout import row_files
     from flairhub.rows.adopt import adopt_row
+    from flairhub.weights.encoders import encoder_path
 
     if arguments.steps < 1:
         raise ConfigurationError(f"--steps: expected at least 1, but got {arguments.steps}.")
@@ -40,11 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     status = subprocess.call([sys.executable, "-m", "dvc", "repro", "--quiet", "resolve"], cwd=project.root)
     if status:
         return status
+    plain = project.params.model_dump(mode="json")
     for row in arguments.rows:
-        files = row_files(row, project.root)
-        for adopted in adopt_row(
-            files, project.archives, project.workspace.state, project.settings, steps=arguments.steps
-        ):
+        files, encoder = row_files(row, project.root), encoder_path(plain, row, project.workspace)
+        state, settings = project.workspace.state, project.settings
+        for adopted in adopt_row(files, project.archives, state, settings, steps=arguments.steps, encoder=encoder):
             if adopted.adoption is None:
                 print(f"{row}, seed {adopted.seed}: the result is that of today's code.")
                 continue

@@ -11,19 +11,24 @@ if TYPE_CHECKING:
 
 
 def note_sources(project: Project) -> None:
-    """Note the archives of the local folder, so that DVC sees what changed, and say what differs from the manifest.
+    """Note the archives of the local folder and the weights files that parameters name, so that DVC sees what changed.
 
-    Nothing is hashed. Where no folder is set - a clone that has only results - what was noted remains.
+    No archive is hashed; what differs from the manifest is said. Where no folder is set or a file is not there - as in
+    a clone that has only results - what was noted remains.
 
     Raises:
         MissingFileError: the folder, or archives in it, do not exist.
         DataError: an archive is there twice, or a file that was noted is damaged.
         ConfigurationError: a wanted domain-year is not in the folder.
     """
-    from flairhub.records.listings import ARCHIVES, write_archives
+    from flairhub.archives.store import checksums_of
+    from flairhub.records.listings import ARCHIVES, WEIGHTS, read_weights, write_archives, write_weights
     from flairhub.sources.local import compare
     from flairhub.sources.pull import list_source
+    from flairhub.weights.noted import list_weights
 
+    weights, checksums = project.root / WEIGHTS, checksums_of(project.workspace)
+    write_weights(weights, list_weights(project.params, project.workspace, checksums, read_weights(weights)))
     local = project.params.data.source == "local"
     if local and project.settings.data is None:
         return

@@ -15,7 +15,8 @@ class MonoModel(Section):
     arch: str
     """`<encoder>-<decoder>` as the reference writes it, e.g. `swin_base_patch4_window12_384-upernet`."""
     encoder_weights: str | None
-    """`imagenet` (through timm), the path of a local safetensors or pth file, or null for random weights."""
+    """`imagenet` (through timm), the path of a local safetensors or pth file, or null for random weights; in a
+    resolved row only the file's name, whose checksum is in the row's inputs."""
     new_channels_init_mode: Literal["copy_first", "copy_second", "copy_third", "random"]
     """How input channels beyond the pretrained three start."""
     decoder_options: dict[str, Any]

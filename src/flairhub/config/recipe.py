@@ -14,6 +14,9 @@ from flairhub.config.training import AugmentationParams, TrainParams
 TRAINED, RELEASED = "trained", "released"
 """Values of `weights` that are no name of a file."""
 
+IMAGENET = "imagenet"
+"""Value of `model.mono.encoder_weights` that is no name of a file."""
+
 
 class InputRecipe(Section):
     """What turns raw values into what a network takes: all that prediction needs of a recipe."""

@@ -14,7 +14,7 @@ from flairhub.catalog.modalities import INPUTS, MODALITIES
 from flairhub.config.base import build, nearest
 from flairhub.config.params import OVERRIDABLE, Params, RowParams
 from flairhub.config.reader import band_names, parse_params
-from flairhub.config.recipe import RELEASED, TRAINED, Recipe
+from flairhub.config.recipe import IMAGENET, RELEASED, TRAINED, Recipe
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import ConfigurationError
 
@@ -150,11 +150,17 @@ def _model(values: dict[str, Any], modalities: tuple[str, ...]) -> dict[str, Any
     dropout = {name: p for name, p in values["modality_dropout"].items() if name in modalities and p > 0}
     return {
         **values,
-        "mono": values["mono"] if mono else None,
+        "mono": _mono(values["mono"]) if mono else None,
         "utae": values["utae"] if series else None,
         "modality_dropout": dropout,
         "dropout_replacement": values["dropout_replacement"] if dropout else "zero",
     }
+
+
+def _mono(values: dict[str, Any]) -> dict[str, Any]:
+    """The name of a file of initial weights instead of its path."""
+    file = values["encoder_weights"]
+    return values if file in {None, IMAGENET} else {**values, "encoder_weights": PurePath(file).name}
 
 
 def _loss(values: dict[str, Any], modalities: tuple[str, ...]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ AROUND: dict[str, dict[str, str]] = {
         f"{PACKAGE}.records.probe": "how an answer of finished weights is written",
         f"{PACKAGE}.records.paper": "how records are written",
         f"{PACKAGE}.records.columns": "storage of columns, each read under the checksum of its content",
+        f"{PACKAGE}.weights.encoders": "refuses initial weights other than those that the row's inputs name",
         f"{PACKAGE}.weights.locate": "where a given file lies; its checksum is in the row's inputs",
     },
     "facts": {

@@ -5,9 +5,8 @@ Imports next to nothing: it is part of the fingerprint of training.
 
 from __future__ import annotations
 
-import configparser
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,20 +57,38 @@ def file_md5(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def dvc_cache(root: Path) -> Path:
-    """DVC's cache of a repository: `cache.dir` of its configuration, or `.dvc/cache`."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"], encoding="utf-8")
-    folder = config.get("cache", "dir", fallback="cache")
-    return root / ".dvc" / folder
+@dataclass(frozen=True, slots=True)
+class DvcCache:
+    """The local cache of a repository."""
+
+    folder: Path
+    """Where it keeps files by their checksums."""
+
+    def path(self, md5: str) -> Path | None:
+        """File of that checksum (`.dir` for the listing of a folder); None where it is not there."""
+        path = self.folder / md5[:2] / md5[2:]
+        return path if path.is_file() else None
 
 
-def cached_file(cache: Path, md5: str) -> Path:
-    """Where DVC's cache keeps the file of a checksum (`<md5>.dir`: the listing of a folder), there or not."""
-    return cache / "files" / "md5" / md5[:2] / md5[2:]
+def open_cache(root: Path) -> DvcCache:
+    """The cache of the repository in a folder, where DVC itself says that it is: it has configurations beyond ours.
+
+    Raises:
+        TrackingError: it is no DVC repository, or its configuration is broken.
+    """
+    from dvc.exceptions import DvcException  # half a second, which only those pay who need the cache
+    from dvc.repo import Repo
+
+    try:
+        return DvcCache(Path(Repo(str(root)).cache.local.path))
+    except DvcException as error:
+        raise TrackingError(
+            f"{root}: expected a DVC repository, whose cache holds the results of earlier commits and experiments, "
+            f"but got: {error}; run `dvc init`, or `flairhub track` without --all."
+        ) from None
 
 
-def cached_training(stages: Mapping[str, Any], row: str, key: str, cache: Path) -> dict[str, Path]:
+def cached_training(stages: Mapping[str, Any], row: str, key: str, cache: Callable[[], DvcCache]) -> dict[str, Path]:
     """The files of a finished training out of DVC's cache, if it is among those that the lock file names for the row.
 
     So a row that gets one more seed does not train its others again: DVC has removed their files, but not forgotten
@@ -81,54 +98,24 @@ def cached_training(stages: Mapping[str, Any], row: str, key: str, cache: Path) 
         stages: content of `stages` in dvc.lock.
         row: row identifier.
         key: of the training; the weights say theirs in their metadata.
-        cache: DVC's cache, see `dvc_cache`.
+        cache: opens DVC's cache; called where the lock file knows the row.
 
     Returns:
         Name of a file -> where it lies; empty where the result is not there, or damaged.
     """
     outs = (stages.get(f"train@{row}") or {}).get("outs", [])
     folder = next((out.get("md5", "") for out in outs if out["path"] == f"models/{row}"), "")
-    listing = cached_file(cache, folder)
-    if not folder.endswith(".dir") or not listing.is_file():
+    store = cache() if folder.endswith(".dir") else None
+    listing = store.path(folder) if store is not None else None
+    if store is None or listing is None:
         return {}
     found: dict[str, dict[str, str]] = {}
     for entry in read_json(listing):
         parent, _, name = entry["relpath"].rpartition("/")
         found.setdefault(parent, {})[name] = entry["md5"]
     for sums in found.values():
-        files = {name: cached_file(cache, md5) for name, md5 in sums.items()}
-        weights = files.get(WEIGHTS)
-        if weights is not None and weights_key(weights) == key:
-            whole = all(path.is_file() and file_md5(path) == sums[name] for name, path in files.items())
+        files = {name: path for name, md5 in sums.items() if (path := store.path(md5)) is not None}
+        if WEIGHTS in files and weights_key(files[WEIGHTS]) == key:
+            whole = len(files) == len(sums) and all(file_md5(path) == sums[name] for name, path in files.items())
             return files if whole else {}
     return {}
-
-
-@dataclass(frozen=True, slots=True)
-class DvcCache:
-    """The local cache of a repository, wherever DVC's configuration puts it."""
-
-    _database: Any
-
-    def path(self, md5: str) -> Path | None:
-        """File of that checksum (`.dir` for the listing of a folder); None where it is not there."""
-        path = Path(self._database.oid_to_path(md5))
-        return path if path.is_file() else None
-
-
-def open_cache(root: Path) -> DvcCache:
-    """The cache of the repository in a folder.
-
-    Raises:
-        TrackingError: it is no DVC repository, or its configuration is broken.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        return DvcCache(Repo(str(root)).cache.local)
-    except DvcException as error:
-        raise TrackingError(
-            f"{root}: expected a DVC repository, whose cache holds the results of earlier commits and experiments, "
-            f"but got: {error}; run `dvc init`, or `flairhub track` without --all."
-        ) from None

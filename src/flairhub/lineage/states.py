@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flairhub.lineage.dvc import cached_file, file_md5
+from flairhub.lineage.dvc import DvcCache, file_md5
 from flairhub.lineage.keys import seed_keys
 from flairhub.records.layout import row_files
 
@@ -34,19 +34,20 @@ def noted_keys(stages: Mapping[str, Any], rows: Iterable[str], root: Path = Path
     return keys
 
 
-def spent_keys(states: Path, cache: Path) -> set[str]:
+def spent_keys(states: Path, cache: Callable[[], DvcCache]) -> set[str]:
     """Names of finished states of which DVC's cache holds every file.
 
     DVC caches outputs after their stage has ended, so nobody reads such a state any more.
 
     Args:
         states: `<main>/.flairhub/train`.
-        cache: DVC's cache.
+        cache: opens DVC's cache; called where there are finished states.
     """
     found = sorted(states.glob("*/final")) if states.is_dir() else []
-    return {final.parent.name for final in found if _cached(final, cache)}
+    store = cache() if found else None
+    return {final.parent.name for final in found if store is not None and _cached(final, store)}
 
 
-def _cached(final: Path, cache: Path) -> bool:
+def _cached(final: Path, store: DvcCache) -> bool:
     files = [path for path in final.iterdir() if path.is_file()]
-    return bool(files) and all(cached_file(cache, file_md5(path)).is_file() for path in files)
+    return bool(files) and all(store.path(file_md5(path)) is not None for path in files)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flairhub.config.channels import network_channels
 from flairhub.models.network import SegmentationNetwork
 from flairhub.models.spec import InputSpec, NetworkSpec
@@ -22,17 +24,18 @@ def network_spec(inputs: RowInputs) -> NetworkSpec:
     )
 
 
-def build_network(spec: NetworkSpec, *, load_weights: bool = True) -> SegmentationNetwork:
+def build_network(spec: NetworkSpec, *, load_weights: bool = True, encoder: Path | None = None) -> SegmentationNetwork:
     """Build a network on the current default device.
 
     Args:
         spec: its structure.
         load_weights: whether `model.mono.encoder_weights` is honoured. False touches neither network nor files, and
             works on the meta device.
+        encoder: the file that it names, where that is not a path from here.
     """
     network = SegmentationNetwork(spec)
     if load_weights and spec.mono and spec.mono_model.encoder_weights is not None:
         from flairhub.models.pretrained import load_encoder_weights
 
-        load_encoder_weights(network)
+        load_encoder_weights(network, encoder)
     return network

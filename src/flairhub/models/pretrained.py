@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
-from flairhub.errors import ConfigurationError, IntegrityError
+from flairhub.config.recipe import IMAGENET
+from flairhub.errors import ConfigurationError, IntegrityError, MissingFileError
 from flairhub.models.adapt import (
     ChannelMode,
     adapt_first_convolution,
@@ -17,20 +20,26 @@ from flairhub.models.adapt import (
     is_position_table,
     resize_position_table,
 )
+from flairhub.models.arch import plan_encoder
 from flairhub.models.backbone import MonoEncoder, create_encoder
 from flairhub.models.tensors import read_tensors
 
 if TYPE_CHECKING:
     from flairhub.models.network import SegmentationNetwork
 
-IMAGENET = "imagenet"
 RGB = 3
+NATIVE = 384
+"""Pixels for which an encoder is planned where no row gives a size; its weights do not depend on it."""
 WRAPPERS = ("module", "model", "seg_model", "encoder", "backbone")
 """Names under which files and libraries keep an encoder; any of them may lead a key."""
 
 
-def load_encoder_weights(network: SegmentationNetwork) -> None:
+def load_encoder_weights(network: SegmentationNetwork, file: Path | None = None) -> None:
     """Give every mono-date encoder of a network its initial weights.
+
+    Args:
+        network: its specification says which.
+        file: the file that the specification names; None: its name is a path from here.
 
     Raises:
         ConfigurationError: the weights do not fit the encoder.
@@ -49,7 +58,7 @@ def load_encoder_weights(network: SegmentationNetwork) -> None:
         else:
             key = params.encoder_weights
             if key not in cache:
-                cache[key] = read_tensors(Path(params.encoder_weights))
+                cache[key] = read_tensors(file or Path(params.encoder_weights))
             found = match_keys(cache[key], encoder.seg_model.state_dict(), params.encoder_weights)
         fitted = fit_encoder(found, encoder.seg_model.state_dict(), params.new_channels_init_mode)
         encoder.seg_model.load_state_dict(fitted)
@@ -58,6 +67,30 @@ def load_encoder_weights(network: SegmentationNetwork) -> None:
 def imagenet_tensors(encoder: MonoEncoder) -> dict[str, Tensor]:
     """Weights of the same encoder for three channels, as smp and timm load (and, on first use, download) them."""
     return dict(create_encoder(encoder.plan, RGB, encoder.decoder_options, weights=IMAGENET).state_dict())
+
+
+def imagenet_sha256(arch: str, decoder_options: Mapping[str, Any]) -> str:
+    """Checksum of an encoder's ImageNet weights, as the libraries have them on this machine for three channels.
+
+    They are identified by their tensors: the libraries name no checksum, and where they keep their files is their own.
+
+    Raises:
+        MissingFileError: the weights are neither here nor to be had.
+    """
+    plan = dataclasses.replace(plan_encoder(arch, RGB, (NATIVE, NATIVE), decoder_options), takes_size=False)
+    try:
+        encoder = create_encoder(plan, RGB, decoder_options, weights=IMAGENET)
+    except OSError as error:
+        raise MissingFileError(
+            f"Expected the ImageNet weights of {plan.arch.encoder} in a cache of this machine, or a network to fetch "
+            f"them ({str(error).splitlines()[0]}); fetch them where there is one, or name a file by "
+            "model.mono.encoder_weights."
+        ) from None
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ from flairhub.files import canonical_json, read_json, replacing, sha256_text, wr
 from flairhub.records.columns import FOLDER, Column, read_column, write_column
 from flairhub.records.patches import Patches, columns_of, read_patches
 
-FORMAT = 2
+FORMAT = 3
 """Format number of the file; a reader refuses any other."""
 
 
@@ -68,6 +68,9 @@ class RowInputs:
     """Name of the weights file, where the recipe's `weights` are not trained."""
     weights_sha256: str | None = None
     """SHA-256 (hexadecimal) of that file: the identity of the row's weights."""
+    encoder_sha256: str | None = None
+    """SHA-256 (hexadecimal) of the weights that mono-date encoders start from: of the file that the recipe names, or of
+    ImageNet's tensors; None where nothing is trained, or all starts at random."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -99,7 +102,9 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
     write_json(path, _plain(inputs, columns), indent=None)
 
 
-def copy_inputs(source: Path, path: Path, recipe: Recipe, given_file: tuple[str, str] | None) -> None:
+def copy_inputs(
+    source: Path, path: Path, recipe: Recipe, given_file: tuple[str, str] | None, encoder_sha256: str | None
+) -> None:
     """Write the inputs of one file under another recipe that reads the same data.
 
     Args:
@@ -107,6 +112,7 @@ def copy_inputs(source: Path, path: Path, recipe: Recipe, given_file: tuple[str,
         path: the new file; columns that are missing beside it are copied.
         recipe: the other recipe.
         given_file: name and SHA-256 of the weights file of a row that is not trained.
+        encoder_sha256: as in `RowInputs`.
     """
     value = read_json(source)
     name, sha256 = given_file or (None, None)
@@ -115,6 +121,7 @@ def copy_inputs(source: Path, path: Path, recipe: Recipe, given_file: tuple[str,
         "recipe": recipe.model_dump(mode="json"),
         "weights_file": name,
         "weights_sha256": sha256,
+        "encoder_sha256": encoder_sha256,
     }
     for column in _named(value):
         target = path.parent / FOLDER / f"{column}.parquet"
@@ -167,6 +174,7 @@ def _plain(inputs: RowInputs, columns: Mapping[str, Mapping[str, Column]]) -> di
         "archives": inputs.archives,
         "weights_file": inputs.weights_file,
         "weights_sha256": inputs.weights_sha256,
+        "encoder_sha256": inputs.encoder_sha256,
         "splits": {
             split: {
                 "patches": len(inputs.splits[split]),
@@ -229,6 +237,7 @@ def _parsed(value: Mapping[str, Any], path: Path) -> RowInputs:
         train_weights=None if weight is None else tuple(map(float, read_column(folder, weight).content)),
         weights_file=value["weights_file"],
         weights_sha256=value["weights_sha256"],
+        encoder_sha256=value["encoder_sha256"],
     )
 
 
@@ -251,6 +260,7 @@ def _check(inputs: RowInputs) -> None:
                 raise DataError(f"Row {inputs.row}: statistics of {modality} {band} are not finite: {moments}.")
     _check_weights(inputs)
     _check_file(inputs)
+    _check_encoder(inputs)
     for split, patches in inputs.splits.items():
         _check_layers(f"Row {inputs.row}, {split}", patches, set(inputs.layers), _series(inputs.recipe))
 
@@ -272,6 +282,16 @@ def _check_file(inputs: RowInputs) -> None:
         raise DataError(
             f"Row {inputs.row}: expected name and checksum of a weights file where `weights` is not {TRAINED}, and "
             f"neither where it is, but got {given} for weights {inputs.recipe.weights!r}."
+        )
+
+
+def _check_encoder(inputs: RowInputs) -> None:
+    mono = inputs.recipe.model.mono
+    starts = inputs.recipe.weights == TRAINED and mono is not None and mono.encoder_weights is not None
+    if starts != (inputs.encoder_sha256 is not None):
+        raise DataError(
+            f"Row {inputs.row}: expected a checksum of initial weights exactly where model.mono.encoder_weights names "
+            f"some for a training, but got {inputs.encoder_sha256}."
         )
 
 

@@ -49,7 +49,7 @@ class Adopted:
 
 
 def adopt_row(
-    files: RowFiles, archives: Path, state: Path, settings: RuntimeSettings, *, steps: int
+    files: RowFiles, archives: Path, state: Path, settings: RuntimeSettings, *, steps: int, encoder: Path | None = None
 ) -> tuple[Adopted, ...]:
     """Carry the results of a row over to today's code.
 
@@ -59,6 +59,7 @@ def adopt_row(
         state: `<main>/.flairhub`.
         settings: devices and workers.
         steps: optimiser steps to repeat.
+        encoder: the file of weights that encoders start from, for a row that names one.
 
     Raises:
         ConfigurationError: the row is not trained, or its data or parameters are not those of the result.
@@ -76,7 +77,8 @@ def adopt_row(
         contract = _contract(mine, inputs.row, data)
         adoption = None
         if contract.row_key != key and not training_state(state, key).final.is_dir():
-            adoption = _adopt(one, mine, contract, key, code_sha256(files.train_code), archives, state, settings, steps)
+            code = code_sha256(files.train_code)
+            adoption = _adopt(one, mine, contract, key, code, archives, state, settings, steps, encoder)
         found.append(Adopted(seed=seed, adoption=adoption))
     return tuple(found)
 
@@ -107,12 +109,13 @@ def _adopt(
     folder: Path,
     settings: RuntimeSettings,
     steps: int,
+    encoder: Path | None,
 ) -> Adoption:
     devices = find_devices(settings)
     exact = contract.environment == training_environment(devices, inputs.recipe.train.threads)
     tolerance = 0.0 if exact else TOLERANCE
     reader = PatchReader(archives)
-    repeated = _compare_losses(inputs, files, reader, settings, devices, steps, tolerance)
+    repeated = _compare_losses(inputs, files, reader, settings, devices, steps, tolerance, encoder)
     _compare_logits(inputs, files, reader, tolerance)
     adoption = Adoption(
         from_key=contract.row_key,
@@ -141,10 +144,11 @@ def _compare_losses(
     devices: Devices,
     steps: int,
     tolerance: float,
+    encoder: Path | None,
 ) -> int:
     kept = [point for point in StepLosses.read(files.steps).points if point[0] <= steps]
     with tempfile.TemporaryDirectory(prefix="flairhub-adopt-") as scratch:
-        losses = first_steps(inputs, reader, settings, devices, steps, Path(scratch))
+        losses = first_steps(inputs, reader, settings, devices, steps, Path(scratch), encoder)
     again = dict(losses.points)
     for step, loss in kept:
         if step not in again or not _same([loss], [again[step]], tolerance):

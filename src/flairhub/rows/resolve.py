@@ -49,7 +49,12 @@ class Resolution:
 
 
 def resolve_row(
-    params: Params, row: str, facts: Facts, computed: ComputedStatistics, given: GivenWeights | None = None
+    params: Params,
+    row: str,
+    facts: Facts,
+    computed: ComputedStatistics,
+    given: GivenWeights | None = None,
+    encoder_sha256: str | None = None,
 ) -> tuple[RowInputs, Resolution]:
     """Everything that one row reads.
 
@@ -59,6 +64,7 @@ def resolve_row(
         facts: what the stages before have found.
         computed: merges the moments of training patches.
         given: the weights file of a row that is not trained.
+        encoder_sha256: checksum of the weights that its encoders start from.
 
     Raises:
         ConfigurationError: the row's parameters do not fit, contradict the weights that it is given, or name a
@@ -85,6 +91,7 @@ def resolve_row(
         train_weights=_train_weights(recipe, train, facts),
         weights_file=None if given is None else given.path.name,
         weights_sha256=None if given is None else given.sha256,
+        encoder_sha256=encoder_sha256,
     )
     if given is not None:
         require_agreement(inputs, given)

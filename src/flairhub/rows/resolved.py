@@ -68,31 +68,38 @@ class Resolver:
     facts_sha256: str
     """See `GraphFiles.sha256`."""
 
-    def resolve(self, given: Callable[[str], GivenWeights | None], folder: Path) -> dict[str, Resolution]:
+    def resolve(
+        self, given: Callable[[str], GivenWeights | None], encoder: Callable[[Recipe], str | None], folder: Path
+    ) -> dict[str, Resolution]:
         """Write what every row reads, `ROW.json` and its columns; one process at a time.
 
         Args:
             given: the weights file of a row that is not trained.
+            encoder: checksum of the weights that a row's encoders start from.
             folder: `data/inputs`.
 
         Raises:
             As `resolve_row`.
         """
         with locked(self.kept / "lock"):
-            found = {row: self._row(row, given(row), folder / f"{row}.json") for row in self.params.rows}
+            found = {row: self._row(row, given(row), encoder, folder / f"{row}.json") for row in self.params.rows}
             self._prune()
         return found
 
-    def _row(self, row: str, given: GivenWeights | None, path: Path) -> Resolution:
+    def _row(
+        self, row: str, given: GivenWeights | None, encoder: Callable[[Recipe], str | None], path: Path
+    ) -> Resolution:
         recipe = row_recipe(self.params, row)
+        encoder_sha256 = encoder(recipe)
         key = self.key(row)
         kept, counts = self.kept / f"{key}.json", self.kept / f"{key}.resolution"
         known = kept.is_file() and counts.is_file()
         if not known:
-            inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, given)
+            inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, given, encoder_sha256)
             write_json(counts, asdict(resolution))
             write_inputs(kept, inputs)
-        copy_inputs(kept, path, recipe, given_file=None if given is None else (given.path.name, given.sha256))
+        file = None if given is None else (given.path.name, given.sha256)
+        copy_inputs(kept, path, recipe, file, encoder_sha256)
         if known and given is not None:
             require_agreement(read_inputs(path), given)
         resolution = Resolution(**read_json(counts))

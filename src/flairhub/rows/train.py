@@ -57,6 +57,8 @@ class TrainingPlace:
     """Called with the names of the row's archives before they are read; raises where one is not as expected."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
+    encoder: Path | None = None
+    """The file of weights that encoders start from, for a row that names one."""
     confirm: Callable[[], None] = lambda: None
     """Raises where what the training depends on has changed since it began; its result then stays in its state."""
     earlier: Callable[[str], dict[str, Path]] = _nothing
@@ -191,6 +193,7 @@ def _fit(
         devices,
         checkpoint=state.checkpoint,
         best=state.best,
+        encoder=place.encoder,
         monitor=monitor,
     )
 

@@ -32,6 +32,9 @@ Unit = Literal["patch", "roi", "domain_year", "domain"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 """Units at which splits can share something, fine to coarse. The domain-years of a department are one domain."""
 
+CSV_FOLDER = Path("data/csv")
+"""Where given splits lie in the repository: the split stage depends on this folder."""
+
 CSV_COLUMNS: tuple[str, ...] = ("patch_id", *sorted(MODALITIES))
 """Columns of the reference's files: the patch id, then the layers by name."""
 
@@ -168,10 +171,10 @@ def _from_csv(params: SplitParams, repo_root: Path) -> Mapping[SplitName, list[s
             "choose another split.method."
         )
     for name, path in paths.items():
-        if Path(path).is_absolute():
+        if Path(path).parts[:2] != CSV_FOLDER.parts or ".." in Path(path).parts:
             raise ConfigurationError(
-                f"Expected `split.csv.{name}` relative to the repository, but got {path}; copy the file into the "
-                "repository, for a split is part of the result."
+                f"Expected `split.csv.{name}` to be a file in {CSV_FOLDER}, which the split stage depends on, but got "
+                f"{path}; copy the file there, for a split is part of the result."
             )
     return {name: read_split_table(repo_root / paths[name]) for name in SPLITS}
 

@@ -35,6 +35,7 @@ from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 from flairhub.training.progress import Progress
 from flairhub.training.validation import Validation
+from flairhub.weights.encoders import verify_encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ def fit(
     *,
     checkpoint: Path,
     best: Path,
+    encoder: Path | None = None,
     monitor: Monitor | None = None,
 ) -> Trained:
     """Train a row's network, from its checkpoint if there is one.
@@ -66,20 +68,30 @@ def fit(
         devices: where it runs.
         checkpoint: where the state of the training is kept.
         best: where the best weights so far are kept.
+        encoder: the file of initial weights, where the recipe names one.
         monitor: told about losses and metrics as they come.
 
     Raises:
         DivergedError: the loss is no longer finite.
         DataError: a patch breaks its contract.
+        MissingFileError: the initial weights are not there.
+        IntegrityError: they are not those that the inputs name.
     """
-    network, progress = _run(inputs, reader, settings, devices, checkpoint, best, monitor or NoMonitor(), [])
+    watcher = monitor or NoMonitor()
+    network, progress = _run(inputs, reader, settings, devices, checkpoint, best, encoder, watcher, [])
     if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
         network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     return Trained(network=network, progress=progress)
 
 
 def first_steps(
-    inputs: RowInputs, reader: PatchReader, settings: RuntimeSettings, devices: Devices, steps: int, scratch: Path
+    inputs: RowInputs,
+    reader: PatchReader,
+    settings: RuntimeSettings,
+    devices: Devices,
+    steps: int,
+    scratch: Path,
+    encoder: Path | None = None,
 ) -> StepLosses:
     """The losses of the first optimiser steps of a training, as `fit` would have them.
 
@@ -90,9 +102,11 @@ def first_steps(
         devices: as for `fit`.
         steps: how many.
         scratch: an empty folder.
+        encoder: as for `fit`.
     """
     stop: list[Callback] = [StopAfter(steps)]
-    _, progress = _run(inputs, reader, settings, devices, scratch / "last.ckpt", scratch / "best.pt", NoMonitor(), stop)
+    last, best = scratch / "last.ckpt", scratch / "best.pt"
+    _, progress = _run(inputs, reader, settings, devices, last, best, encoder, NoMonitor(), stop)
     return StepLosses(points=tuple(point for point in progress.steps if point[0] <= steps))
 
 
@@ -103,6 +117,7 @@ def _run(
     devices: Devices,
     checkpoint: Path,
     best: Path,
+    encoder: Path | None,
     monitor: Monitor,
     further: list[Callback],
 ) -> tuple[SegmentationNetwork, Progress]:
@@ -111,8 +126,9 @@ def _run(
     pin_threads(train.threads)
     # Deterministic mode would first fill all memory that an operation is about to write.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # absent from its stub
+    verify_encoder(inputs, encoder)
     torch.manual_seed(train.seed)
-    network = build_network(network_spec(inputs))
+    network = build_network(network_spec(inputs), encoder=encoder)
     progress = Progress()
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     trainer_of: list[Trainer] = []

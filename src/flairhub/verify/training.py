@@ -10,7 +10,8 @@ import flairhub
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.config.workspace import Workspace
+from flairhub.config.workspace import Workspace, find_workspace
+from flairhub.config.yaml_file import read_yaml
 from flairhub.lineage.environment import training_environment
 from flairhub.lineage.fingerprint import LOCK, stage_fingerprint, with_file
 from flairhub.lineage.keys import file_sha256, seed_keys
@@ -25,6 +26,7 @@ from flairhub.verify.findings import Mismatch, NotRunError, Outcome
 from flairhub.verify.inference import archives, one_device, other_environment
 from flairhub.verify.row import Subject
 from flairhub.weights.checkpoints import tensors_sha256
+from flairhub.weights.encoders import encoder_path
 
 _SCRIPT = Path("stages/07_train.py")
 _SOURCE = Path(flairhub.__file__).resolve().parents[1]
@@ -85,7 +87,11 @@ def _train(subject: Subject, receipt: Receipt, folder: Path, scratch: Path, sett
         files.inputs,
         identity,
         TrainingPlace(
-            archives=folder, state=scratch / "state", destination=destination, summary=scratch / "summary" / subject.row
+            archives=folder,
+            state=scratch / "state",
+            destination=destination,
+            summary=scratch / "summary" / subject.row,
+            encoder=encoder_path(read_yaml(subject.root / "params.yaml"), subject.row, find_workspace(subject.root)),
         ),
         settings,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.channels import network_channels
 from flairhub.records.classes import row_scored, row_taxonomies
@@ -39,7 +37,7 @@ def row_contract(
             for task, found in row_taxonomies(inputs).items()
         },
         ref_date=inputs.recipe.model.ref_date,
-        model=_without_local_paths(inputs.recipe.model.model_dump(mode="json")),
+        model=inputs.recipe.model.model_dump(mode="json"),
         preprocessing=inputs.recipe.preprocessing.model_dump(mode="json"),
         data_sha256=data_sha256,
         code_sha256=code_sha256,
@@ -64,11 +62,3 @@ def _modality(inputs: RowInputs, name: str) -> ModalityContract:
         stds=None if moments is None else tuple(moments[band].std for band in bands),
         scale=normalisation.scale,
     )
-
-
-def _without_local_paths(model: dict[str, object]) -> dict[str, object]:
-    """The name of a file of encoder weights instead of its path on one machine."""
-    mono = model.get("mono")
-    if isinstance(mono, dict) and mono.get("encoder_weights") not in {None, "imagenet"}:
-        return {**model, "mono": {**mono, "encoder_weights": Path(str(mono["encoder_weights"])).name}}
-    return model

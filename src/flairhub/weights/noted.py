@@ -1,0 +1,51 @@
+"""The weights files that parameters name by a path, noted so that DVC sees when one is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flairhub.archives.store import Checksums
+from flairhub.catalog.modalities import MODALITIES
+from flairhub.config.params import Params
+from flairhub.config.recipe import RELEASED, TRAINED
+from flairhub.config.workspace import Workspace
+from flairhub.records.listings import ListedFile
+from flairhub.weights.encoders import encoder_path
+from flairhub.weights.locate import weights_path
+
+
+def list_weights(
+    params: Params, workspace: Workspace, checksums: Checksums, earlier: Mapping[str, ListedFile]
+) -> dict[str, ListedFile]:
+    """The files that rows are given, or whose encoders start from; published ones have fixed names and are verified.
+
+    Args:
+        params: all parameters.
+        workspace: where relative paths start.
+        checksums: cache of checksums; a file is hashed when it changed.
+        earlier: what was noted before: it stays where a file is not here, as in a clone that has only results.
+
+    Returns:
+        Dotted name of the parameter -> name and checksum of the file.
+    """
+    found = {}
+    for parameter, path in _named(params, workspace).items():
+        if path.is_file():
+            found[parameter] = ListedFile(name=path.name, sha256=checksums.sha256(path))
+        elif parameter in earlier and earlier[parameter].name == path.name:
+            found[parameter] = earlier[parameter]
+    return found
+
+
+def _named(params: Params, workspace: Workspace) -> dict[str, Path]:
+    plain = params.model_dump(mode="json")
+    named = {}
+    for row, settings in params.rows.items():
+        if settings.weights not in {TRAINED, RELEASED}:
+            named[f"rows.{row}.weights"] = weights_path(settings.weights, "", workspace)
+        encoder = encoder_path(plain, row, workspace)
+        mono = any(MODALITIES[name].kind == "mono" for name in settings.modalities)
+        if encoder is not None and mono and settings.weights == TRAINED:
+            named[f"rows.{row}.model.mono.encoder_weights"] = encoder
+    return named
