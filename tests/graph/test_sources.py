@@ -122,7 +122,14 @@ def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
     clone = new_clone(tmp_path / "clone")
     path = tmp_path / "far" / "encoder.pth"
     encoder(path, 1)
-    clone.use("--rows", "LC-A,LC-G", "--set", f"model.mono.encoder_weights={path}", "model.mono.decoder_options={}")
+    clone.use(
+        "--rows",
+        "LC-A",
+        "--set",
+        "train.epochs=1",
+        f"model.mono.encoder_weights={path}",
+        "model.mono.decoder_options={}",
+    )
     clone.commit("start")
     assert "train@LC-A" in ran(clone.flairhub("repro").stdout)
     weights = clone.folder / "models/LC-A/model.safetensors"
@@ -131,7 +138,6 @@ def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
     encoder(path, 2)
     stages = ran(clone.flairhub("repro").stdout)
     assert {"resolve", "train@LC-A", "evaluate@LC-A"} <= stages
-    assert not stages & {"train@LC-G", "evaluate@LC-G"}
     second = weights.read_bytes()
     assert first != second
     moved = tmp_path / "moved" / path.name
@@ -142,7 +148,7 @@ def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
     encoder(moved, 1)
     clone.flairhub("repro")
     assert weights.read_bytes() == first
-    for name in ("dvc.lock", "data/sources/weights.json", "data/inputs/LC-A.json"):
+    for name in ("data/sources/weights.json", "data/inputs/LC-A.json"):
         assert str(tmp_path) not in (clone.folder / name).read_text()
 
 

@@ -17,6 +17,7 @@ from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.lineage.keys import file_sha256, seed_keys
 from flairhub.models import pretrained
 from flairhub.models.backbone import create_encoder
+from flairhub.records.code import Fingerprint
 from flairhub.records.inputs import read_inputs, write_inputs
 from flairhub.weights.encoders import encoder_path, encoder_sha256, verify_encoder
 from flairhub.weights.noted import list_weights
@@ -59,7 +60,7 @@ def starting(inputs, weights, sha256=None):
 def test_another_file_of_the_same_name_is_another_training(row_inputs, tmp_path):
     path, checksums = tmp_path / "far" / "encoder.pth", Checksums(tmp_path / "v.sqlite")
     path.parent.mkdir()
-    (tmp_path / "code.json").write_text('{"sha256": "c"}')
+    Fingerprint(stage="train", sha256="c", parts={}).write(tmp_path / "code.json")
     keys = set()
     for content in (b"one", b"two"):
         path.write_bytes(content)
