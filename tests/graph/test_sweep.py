@@ -104,8 +104,8 @@ def test_every_experiment_is_in_mlflow_ranked_by_valid(swept):
         assert run.data.metrics["history/train_loss"] > 0
     (parent,) = [run for run in runs(clone) if run.data.tags.get("flairhub.kind") == "sweep"]
     assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
-    assert parent.data.params["sweep.varied"] == "train.learning_rate"
-    assert parent.data.params["best.experiment"] == found[0].data.tags["dvc.experiments"]
+    assert parent.data.tags["sweep.varied"] == "train.learning_rate"
+    assert parent.data.tags["best.experiment"] == found[0].data.tags["dvc.experiments"]
 
 
 def test_archives_lie_in_the_main_workspace_alone(swept):

@@ -34,8 +34,7 @@ def live(rows: Rows, uri: str | None = None, **options: Any) -> LiveRun:
         experiment=experiment_name("sample"),
         key=rows.key("LC-A"),
         name="LC-A",
-        tags={"note": "x"},
-        **{"connect_after_s": 0.0, "flush_every_s": 0.05} | options,
+        **{"tags": {"note": "x"}, "connect_after_s": 0.0, "flush_every_s": 0.05} | options,
     )
 
 
@@ -95,6 +94,16 @@ def test_resumed_training_continues_its_run(rows: Rows) -> None:
     second.close(timeout_s=60)
     assert second.run_id == first.run_id
     assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25), (30, 1.0)]
+
+
+def test_run_of_another_machine_that_trains_the_same_is_not_continued(rows: Rows) -> None:
+    mine, other = ({"flairhub.workspace": mark} for mark in ("1" * 16, "2" * 16))
+    with live(rows, tags=other) as run:
+        run.log(10, {"train_loss": 2.5})
+    first = run.run_id
+    with live(rows, tags=mine) as run:
+        run.log(10, {"train_loss": 2.5})
+    assert run.run_id not in {None, first}
 
 
 def test_short_training_never_connects(rows: Rows) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from flairhub.config.workspace import Workspace
 from flairhub.tracking.live import LiveRun
-from flairhub.tracking.liveness import KILLED, workspace_mark
+from flairhub.tracking.liveness import KILLED
 from flairhub.tracking.monitor import live_monitor
-from flairhub.tracking.store import open_store, tracking_uri
+from flairhub.tracking.store import open_store, tracking_uri, workspace_mark
 from flairhub.tracking.sync import SyncReport, sync
 from flairhub.training.state import training_state
 

@@ -49,3 +49,13 @@ def test_what_comes_at_every_step_has_a_group_of_its_own() -> None:
     assert names.history_metric("train_loss") == "history/train_loss"
     assert names.history_metric("valid.miou", "seed-2") == "history/seed-2/valid.miou"
     assert names.history_metric("train.loss") == "step/train.loss"
+
+
+def test_long_list_is_cut_between_its_texts_and_read_back() -> None:
+    texts = [f"experiment-{number:04d}" for number in range(1200)]
+    tags = names.listed(names.EXPERIMENTS, texts)
+    assert list(tags) == ["dvc.experiments", "dvc.experiments.2", "dvc.experiments.3"]
+    assert max(map(len, tags.values())) <= names.MAX_TAG
+    assert names.listing(tags, names.EXPERIMENTS) == texts
+    assert names.listed(names.EXPERIMENTS, ()) == {}
+    assert names.listing({}, names.EXPERIMENTS) == []

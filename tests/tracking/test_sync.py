@@ -20,9 +20,13 @@ from flairhub.files import read_json, write_json
 from flairhub.records.details import Figures
 from flairhub.records.history import History
 from flairhub.records.metrics import RowMetrics, split_metrics
-from flairhub.tracking import plots, writer
+from flairhub.tracking import names, plots, writer
 from flairhub.tracking import sync as sync_module
+from flairhub.tracking.history import Found
 from flairhub.tracking.memo import memo_path
+from flairhub.tracking.plans import find_plan, retag
+from flairhub.tracking.reading import read_identity
+from flairhub.tracking.records import Origin, RunIdentity
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
@@ -38,8 +42,8 @@ def _quick_figures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         monkeypatch.setattr(sync_module, "draw_all", lambda record: {f"{record.name}.png": PNG})
 
 
-def run_sync(rows: Any, *names: str) -> SyncReport:
-    return sync(rows.workspace, names, profile="sample")
+def run_sync(rows: Any, *wanted: str) -> SyncReport:
+    return sync(rows.workspace, wanted, profile="sample")
 
 
 def client_of(rows: Any) -> Any:
@@ -199,6 +203,21 @@ def test_tags_of_the_lock_file_come_later(rows: Any) -> None:
     assert count(rows) == 1
 
 
+def test_many_experiments_of_one_result_are_all_kept(rows: Any) -> None:
+    """A row that a sweep does not touch has the same result in each of its experiments."""
+    rows.add("LC-A")
+    run_sync(rows, "LC-A")
+    store = open_store(tracking_uri(rows.workspace))
+    identity = read_identity(rows.root, "LC-A")
+    assert isinstance(identity, RunIdentity)
+    experiments = tuple(f"experiment-{number:04d}" for number in range(1200))
+    for seen in (experiments[:-1], experiments[-1:]):
+        item = Found(label="LC-A", root=rows.root, identity=identity, lock={}, origin=Origin(experiments=seen))
+        assert retag(store, find_plan(store, identity, store.experiment("flairhub/sample"), ""), item) == "completed"
+    (run,) = store.client.search_runs([store.experiment("flairhub/sample")])
+    assert tuple(names.listing(run.data.tags, names.EXPERIMENTS)) == experiments
+
+
 def test_lost_artifacts_come_back(rows: Any) -> None:
     rows.add("LC-A")
     run_sync(rows, "LC-A")
@@ -276,6 +295,40 @@ def test_dead_server_is_named_at_once(rows: Any) -> None:
         sync(rows.workspace, ["LC-A"], profile="sample", uri=f"http://user:secret@{address}")
     assert time.monotonic() - began < 10
     assert "secret" not in str(caught.value)
+
+
+def test_mute_server_costs_seconds(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and never answers. MLflow's own patience is that of a user."""
+    for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+        monkeypatch.delenv(name)
+    rows.add("LC-A")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        began = time.monotonic()
+        with pytest.raises(TrackingError, match=r"expected it to answer, but got: nothing within 3 s"):
+            sync(rows.workspace, ["LC-A"], profile="sample", uri=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert time.monotonic() - began < 5
+
+
+def test_runs_that_another_workspace_is_writing_are_left_alone(rows: Any, tmp_path: Path) -> None:
+    """Three machines train the same row; one of them is done."""
+    rows.add("LC-A")
+    store = open_store(tracking_uri(rows.workspace))
+    experiment = store.experiment("flairhub/sample")
+    tags = {names.ROW: "LC-A", names.ROW_KEY: rows.key("LC-A")}
+    others = [
+        store.client.create_run(experiment, tags=tags | {names.WRITER: writer, names.WORKSPACE: mark}).info.run_id
+        for writer, mark in (("live", "1" * 16), ("sync", "2" * 16), ("live", "3" * 16))
+    ]
+    assert run_sync(rows, "LC-A").created == ("LC-A",)
+    rows.database.touch()
+    assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
+    for run_id in others:
+        run = store.client.get_run(run_id)
+        assert (run.info.status, run.info.lifecycle_stage, dict(run.data.params)) == ("RUNNING", "active", {})
+    (own,) = store.client.search_runs([experiment], "attributes.status = 'FINISHED'")
+    assert names.WORKSPACE not in own.data.tags
 
 
 @pytest.mark.slow

@@ -221,12 +221,11 @@ class LiveRun:
     def _begin(self, store: Store) -> str:
         """Continue the unfinished live run of this key, or create one."""
         experiment_id = store.experiment(self.experiment)
-        tags = {names.ROW: self.name, names.ROW_KEY: self.key, names.WRITER: "live"}
-        wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
-        for run in store.client.search_runs([experiment_id], filter_string=wanted, max_results=20):
-            if names.EVAL_KEY not in run.data.tags:
+        for run in store.runs_of_key(experiment_id, self.name, self.key, self.tags.get(names.WORKSPACE, "")):
+            if run.data.tags.get(names.WRITER) == "live" and names.EVAL_KEY not in run.data.tags:
                 self._take_up(store, run)
                 return str(run.info.run_id)
+        tags = {names.ROW: self.name, names.ROW_KEY: self.key, names.WRITER: "live"}
         run = store.client.create_run(
             experiment_id, start_time=self._begun_ms, run_name=self.name, tags={**self.tags, **tags}
         )
@@ -257,7 +256,8 @@ class LiveRun:
 
     def _mark_failed(self, store: Store, run_id: str, error: BaseException) -> None:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        store.client.set_tag(run_id, names.FAILURE, names.shortened(said, names.MAX_TAG))
+        for tag in ({names.FAILURE: names.shortened(said, names.MAX_TAG)} | names.ungrouped(self.tags)).items():
+            store.client.set_tag(run_id, *tag)
         store.client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
 
     def _flush(self, store: Store, run_id: str) -> None:

@@ -6,8 +6,6 @@ however it ends. Runs of other machines and of other clones on the same server a
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,18 +14,13 @@ from flairhub.lineage.keys import weights_key
 from flairhub.locks import held
 from flairhub.records.layout import row_files
 from flairhub.tracking import names
-from flairhub.tracking.store import Store
+from flairhub.tracking.store import Store, workspace_mark
 from flairhub.training.state import training_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 KILLED = "its process ended without a result; `dvc repro` takes the training up again and continues this run"
-
-
-def workspace_mark(workspace: Workspace) -> str:
-    """A name for this workspace on this machine that gives nothing away."""
-    return hashlib.sha256(f"{platform.node()}\n{workspace.main}".encode()).hexdigest()[:16]
 
 
 def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[tuple[str, ...], bool]:
@@ -47,7 +40,8 @@ def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[s
         if _lives(run, workspace):
             others = True
         else:
-            store.client.set_tag(run.info.run_id, names.FAILURE, KILLED)
+            for tag in ({names.FAILURE: KILLED} | names.ungrouped(run.data.tags)).items():
+                store.client.set_tag(run.info.run_id, *tag)
             store.client.set_terminated(run.info.run_id, "KILLED")
             ended.append(run.data.tags.get(names.ROW, run.info.run_id))
     return tuple(ended), others

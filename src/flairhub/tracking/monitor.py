@@ -10,8 +10,7 @@ from flairhub.config.workspace import Workspace
 from flairhub.lineage.keys import row_key
 from flairhub.tracking import names
 from flairhub.tracking.live import LiveRun
-from flairhub.tracking.liveness import workspace_mark
-from flairhub.tracking.store import tracking_uri
+from flairhub.tracking.store import tracking_uri, workspace_mark
 
 _FAILURE_TIMEOUT_S = 30.0
 """How long a training that failed may wait for MLflow to be told so."""
@@ -50,6 +49,7 @@ def live_monitor(
         names.WORKSPACE: workspace_mark(workspace),
         names.TRAININGS: ",".join(keys.values()),
         **experiment_tags(),
+        **names.ungrouped(experiment_tags()),
     }
     runs: list[LiveRun] = []
 

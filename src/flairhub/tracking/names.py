@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, takewhile
 from typing import Any
 
 from flairhub.files import is_number
@@ -30,17 +31,19 @@ KIND = "flairhub.kind"
 FAILURE = "flairhub.failure"
 """Why a run ended without a result."""
 EXPERIMENTS = "dvc.experiments"
-"""DVC experiments whose result the run is, sorted, comma-separated."""
+"""DVC experiments whose result the run is, sorted; a list (see `listed`)."""
 REVISIONS = "dvc.revisions"
-"""Git commits whose dvc.lock has the run's result, newest first, comma-separated."""
+"""Git commits whose dvc.lock has the run's result, newest first; a list (see `listed`)."""
 BASELINE = "dvc.baseline"
 """Commit that the run's sweep started from."""
+UNGROUPED = "flairhub.ungrouped"
+"""On a run of a sweep that has changed since the sweep's parent was written."""
 PARENT = "mlflow.parentRunId"
 """MLflow's own tag: the run under which this one is shown."""
 NOTE = "mlflow.note.content"
 """MLflow's own tag: the description in the UI."""
 WORKSPACE = "flairhub.workspace"
-"""Which workspace of which machine trains: nobody else can see whether the process is alive."""
+"""Which workspace of which machine is writing the run: nobody else can see whether the process is alive."""
 TRAININGS = "flairhub.trainings"
 """Keys of the trainings behind a live run, comma-separated: each names a folder of resume states."""
 
@@ -117,6 +120,33 @@ def numbers(value: Any, prefix: str) -> Iterator[tuple[str, float]]:
             yield from numbers(value[key], f"{prefix}/{slug(str(key))}")
     elif is_number(value):
         yield prefix, float(value)
+
+
+def ungrouped(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tag of a changed run; none where it belongs to no sweep."""
+    return {UNGROUPED: "yes"} if BASELINE in tags else {}
+
+
+def numbered(tag: str, number: int) -> str:
+    """Name of one of the tags that hold a list together, from 1."""
+    return tag if number == 1 else f"{tag}.{number}"
+
+
+def listed(tag: str, texts: Iterable[str]) -> dict[str, str]:
+    """A list in as many tags as its length needs, comma-separated: `tag`, `tag.2`, ...; no text holds a comma."""
+    parts: list[str] = []
+    for text in texts:
+        if parts and len(parts[-1]) + 1 + len(text) <= MAX_TAG:
+            parts[-1] += f",{text}"
+        else:
+            parts.append(text)
+    return {numbered(tag, number): part for number, part in enumerate(parts, 1)}
+
+
+def listing(tags: Mapping[str, str], tag: str) -> list[str]:
+    """The list that `listed` has put into a run's tags."""
+    parts = takewhile(bool, (tags.get(numbered(tag, number)) for number in count(1)))
+    return [text for part in parts if part for text in part.split(",")]
 
 
 def shortened(text: str, limit: int) -> str:

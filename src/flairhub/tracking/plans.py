@@ -47,10 +47,10 @@ class Plan:
         )
 
 
-def find_plan(store: Store, identity: RunIdentity, experiment_id: str) -> Plan:
-    """Find the run of a row, and what stands in its way."""
+def find_plan(store: Store, identity: RunIdentity, experiment_id: str, mark: str) -> Plan:
+    """Find the run of a row, and what stands in its way; `mark` is that of the workspace."""
     plan = Plan(identity=identity, experiment_id=experiment_id)
-    for run in store.runs_of_key(experiment_id, identity.row, identity.row_key):
+    for run in store.runs_of_key(experiment_id, identity.row, identity.row_key, mark):
         tags = run.data.tags
         if names.EVAL_KEY in tags and tags[names.EVAL_KEY] != identity.eval_key:
             continue  # another evaluation of the same training: a run of its own
@@ -77,7 +77,11 @@ def retag(store: Store, plan: Plan, item: Found) -> Outcome:
     there = plan.run.data.tags
     late = lock_tags(item.lock, RunFiles(root=item.root, row=item.identity.row)) | _origin_tags(item, there)
     changed = {key: value for key, value in late.items() if there.get(key) != value}
+    shorter = [key for key in there if key.startswith(f"{names.REVISIONS}.") and key not in late]
+    for key in shorter if names.REVISIONS in late else ():
+        store.client.delete_tag(plan.run.info.run_id, key)
     if changed:
+        changed |= names.ungrouped(there | changed)
         store.client.log_batch(plan.run.info.run_id, tags=[RunTag(key, value) for key, value in changed.items()])
         there.update(changed)
     return "completed" if changed or plan.surplus else "unchanged"
@@ -85,7 +89,7 @@ def retag(store: Store, plan: Plan, item: Found) -> Outcome:
 
 def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
     """Tags of the origin. Experiments add themselves to those that are known: each knows only of itself."""
-    known = [name for name in there.get(names.EXPERIMENTS, "").split(",") if name]
+    known = names.listing(there, names.EXPERIMENTS)
     tags = replace(item.origin, experiments=tuple(sorted({*known, *item.origin.experiments}))).tags
     if not item.whole_origin and names.BASELINE in there:
         tags.pop(names.BASELINE, None)
@@ -93,7 +97,7 @@ def _origin_tags(item: Found, there: dict[str, str]) -> dict[str, str]:
 
 
 def write_record(
-    store: Store, plan: Plan, record: RunRecord, figures: dict[str, bytes], copy_mb: float
+    store: Store, plan: Plan, record: RunRecord, figures: dict[str, bytes], *, copy_mb: float, mark: str
 ) -> tuple[Outcome, str]:
     """Complete the live run, or write a new one; then delete what it replaces. Returns the run's identifier too."""
     surplus = list(plan.surplus)
@@ -101,7 +105,7 @@ def write_record(
     if run is not None and writer.contradicts(store, run, record):
         surplus.append(run)
         run = None
-    run_id = writer.create_run(store, plan.experiment_id, record) if run is None else run.info.run_id
+    run_id = writer.create_run(store, plan.experiment_id, record, mark) if run is None else run.info.run_id
     writer.fill_run(store, run_id, record, figures, begun=run, copy_mb=copy_mb)
     for old in surplus:
         store.client.delete_run(old.info.run_id)

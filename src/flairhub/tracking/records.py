@@ -61,21 +61,9 @@ class Origin:
     @property
     def tags(self) -> dict[str, str]:
         """The tags that say so."""
-        shown = {
-            names.REVISIONS: _listed(self.revisions),
-            names.EXPERIMENTS: _listed(self.experiments),
-            names.BASELINE: self.baseline,
-        }
-        return {key: value for key, value in shown.items() if value}
-
-
-def _listed(texts: tuple[str, ...]) -> str:
-    """Comma-separated, as many as a tag holds."""
-    kept = list(texts)
-    while kept and len(",".join(kept)) > names.MAX_TAG - 20:
-        kept.pop()
-    more = f",and {len(texts) - len(kept)} more" if len(kept) < len(texts) else ""
-    return ",".join(kept) + more
+        baseline = {names.BASELINE: self.baseline} if self.baseline else {}
+        lists = names.listed(names.REVISIONS, self.revisions) | names.listed(names.EXPERIMENTS, self.experiments)
+        return lists | baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

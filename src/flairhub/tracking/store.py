@@ -5,7 +5,9 @@ By default runs lie in `mlruns/mlflow.db` of the main workspace, their files bes
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
 
+ANSWERS_WITHIN_S = 3.0
+"""Seconds in which a server has to say something, for the connection and for the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -56,9 +61,19 @@ class Store:
         """Active runs of experiments (identifiers) that a filter of MLflow wants, newest first."""
         return pages(self.client.search_runs, experiment_ids=list(experiments), filter_string=wanted)
 
-    def runs_of_key(self, experiment: str, row: str, key: str) -> Iterator[Run]:
-        """Active runs of a row's training, newest first."""
-        return self.runs([experiment], f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'")
+    def runs_of_key(self, experiment: str, row: str, key: str, mark: str) -> list[Run]:
+        """Active runs of a row's training, newest first, but for those that another workspace is writing.
+
+        Args:
+            experiment: identifier.
+            row: row identifier.
+            key: the row's key.
+            mark: of this workspace, from `workspace_mark`.
+        """
+        found = self.runs([experiment], f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'")
+        return [
+            run for run in found if run.info.status != "RUNNING" or run.data.tags.get(names.WORKSPACE, mark) == mark
+        ]
 
     def experiment(self, name: str) -> str:
         """Identifier of an experiment, which is created (or restored, if it was deleted) where needed."""
@@ -86,6 +101,11 @@ class Store:
         if self.artifacts is not None:
             return f"{self.artifacts}/{names.slug(experiment)}"
         return None if self.database is None else artifact_location(self.database, experiment)
+
+
+def workspace_mark(workspace: Workspace) -> str:
+    """A name for this workspace on this machine that gives nothing away."""
+    return hashlib.sha256(f"{platform.node()}\n{workspace.main}".encode()).hexdigest()[:16]
 
 
 def pages(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
@@ -158,6 +178,7 @@ def open_store(uri: str) -> Store:
     """
     configure_environment()
     try:
+        _require_answer(uri)
         from mlflow import MlflowClient
     except ModuleNotFoundError as error:
         raise TrackingError(
@@ -181,6 +202,24 @@ def _prepare_server(uri: str, artifacts: str | None) -> None:
             f"Expected the driver of {shown(uri)} to be installed, but {error.name} is not; run "
             "`pip install 'flairhub[server]'`."
         ) from None
+
+
+def _require_answer(uri: str) -> None:
+    """Refuse a server that is mute; MLflow would ask it again and again, each time for `MLFLOW_HTTP_REQUEST_TIMEOUT`.
+
+    Raises:
+        TrackingError: it says nothing for some seconds. Whatever it says is for MLflow to judge.
+    """
+    if urlsplit(uri).scheme not in {"http", "https"}:
+        return
+    import requests
+
+    try:
+        requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWERS_WITHIN_S, allow_redirects=False)
+    except requests.Timeout:
+        raise TrackingError(_explanation(uri, f"nothing within {ANSWERS_WITHIN_S:g} s")) from None
+    except requests.RequestException:
+        return
 
 
 @contextmanager

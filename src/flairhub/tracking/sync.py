@@ -36,7 +36,7 @@ from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
 from flairhub.tracking.sources import RunFiles, keep_costs
 from flairhub.tracking.sqlite_file import sqlite_path
-from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri
+from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri, workspace_mark
 from flairhub.tracking.sweeps import group_sweeps
 from flairhub.tracking.trained import Training, record_training
 
@@ -110,7 +110,7 @@ def sync(
             memo.forget(workspace)
             store = open_store(address)
             with explaining(address):
-                work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb)
+                work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb, history=history)
                 work.update(found, done, skipped)
                 work.add_trainings(trained, done)
                 ended = work.finish({profile, *(item.identity.profile for item in found)})
@@ -165,6 +165,8 @@ class _Work:
     workspace: Workspace
     archives: Path | None
     copy_mb: float
+    history: bool
+    """Whether every result of the past is looked at, so that every sweep is complete."""
     experiments: dict[str, str] = field(default_factory=dict)
     """Profile -> identifier of its MLflow experiment."""
     written: list[str] = field(default_factory=list)
@@ -174,13 +176,18 @@ class _Work:
     running: bool = False
     """Whether a training of this workspace is under way."""
 
+    @property
+    def mark(self) -> str:
+        """Of this workspace."""
+        return workspace_mark(self.workspace)
+
     def update(self, found: Sequence[Found], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
         """Make the run of every result."""
         work: list[tuple[Plan, RunRecord, str]] = []
         for item in found:
             if item.root == self.workspace.root:
                 keep_costs(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
-            plan = find_plan(self.store, item.identity, self.experiment(item.identity.profile))
+            plan = find_plan(self.store, item.identity, self.experiment(item.identity.profile), self.mark)
             if plan.finished and plan.run is not None:
                 done[item.label] = retag(self.store, plan, item)
                 self.whole.append(plan.run)
@@ -203,7 +210,9 @@ class _Work:
         with _drawn([record for _, record, _ in work]) as figures:
             steps = tqdm(zip(work, figures, strict=True), total=len(work), desc="track", disable=None)
             for (plan, record, label), drawn in steps:
-                done[label], run_id = write_record(self.store, plan, record, drawn, self.copy_mb)
+                done[label], run_id = write_record(
+                    self.store, plan, record, drawn, copy_mb=self.copy_mb, mark=self.mark
+                )
                 self.written.append(run_id)
         _keep_order(done, [item.label for item in found])
 
@@ -218,7 +227,7 @@ class _Work:
                 changed=bool(item.origin.baseline),
                 time_ms=item.origin.time_ms,
             )
-            done[item.label] = record_training(self.store, self.experiment(item.profile), training)
+            done[item.label] = record_training(self.store, self.experiment(item.profile), training, self.mark)
 
     def finish(self, profiles: set[str]) -> tuple[str, ...]:
         """Registry, sweeps, dead runs; returns the rows of the latter."""
@@ -228,7 +237,7 @@ class _Work:
         identifiers = [self.experiment(profile) for profile in sorted(profiles)]
         ended, self.running = end_dead_runs(self.store, self.workspace, identifiers)
         for identifier in identifiers:
-            group_sweeps(self.store, identifier)
+            group_sweeps(self.store, identifier, whole=self.history)
         return ended
 
     def landmarks(self) -> list[Path] | None:

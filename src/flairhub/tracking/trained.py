@@ -22,7 +22,7 @@ from flairhub.tracking import names, writer
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.reading import history_points, valid_metrics
 from flairhub.tracking.sources import RunFiles
-from flairhub.tracking.store import Store, explaining, open_store, tracking_uri
+from flairhub.tracking.store import Store, explaining, open_store, tracking_uri, workspace_mark
 from flairhub.tracking.sweeps import group_sweeps
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def track_training(workspace: Workspace, uri: str | None, *, row: str, profile: 
         with explaining(address):
             experiment_id = store.experiment(names.experiment_name(profile))
             known = Training(files=files, profile=profile, key=key, tags=tags)
-            record_training(store, experiment_id, known)
+            record_training(store, experiment_id, known, workspace_mark(workspace))
             group_sweeps(store, experiment_id)
 
 
@@ -73,11 +73,11 @@ class Training:
 
 
 def record_training(
-    store: Store, experiment_id: str, training: Training
+    store: Store, experiment_id: str, training: Training, mark: str
 ) -> Literal["created", "completed", "unchanged"]:
     """Make or complete the run of a training; if its row was evaluated since, the run only learns of the experiment."""
     row = training.files.row
-    runs = list(store.runs_of_key(experiment_id, row, training.key))
+    runs = store.runs_of_key(experiment_id, row, training.key, mark)
     whole = [run for run in runs if names.EVAL_KEY in run.data.tags]
     if whole:
         done = [_add_experiment(store, run, training) for run in whole]
@@ -95,11 +95,12 @@ def _add_experiment(store: Store, run: Run, training: Training) -> bool:
     wanted = dict(training.tags)
     if not training.changed or names.BASELINE in there:
         wanted.pop(names.BASELINE, None)
-    listed = {name for tags in (there, wanted) for name in tags.get(names.EXPERIMENTS, "").split(",") if name}
-    wanted[names.EXPERIMENTS] = ",".join(sorted(listed))
+    known = {name for tags in (there, wanted) for name in names.listing(tags, names.EXPERIMENTS)}
+    wanted |= names.listed(names.EXPERIMENTS, sorted(known))
     news = {tag: value for tag, value in wanted.items() if value and there.get(tag) != value}
-    for tag, value in news.items():
-        store.client.set_tag(run.info.run_id, tag, value)
+    if news:
+        for tag, value in (news | names.ungrouped(there | news)).items():
+            store.client.set_tag(run.info.run_id, tag, value)
     return bool(news)
 
 
@@ -135,10 +136,9 @@ def _fill(store: Store, run: Run, training: Training) -> None:
         if name not in run.data.params
     ]
     note = {names.NOTE: f"Trained, not evaluated: `dvc repro evaluate@{files.row}` adds the test split."}
-    writer.log_batches(
-        store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in (note | dict(training.tags)).items()]
-    )
-    writer.forget_process(store, run)
+    tags = note | dict(training.tags) | names.ungrouped(dict(training.tags) | run.data.tags)
+    writer.log_batches(store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in tags.items()])
+    writer.forget_process(store, run.info.run_id, run.data.tags)
     store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
 
 

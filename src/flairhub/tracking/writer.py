@@ -34,13 +34,16 @@ FIGURES = "figures"
 """Folder of the figures among a run's artifacts."""
 
 
-def create_run(store: Store, experiment_id: str, record: RunRecord) -> str:
-    """Begin a run that the sync owns; it stays RUNNING until `fill_run` ends it."""
+def create_run(store: Store, experiment_id: str, record: RunRecord, mark: str) -> str:
+    """Begin a run that the sync of the workspace `mark` owns; it stays RUNNING until `fill_run` ends it."""
     run = store.client.create_run(
         experiment_id,
         start_time=record.start_ms,
         run_name=record.name,
-        tags={names.WRITER: "sync", names.ROW: record.name, names.ROW_KEY: record.identity.row_key},
+        tags={
+            **{names.WRITER: "sync", names.ROW: record.name, names.ROW_KEY: record.identity.row_key},
+            names.WORKSPACE: mark,
+        },
     )
     return str(run.info.run_id)
 
@@ -72,21 +75,22 @@ def fill_run(
     log_artifacts(store, run_id, record, figures, copy_mb)
     store.client.log_inputs(run_id, datasets=list(_datasets(record)))
     known = begun.data.params if begun is not None else {}
+    there = begun.data.tags if begun is not None else {names.WORKSPACE: ""}
     params = [Param(key, value) for key, value in _shown_params(record).items() if key not in known]
-    tags = [RunTag(names.shortened(k, names.MAX_KEY), names.shortened(v, names.MAX_TAG)) for k, v in _all_tags(record)]
+    shown = names.ungrouped(there | record.late_tags) | _all_tags(record)
+    tags = [RunTag(names.shortened(k, names.MAX_KEY), names.shortened(v, names.MAX_TAG)) for k, v in shown.items()]
     points = _lacking(store, begun, record)
     metrics = [Metric(names.shortened(p.name, names.MAX_KEY), p.value, stamp, p.step) for p in points]
     log_batches(store, run_id, metrics, params, tags)
-    if begun is not None:
-        forget_process(store, begun)
+    forget_process(store, run_id, there)
     store.client.set_terminated(run_id, "FINISHED", end_time=stamp)
 
 
-def forget_process(store: Store, run: Run) -> None:
-    """Remove what was said of the process behind a live run: it has ended, and its result is there."""
+def forget_process(store: Store, run_id: str, there: Mapping[str, str]) -> None:
+    """Remove what a run's tags say of the process that was writing it: it has ended, and its result is there."""
     for tag in (names.FAILURE, names.WORKSPACE, names.TRAININGS):
-        if tag in run.data.tags:
-            store.client.delete_tag(run.info.run_id, tag)
+        if tag in there:
+            store.client.delete_tag(run_id, tag)
 
 
 def log_batches(
@@ -168,11 +172,10 @@ def _shown_params(record: RunRecord) -> dict[str, str]:
     }
 
 
-def _all_tags(record: RunRecord) -> list[tuple[str, str]]:
+def _all_tags(record: RunRecord) -> dict[str, str]:
     """Tags in the order of writing: the fingerprint last."""
     tags = {names.WRITER: "sync"} | record.tags | record.late_tags
-    fingerprint = tags.pop(names.FINGERPRINT)
-    return [*tags.items(), (names.FINGERPRINT, fingerprint)]
+    return tags | {names.FINGERPRINT: tags.pop(names.FINGERPRINT)}
 
 
 def _lacking(store: Store, begun: Run | None, record: RunRecord) -> list[MetricPoint]:
