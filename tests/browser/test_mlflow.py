@@ -76,7 +76,7 @@ def assert_quiet(visit: Visit, server: ui.Server, proxy: Proxy) -> None:
 
 
 def test_the_command_says_where_the_runs_are(workspace: Rows, server: ui.Server) -> None:
-    ((name, identifier),) = experiments_in(workspace.database).items()
+    ((name, identifier),) = experiments_in(f"sqlite:///{workspace.database}").items()
     port = urlsplit(server.address).port
     assert port is not None
     assert server.experiments == {name: runs_address(port, identifier)}

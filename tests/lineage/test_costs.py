@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from flairhub.lineage.costs import Costs, note_costs
-from flairhub.lineage.energy import EnergyMeter, GpuMeter, RaplMeter
+from flairhub.lineage.energy import EnergyMeter, RaplMeter
 from flairhub.lineage.git import git_state
 from flairhub.records.costs import RowCosts
 from flairhub.records.layout import row_files
@@ -13,10 +13,6 @@ from flairhub.records.layout import row_files
 
 def path_of(root: Path, row: str = "LC-A") -> Path:
     return row_files(row, root).costs
-
-
-def no_library(_: str) -> None:
-    raise OSError("none")
 
 
 def test_both_stages_of_a_row_are_noted(tmp_path: Path) -> None:
@@ -51,7 +47,7 @@ def test_a_damaged_file_of_facts_does_not_break_the_stage(tmp_path: Path) -> Non
 
 
 def test_energy_is_noted_with_its_reason(tmp_path: Path) -> None:
-    costs = Costs(meter=EnergyMeter(cpu=RaplMeter(tmp_path), gpu=GpuMeter(no_library)))
+    costs = Costs(meter=EnergyMeter(cpu=RaplMeter(tmp_path)))
     costs.note("LC-A", "train", tmp_path)
     facts = RowCosts.read(path_of(tmp_path))
     assert facts.train.energy.cpu_joules is None

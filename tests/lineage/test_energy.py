@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import ctypes
+import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -98,56 +97,64 @@ def test_a_counter_that_is_lost_meanwhile_is_null_with_the_reason(sysfs: Path) -
 
 
 class Library:
-    """NVML with two GPUs whose counters (mJ) advance by 1500 and 500 at each reading."""
+    """NVML with GPUs whose counters (mJ) advance by 1500, 500, ... at each reading."""
+
+    class NVMLError(Exception):
+        """As NVIDIA's."""
 
     def __init__(self, devices: int = 2, failing: str = "") -> None:
         self.readings = 0
         self.devices = devices
         self.failing = failing
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: 999 if name == self.failing else getattr(self, f"_{name}")(*arguments)
+    def nvmlInit(self) -> None:  # noqa: N802 - NVML's name
+        self._ask("nvmlInit")
 
-    def _nvmlInit_v2(self) -> int:  # noqa: N802 - NVML's name
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's name
+        return self.devices
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 - NVML's name
+        return index
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, device: int) -> int:  # noqa: N802 - NVML's name
+        self._ask("nvmlDeviceGetTotalEnergyConsumption")
         self.readings += 1
-        return 0
+        return 10_000 + (self.readings - 1) // self.devices * (1500 if device == 0 else 500)
 
-    def _nvmlDeviceGetCount_v2(self, count: Any) -> int:  # noqa: N802 - NVML's name
-        count._obj.value = self.devices
-        return 0
-
-    def _nvmlDeviceGetHandleByIndex_v2(self, index: ctypes.c_uint, device: Any) -> int:  # noqa: N802 - NVML's name
-        device._obj.value = index.value + 1
-        return 0
-
-    def _nvmlDeviceGetTotalEnergyConsumption(self, device: ctypes.c_void_p, energy: Any) -> int:  # noqa: N802 - NVML's name
-        energy._obj.value = 10_000 + self.readings * (1500 if device.value == 1 else 500)
-        return 0
+    def _ask(self, name: str) -> None:
+        if name == self.failing:
+            raise self.NVMLError(f"{name} is not supported")
 
 
-def test_gpus_are_added() -> None:
-    meter = GpuMeter(lambda _: Library())
+def test_gpus_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Library())
+    meter = GpuMeter()
     assert meter.stop() == 2.0
     assert meter.reason is None
 
 
-def test_gpus_that_do_not_count_are_null_with_the_reason() -> None:
-    for library, words in (
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [
         (Library(devices=0), "no GPU"),
-        (Library(failing="nvmlDeviceGetTotalEnergyConsumption"), "nvmlDeviceGetTotalEnergyConsumption returned 999"),
-    ):
-        meter = GpuMeter(lambda _, library=library: library)
-        assert meter.stop() is None
-        assert words in str(meter.reason)
+        (Library(failing="nvmlInit"), "OSError: nvmlInit is not supported"),
+        (Library(failing="nvmlDeviceGetTotalEnergyConsumption"), "OSError: nvmlDeviceGetTotalEnergyConsumption is not"),
+        (None, "OSError: pynvml is not installed"),
+    ],
+)
+def test_gpus_that_do_not_count_are_null_with_the_reason(
+    library: Library | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    meter = GpuMeter()
+    assert meter.stop() is None
+    assert words in str(meter.reason)
 
 
-def test_without_a_driver_there_is_a_reason() -> None:
-    def absent(name: str) -> Any:
-        raise OSError(f"{name}: cannot open shared object file")
-
-    meter = EnergyMeter(cpu=RaplMeter(Path("/nonexistent")), gpu=GpuMeter(absent))
-    found = meter.stop()
+def test_without_a_driver_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Library(failing="nvmlInit"))
+    found = EnergyMeter(cpu=RaplMeter(Path("/nonexistent"))).stop()
     assert found.cpu_joules is None
     assert found.gpu_joules is None
-    assert "cannot open" in str(found.gpu_reason)
+    assert "nvmlInit" in str(found.gpu_reason)
     assert "RAPL" in str(found.cpu_reason)

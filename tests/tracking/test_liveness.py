@@ -150,13 +150,3 @@ def test_runs_of_other_workspaces_are_left_alone(rows: Rows, tmp_path: Path) -> 
     assert shown(rows)["LC-A"]["status"] == "RUNNING"
     assert workspace_mark(other) != workspace_mark(rows.workspace)
     assert str(tmp_path) not in workspace_mark(other)
-
-
-def test_running_training_keeps_the_sync_awake(rows: Rows, trainer: subprocess.Popen[str]) -> None:
-    """The memo of an idle sync must not hide that the process died since."""
-    train(rows, (10, 2.5))
-    run_sync(rows)
-    run_sync(rows)
-    trainer.kill()
-    trainer.wait()
-    assert run_sync(rows).ended == ("LC-A",)

@@ -88,7 +88,6 @@ def test_twice_and_after_the_loss_of_the_store_the_same(rows: Rows, empty_databa
     sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
     before = models(client_of(rows))
     assert sorted(before) == ["flairhub.sample.LC-A", "flairhub.sample.LC-B"]
-    rows.database.touch()  # so that the runs are looked at again
     sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
     assert models(client_of(rows)) == before
     other = Workspace(root=rows.root, main=rows.root.parent / "other")

@@ -23,7 +23,6 @@ from flairhub.records.metrics import RowMetrics, split_metrics
 from flairhub.tracking import names, plots, writer
 from flairhub.tracking import sync as sync_module
 from flairhub.tracking.history import Found
-from flairhub.tracking.memo import memo_path
 from flairhub.tracking.plans import find_plan, retag
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity
@@ -133,28 +132,6 @@ def test_half_written_run_is_replaced(rows: Any, monkeypatch: pytest.MonkeyPatch
     assert report.completed == ("LC-A",)
     assert snapshot(client_of(rows))["LC-A"]["status"] == "FINISHED"
     assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
-
-
-def test_sync_with_nothing_to_do_does_not_ask_mlflow(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows.add("LC-A")
-    rows.add("LC-B")
-    run_sync(rows, "LC-A", "LC-B")
-
-    def asked(uri: str) -> Any:
-        raise AssertionError("MLflow was asked")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sync_module, "open_store", asked)
-        assert run_sync(rows, "LC-A", "LC-B").unchanged == ("LC-A", "LC-B")
-        for change in (rows.database.touch, lambda: rows.add("LC-A", eval_key="f" * 64)):
-            change()
-            with pytest.raises(AssertionError, match="MLflow was asked"):
-                run_sync(rows, "LC-A", "LC-B")
-            assert not memo_path(rows.workspace).is_file()
-    run_sync(rows, "LC-A", "LC-B")
-    (second,) = client_of(rows).search_runs(["1"], "attributes.run_name = 'LC-B'")
-    client_of(rows).delete_run(second.info.run_id)
-    assert run_sync(rows, "LC-A", "LC-B").created == ("LC-B",)
 
 
 def test_changed_files_replace_the_run(rows: Any) -> None:
@@ -322,7 +299,6 @@ def test_runs_that_another_workspace_is_writing_are_left_alone(rows: Any, tmp_pa
         for writer, mark in (("live", "1" * 16), ("sync", "2" * 16), ("live", "3" * 16))
     ]
     assert run_sync(rows, "LC-A").created == ("LC-A",)
-    rows.database.touch()
     assert run_sync(rows, "LC-A").unchanged == ("LC-A",)
     for run_id in others:
         run = store.client.get_run(run_id)

@@ -56,9 +56,10 @@ def test_machine_that_does_not_answer_is_asked_once(
 def cuda(count: int) -> SimpleNamespace:
     return SimpleNamespace(
         cuda=SimpleNamespace(
-            is_available=lambda: True,
+            is_initialized=lambda: True,
             device_count=lambda: count,
             memory_allocated=lambda number: (number + 1) * 10_000_000,
+            get_device_properties=lambda number: SimpleNamespace(uuid=f"{number + 4}-af"),
         )
     )
 
@@ -71,7 +72,8 @@ def test_gpus_with_and_without_the_library_of_nvidia(monkeypatch: pytest.MonkeyP
     library = SimpleNamespace(
         NVMLError=OSError,
         nvmlInit=lambda: None,
-        nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetCount=lambda: 8,  # of which PyTorch may use two
+        nvmlDeviceGetHandleByUUID=lambda uuid: {b"GPU-4-af": 4, b"GPU-5-af": 5}[uuid],
         nvmlDeviceGetMemoryInfo=lambda _: SimpleNamespace(used=3_000_000, total=12_000_000),
         nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=80 + handle),
     )
@@ -79,7 +81,7 @@ def test_gpus_with_and_without_the_library_of_nvidia(monkeypatch: pytest.MonkeyP
     found = SystemSampler().sample()
     assert found["system/gpu_0_memory_usage_megabytes"] == 3.0
     assert found["system/gpu_0_memory_usage_percentage"] == 25.0
-    assert found["system/gpu_1_utilization_percentage"] == 81.0
+    assert found["system/gpu_1_utilization_percentage"] == 85.0
 
 
 def live(rows: Rows, **options: Any) -> LiveRun:

@@ -6,7 +6,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,13 +19,8 @@ from .conftest import Rows, snapshot
 from .test_sync import closed_port
 
 
-@dataclass
-class Settings:
-    tracking_uri: str | None = None
-
-
 def test_command_stays_on_this_machine(rows: Rows) -> None:
-    command = ui_command(rows.workspace, Settings(), 5001)
+    command = ui_command(rows.workspace, None, 5001)
     options = dict(zip(command[4::2], command[5::2], strict=True))
     assert command[1:4] == ["-m", "mlflow", "ui"]
     assert options["--host"] == "127.0.0.1"
@@ -39,7 +33,7 @@ def test_command_stays_on_this_machine(rows: Rows) -> None:
 
 def test_server_has_its_own_interface(rows: Rows) -> None:
     with pytest.raises(TrackingError, match="open that address"):
-        ui_command(rows.workspace, Settings("http://server:5000"), 5000)
+        ui_command(rows.workspace, "http://server:5000", 5000)
 
 
 def request(address: str, body: dict[str, Any] | None = None) -> bytes:
@@ -53,7 +47,7 @@ def request(address: str, body: dict[str, Any] | None = None) -> bytes:
 def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) -> None:
     port = closed_port()
     address = f"http://127.0.0.1:{port}"
-    command = ui_command(empty_rows.workspace, Settings(), port)
+    command = ui_command(empty_rows.workspace, None, port)
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         end = time.monotonic() + 90

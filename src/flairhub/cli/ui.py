@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 
@@ -24,14 +23,13 @@ def _port(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted: this process becomes MLflow's, so that whatever ends it ends the server."""
     from flairhub.project import find_project
-    from flairhub.tracking.sqlite_file import sqlite_path
     from flairhub.tracking.store import tracking_uri
     from flairhub.tracking.ui import experiments_in, runs_address, server_address, ui_command
 
     project = find_project()
-    command = ui_command(project.workspace, project.settings, arguments.port)
-    database = sqlite_path(tracking_uri(project.workspace, project.settings.tracking_uri)) or Path()
+    command = ui_command(project.workspace, project.settings.tracking_uri, arguments.port)
+    uri = tracking_uri(project.workspace, project.settings.tracking_uri)
     print(f"MLflow on {server_address(arguments.port)} (Ctrl+C stops it)", flush=True)
-    for name, identifier in experiments_in(database).items():
+    for name, identifier in experiments_in(uri).items():
         print(f"{name}: {runs_address(arguments.port, identifier)}", flush=True)
     os.execv(command[0], command)  # noqa: S606 - our own command line

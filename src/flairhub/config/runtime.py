@@ -58,9 +58,6 @@ class RuntimeSettings(Section):
     """Least time between two checkpoints inside an epoch, seconds; every epoch ends with one."""
     tracking_uri: str | None = None
     """Address of the MLflow server or store; null: SQLite in `mlruns/` of the main workspace."""
-    artifact_uri: str | None = None
-    """Address or folder of the artifacts of new MLflow experiments, e.g. s3://bucket/prefix; null: the server's choice,
-    or beside the SQLite file. Needed where tracking_uri is a database server."""
     tracking_weights_mb: float = Field(default=0.0, ge=0)
     """Weights up to this size, MB, are copied into MLflow's store; larger ones are named by address and checksum."""
     downloads: int = Field(default=4, ge=1)

@@ -6,13 +6,11 @@ reason; nothing here ever breaks the work that is measured.
 
 from __future__ import annotations
 
-import ctypes
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from flairhub.compute.nvidia import NvidiaGpus
 from flairhub.records.costs import Energy
 
 POWERCAP = Path("/sys/class/powercap")
@@ -20,8 +18,6 @@ POWERCAP = Path("/sys/class/powercap")
 
 SECONDS = 20.0
 """Time between two reads. A counter of 65 kJ, the smallest in use, wraps after this time at 3 kW only."""
-
-_NVML = "libnvidia-ml.so.1"
 
 
 @dataclass(slots=True)
@@ -103,16 +99,16 @@ class RaplMeter:
 
 
 class GpuMeter:
-    """Joules of all NVIDIA GPUs of the machine since its start; NVML counts them itself."""
+    """Joules of all NVIDIA GPUs of the machine since its start; the driver counts them itself."""
 
-    def __init__(self, load: Callable[[str], Any] = ctypes.CDLL) -> None:
+    def __init__(self) -> None:
         self.reason: str | None = None
         """Why there is no figure."""
         self._before: list[int] = []
         try:
-            self._library = load(_NVML)
-            self._before = self._millijoules()
-        except (OSError, AttributeError) as error:
+            self._gpus = NvidiaGpus()
+            self._before = self._gpus.millijoules()
+        except OSError as error:
             self.reason = _why(error)
 
     def stop(self) -> float | None:
@@ -120,31 +116,11 @@ class GpuMeter:
         if self.reason is not None:
             return None
         try:
-            after = self._millijoules()
+            after = self._gpus.millijoules()
         except OSError as error:
             self.reason = _why(error)
             return None
         return sum(now - before for now, before in zip(after, self._before, strict=True)) / 1e3
-
-    def _millijoules(self) -> list[int]:
-        """Counter of each GPU since its driver was loaded."""
-        self._call("nvmlInit_v2")
-        count = ctypes.c_uint()
-        self._call("nvmlDeviceGetCount_v2", ctypes.byref(count))
-        if not count.value:
-            raise OSError("NVML knows no GPU")
-        found = []
-        for index in range(count.value):
-            device, energy = ctypes.c_void_p(), ctypes.c_ulonglong()
-            self._call("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(index), ctypes.byref(device))
-            self._call("nvmlDeviceGetTotalEnergyConsumption", device, ctypes.byref(energy))
-            found.append(int(energy.value))
-        return found
-
-    def _call(self, name: str, *arguments: Any) -> None:
-        status = getattr(self._library, name)(*arguments)
-        if status:
-            raise OSError(f"{name} returned {status}")
 
 
 @dataclass(slots=True)

@@ -13,9 +13,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "PGCONNECT_TIMEOUT": "10",
 }
-"""MLflow (the last one: PostgreSQL's driver) reads these when it is imported or at every request. Telemetry is always
+"""MLflow reads these when it is imported or at every request. Telemetry is always
 off; the rest is a default that the user's own environment overrides (MLflow's own time-outs add up to a quarter of an
 hour; its runner of background jobs takes 240 MB in the UI)."""
 

@@ -23,28 +23,24 @@ if TYPE_CHECKING:
 KILLED = "its process ended without a result; `dvc repro` takes the training up again and continues this run"
 
 
-def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[tuple[str, ...], bool]:
+def end_dead_runs(store: Store, workspace: Workspace, experiment_ids: Iterable[str]) -> tuple[str, ...]:
     """Mark runs KILLED that a dead process of this workspace left RUNNING.
 
     A run whose training has ended well waits for its evaluation and is left alone.
 
     Returns:
-        Rows of the runs that were marked; whether other trainings of this workspace are under way.
+        Rows of the runs that were marked.
     """
     wanted = f"attributes.status = 'RUNNING' and tags.`{names.WORKSPACE}` = '{workspace_mark(workspace)}'"
     ended: list[str] = []
-    others = False
     for run in list(store.runs(experiment_ids, wanted)):
-        if names.FINGERPRINT in run.data.tags:
+        if names.FINGERPRINT in run.data.tags or _lives(run, workspace):
             continue
-        if _lives(run, workspace):
-            others = True
-        else:
-            for tag in ({names.FAILURE: KILLED} | names.ungrouped(run.data.tags)).items():
-                store.client.set_tag(run.info.run_id, *tag)
-            store.client.set_terminated(run.info.run_id, "KILLED")
-            ended.append(run.data.tags.get(names.ROW, run.info.run_id))
-    return tuple(ended), others
+        for tag in ({names.FAILURE: KILLED} | names.ungrouped(run.data.tags)).items():
+            store.client.set_tag(run.info.run_id, *tag)
+        store.client.set_terminated(run.info.run_id, "KILLED")
+        ended.append(run.data.tags.get(names.ROW, run.info.run_id))
+    return tuple(ended)
 
 
 def _lives(run: Run, workspace: Workspace) -> bool:

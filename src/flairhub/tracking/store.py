@@ -1,6 +1,7 @@
 """Opening the MLflow store: addresses, experiments, errors in the user's terms.
 
-By default runs lie in `mlruns/mlflow.db` of the main workspace, their files beside it in `mlruns/artifacts/`.
+By default runs lie in `mlruns/mlflow.db` of the main workspace, their files beside it in `mlruns/artifacts/`; an MLflow
+server has its own database and place of artifacts.
 """
 
 from __future__ import annotations
@@ -12,23 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import TrackingError
 from flairhub.tracking import names
-from flairhub.tracking.databases import (
-    Address,
-    artifact_address,
-    foreign_errors,
-    is_database,
-    prepare_server_database,
-    require_artifacts,
-    with_driver,
-)
 from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.sqlite_file import SQLITE, artifact_location, prepare_database, sqlite_path
 
@@ -49,13 +39,6 @@ class Store:
 
     client: MlflowClient
     uri: str
-    artifacts: str | None = None
-    """Address below which new experiments keep artifacts; None: the store's own choice."""
-
-    @property
-    def database(self) -> Path | None:
-        """The SQLite file; None for a server."""
-        return sqlite_path(self.uri)
 
     def runs(self, experiments: Iterable[str], wanted: str) -> Iterator[Run]:
         """Active runs of experiments (identifiers) that a filter of MLflow wants, newest first."""
@@ -88,19 +71,16 @@ class Store:
     def _create(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
+        database = sqlite_path(self.uri)
+        location = None if database is None else artifact_location(database, name)
         try:
-            return str(self.client.create_experiment(name, artifact_location=self._location(name)))
+            return str(self.client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
             # Somebody else created it between our look and our attempt.
             found = self.client.get_experiment_by_name(name) if _exists_already(error) else None
             if found is None:
                 raise
             return str(found.experiment_id)
-
-    def _location(self, experiment: str) -> str | None:
-        if self.artifacts is not None:
-            return f"{self.artifacts}/{names.slug(experiment)}"
-        return None if self.database is None else artifact_location(self.database, experiment)
 
 
 def workspace_mark(workspace: Workspace) -> str:
@@ -119,40 +99,27 @@ def pages(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
             return
 
 
-def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> Address:
+def tracking_uri(workspace: Workspace, settings_uri: str | None = None) -> str:
     """The store's address: the environment's, the local setting's, or the SQLite file of the main workspace.
 
     Args:
-        workspace: relative SQLite addresses count from its main folder, also inside an experiment's copy. Its local
-            settings say where artifacts go.
+        workspace: relative SQLite addresses count from its main folder, also inside an experiment's copy.
         settings_uri: address of the local settings; None where there is none.
 
     Raises:
-        TrackingError: an address of another kind than `sqlite:///PATH`, `http(s)://...` or `postgresql://...`, or of
-            a database without an address for artifacts.
+        TrackingError: an address of another kind than `sqlite:///PATH` or `http(s)://...`.
     """
-    artifacts = artifact_address(read_settings(workspace).artifact_uri, workspace.main)
-    return Address(_store_uri(workspace, settings_uri, artifacts), artifacts)
-
-
-def _store_uri(workspace: Workspace, settings_uri: str | None, artifacts: str | None) -> str:
-    uri = with_driver(os.environ.get(ADDRESS_VARIABLE) or settings_uri or "")
-    if not uri:
-        return _sqlite_uri(workspace.tracking / "mlflow.db")
+    uri = os.environ.get(ADDRESS_VARIABLE) or settings_uri or f"{SQLITE}{workspace.tracking / 'mlflow.db'}"
     path = sqlite_path(uri)
-    if path is not None:
-        return _sqlite_uri(workspace.main / path)
-    if not is_database(uri) and urlsplit(uri).scheme not in {"http", "https"}:
-        raise TrackingError(
-            "Expected an MLflow address like sqlite:///PATH, http(s)://HOST:PORT or postgresql://USER@HOST/DATABASE, "
-            f"but got {shown(uri)}. For another database start `mlflow server --backend-store-uri ... "
-            "--artifacts-destination ...` and give its address; MLflow 3.13 and newer refuse folders."
-        )
-    require_artifacts(uri, artifacts, shown(uri))
-    return uri
-
-
-def _sqlite_uri(path: Path) -> str:
+    if path is None:
+        if urlsplit(uri).scheme not in {"http", "https"}:
+            raise TrackingError(
+                f"Expected an MLflow address like sqlite:///PATH or http(s)://HOST:PORT, but got {shown(uri)}. For "
+                "another database start `mlflow server --backend-store-uri ... --artifacts-destination ...` and give "
+                "its address; MLflow 3.13 and newer refuse folders."
+            )
+        return uri
+    path = workspace.main / path
     if set("%?#") & set(str(path)):
         raise TrackingError(
             f"Expected the SQLite file of MLflow in a folder without %, ? and # in its name, but got {path}; set "
@@ -167,41 +134,29 @@ def shown(uri: str) -> str:
 
 
 def open_store(uri: str) -> Store:
-    """Open a store; an SQLite file is created or moved along first, tables of a database server are made.
+    """Open a store; an SQLite file is created or moved along first.
 
     Args:
-        uri: from `tracking_uri`; a plain text leaves the place of artifacts to the store.
+        uri: from `tracking_uri`.
 
     Raises:
-        TrackingError: MLflow or the database's driver is not installed, the file is not a complete MLflow database of
-            this version, or the database server does not answer.
+        TrackingError: MLflow is not installed, the file is not a complete MLflow database of this version, or the
+            server is mute.
     """
     configure_environment()
+    database = sqlite_path(uri)
     try:
-        _require_answer(uri)
+        if database is None:
+            _require_answer(uri)
         from mlflow import MlflowClient
     except ModuleNotFoundError as error:
         raise TrackingError(
             f"Expected MLflow to be installed, but {error.name} is not; run `pip install 'flairhub[tracking]'`."
         ) from None
-    database = sqlite_path(uri)
     if database is not None:
         prepare_database(database)
-    artifacts = uri.artifacts if isinstance(uri, Address) else None
     with explaining(uri):
-        if is_database(uri):
-            _prepare_server(uri, artifacts)
-        return Store(client=MlflowClient(tracking_uri=str(uri)), uri=uri, artifacts=artifacts)
-
-
-def _prepare_server(uri: str, artifacts: str | None) -> None:
-    try:
-        prepare_server_database(uri, artifacts)
-    except ModuleNotFoundError as error:
-        raise TrackingError(
-            f"Expected the driver of {shown(uri)} to be installed, but {error.name} is not; run "
-            "`pip install 'flairhub[server]'`."
-        ) from None
+        return Store(client=MlflowClient(tracking_uri=uri), uri=uri)
 
 
 def _require_answer(uri: str) -> None:
@@ -210,8 +165,6 @@ def _require_answer(uri: str) -> None:
     Raises:
         TrackingError: it says nothing for some seconds. Whatever it says is for MLflow to judge.
     """
-    if urlsplit(uri).scheme not in {"http", "https"}:
-        return
     import requests
 
     try:
@@ -227,15 +180,27 @@ def explaining(uri: str) -> Iterator[None]:
     """Turn MLflow's errors into ours, with the address and what to do.
 
     Raises:
-        TrackingError: instead of any error of MLflow or of the connection.
+        TrackingError: instead of any error of MLflow, of its database, or of the connection.
     """
     from mlflow.exceptions import MlflowException
     from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
+    foreign: tuple[type[Exception], ...] = (MlflowException, RequestException, SQLAlchemyError)
     try:
         yield
-    except foreign_errors(MlflowException, RequestException) as error:
+    except foreign + _object_store_errors() as error:
         raise TrackingError(_explanation(uri, str(error).strip())) from error
+
+
+def _object_store_errors() -> tuple[type[Exception], ...]:
+    """What MLflow passes on where a server lets its clients write to S3 by themselves."""
+    try:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ModuleNotFoundError:
+        return ()
+    return Boto3Error, BotoCoreError, ClientError
 
 
 def _explanation(uri: str, message: str) -> str:

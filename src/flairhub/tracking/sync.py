@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from flairhub.config.workspace import Workspace
-from flairhub.files import canonical_json
 from flairhub.lineage.dvc import file_md5, open_cache, read_lock
 from flairhub.locks import locked
 from flairhub.records.layout import row_files
-from flairhub.tracking import memo, names, writer
+from flairhub.tracking import names
 from flairhub.tracking.history import Found, TrainedOnly, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags
@@ -102,21 +101,14 @@ def sync(
                 workspace, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
             )
             found, skipped = merged(found, past), [*skipped, *absent]
-        state = memo.state_of(address, found, [profile, *sorted(experiment_tags().items()), *map(_shown, trained)])
         ended: tuple[str, ...] = ()
-        if memo.nothing_to_do(workspace, address, state):
-            done = dict.fromkeys([*(item.label for item in found), *(item.label for item in trained)], "unchanged")
-        elif found or trained or _has_store(address):
-            memo.forget(workspace)
+        if found or trained or _has_store(address):
             store = open_store(address)
             with explaining(address):
                 work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb, history=history)
                 work.update(found, done, skipped)
                 work.add_trainings(trained, done)
                 ended = work.finish({profile, *(item.identity.profile for item in found)})
-                landmarks = work.landmarks()
-            if landmarks is not None and len(done) == len(found) + len(trained):
-                memo.remember(workspace, address, state, landmarks)
     return SyncReport(
         uri=shown(address),
         created=_labels(done, "created"),
@@ -125,11 +117,6 @@ def sync(
         skipped={item.row: item.reason for item in skipped},
         ended=ended,
     )
-
-
-def _shown(item: TrainedOnly) -> str:
-    """All of a training that a sync would write."""
-    return canonical_json([item.label, item.row_key, item.profile, item.origin.tags])
 
 
 def _has_store(address: str) -> bool:
@@ -173,8 +160,6 @@ class _Work:
     """Identifiers of the runs that are new or were completed."""
     whole: list[Run] = field(default_factory=list)
     """Runs that were whole before, or are now."""
-    running: bool = False
-    """Whether a training of this workspace is under way."""
 
     @property
     def mark(self) -> str:
@@ -235,15 +220,10 @@ class _Work:
         self.whole += [client.get_run(run_id) for run_id in self.written]
         register(self.store, self.whole)
         identifiers = [self.experiment(profile) for profile in sorted(profiles)]
-        ended, self.running = end_dead_runs(self.store, self.workspace, identifiers)
+        ended = end_dead_runs(self.store, self.workspace, identifiers)
         for identifier in identifiers:
             group_sweeps(self.store, identifier, whole=self.history)
         return ended
-
-    def landmarks(self) -> list[Path] | None:
-        """Files by which the next sync sees that the artifacts are there; None if it has to look at the runs again."""
-        paths = [writer.landmark(run) for run in self.whole]
-        return None if self.running else [path for path in paths if path is not None]
 
     def experiment(self, profile: str) -> str:
         """Identifier of a profile's MLflow experiment."""

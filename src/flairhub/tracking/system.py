@@ -6,13 +6,13 @@ run at every sample, and ends at the first answer that does not come.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
 
+from flairhub.compute.nvidia import NvidiaGpus
 from flairhub.tracking.names import SYSTEM
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,8 @@ class SystemSampler:
 
     def __init__(self) -> None:
         self._off = os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in {"false", "0"}
-        self._nvidia: Any = None
+        self._asked = False
+        self._gpus: NvidiaGpus | None = None
 
     def sample(self) -> dict[str, float]:
         """Metric -> value of this moment; empty once something went wrong, or where the user switched it off.
@@ -36,43 +37,31 @@ class SystemSampler:
         import psutil
 
         try:
-            return {f"{SYSTEM}/{name}": value for name, value in (*_machine(), *_processes(), *self._gpus())}
+            return {f"{SYSTEM}/{name}": value for name, value in (*_machine(), *_processes(), *self._gpu_figures())}
         except (psutil.Error, OSError, RuntimeError) as error:
             self._off = True
             _log.warning("The load of the machine is not recorded: %s", error)
             return {}
 
-    def _gpus(self) -> Iterator[tuple[str, float]]:
-        """Of each GPU; with NVIDIA's library its load too, otherwise what torch has allocated."""
+    def _gpu_figures(self) -> Iterator[tuple[str, float]]:
+        """Of each GPU that PyTorch uses; where NVIDIA's driver does not answer, what PyTorch has allocated."""
         torch = sys.modules.get("torch")
-        if torch is None or not torch.cuda.is_available():
+        if torch is None or not torch.cuda.is_initialized():
             return
-        nvidia = self._nvidia_library()
-        for number in range(torch.cuda.device_count()):
-            name = f"gpu_{number}"
-            if nvidia is None:
-                yield f"{name}_memory_allocated_megabytes", torch.cuda.memory_allocated(number) / _MEGABYTE
-                continue
-            handle = nvidia.nvmlDeviceGetHandleByIndex(number)
-            memory = nvidia.nvmlDeviceGetMemoryInfo(handle)
-            yield f"{name}_memory_usage_megabytes", memory.used / _MEGABYTE
-            yield f"{name}_memory_usage_percentage", 100 * memory.used / memory.total
-            yield f"{name}_utilization_percentage", float(nvidia.nvmlDeviceGetUtilizationRates(handle).gpu)
-
-    def _nvidia_library(self) -> Any:
-        """`pynvml`, opened once; None where it is not installed or finds no driver."""
-        if self._nvidia is None:
-            try:
-                library = importlib.import_module("pynvml")
-            except ImportError:
-                self._nvidia = False
-                return None
-            try:
-                library.nvmlInit()
-                self._nvidia = library
-            except library.NVMLError:
-                self._nvidia = False
-        return self._nvidia or None
+        if not self._asked:
+            self._asked = True
+            with suppress(OSError):
+                self._gpus = NvidiaGpus()
+        numbers = range(torch.cuda.device_count())
+        if self._gpus is None:
+            for number in numbers:
+                yield f"gpu_{number}_memory_allocated_megabytes", torch.cuda.memory_allocated(number) / _MEGABYTE
+            return
+        loads = self._gpus.loads([str(torch.cuda.get_device_properties(number).uuid) for number in numbers])
+        for number, load in zip(numbers, loads, strict=True):
+            yield f"gpu_{number}_memory_usage_megabytes", load.used_bytes / _MEGABYTE
+            yield f"gpu_{number}_memory_usage_percentage", 100 * load.used_bytes / load.total_bytes
+            yield f"gpu_{number}_utilization_percentage", load.busy_percent
 
 
 def _machine() -> Iterator[tuple[str, float]]:

@@ -131,16 +131,10 @@ def log_artifacts(
         store.client.log_artifacts(run_id, str(folder))
 
 
-def landmark(run: Run) -> Path | None:
-    """The local file by which one sees that a run's artifacts are there; None on a server, which is trusted."""
-    parts = urlsplit(str(run.info.artifact_uri))
-    return Path(url2pathname(parts.path)) / LANDMARK if parts.scheme == "file" else None
-
-
 def artifacts_lost(run: Run) -> bool:
-    """Whether the artifacts of a finished run have gone from a local folder."""
-    path = landmark(run)
-    return path is not None and not path.is_file()
+    """Whether the artifacts of a finished run have gone from a local folder; a server is trusted."""
+    parts = urlsplit(str(run.info.artifact_uri))
+    return parts.scheme == "file" and not (Path(url2pathname(parts.path)) / LANDMARK).is_file()
 
 
 def contradicts(store: Store, run: Run, record: RunRecord) -> bool:
