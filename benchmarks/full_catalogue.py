@@ -140,10 +140,11 @@ def main() -> None:
         write_facts(root, ids)
         write_judgement(root, ids)
         params = root / "params.yaml"
-        params.write_text(profile_text(ROOT / "profiles", "full"))
+        offline = "model.mono.encoder_weights=null"  # ImageNet's would be fetched
+        params.write_text(profile_text(ROOT / "profiles", "full", sets=[offline]))
         print("first: ", resolve(root))
         known = {path.name for path in (root / "data/inputs").rglob("*.parquet")}
-        params.write_text(profile_text(ROOT / "profiles", "full", sets=["train.learning_rate=1e-4"]))
+        params.write_text(profile_text(ROOT / "profiles", "full", sets=[offline, "train.learning_rate=1e-4"]))
         subprocess.run(["rm", "-r", str(root / "data/inputs")], check=True)
         print("again: ", resolve(root))
         new = [path for path in (root / "data/inputs").rglob("*") if path.is_file() and path.name not in known]

@@ -444,7 +444,7 @@ def test_absent_archives_are_not_run_and_say_how_to_get_them(place: Place) -> No
     change_json(place.files.inputs, lambda inputs: inputs.update(archives={"D002-2021_AERIAL_RGBI": "0"}))
     (finding,) = [finding for finding in place.verify(2) if finding.check == "inference"]
     assert finding.status == "not run"
-    assert "dvc repro -f pull" in finding.detail
+    assert "flairhub pull" in finding.detail
 
 
 def test_further_seeds_are_verified_as_well(seeds: Place) -> None:

@@ -119,7 +119,7 @@ def read_layers(reader: PatchReader, patch_id: str) -> dict[str, Raster]:
     if not found:
         raise MissingFileError(
             f"Expected a patch of the archives in {reader.folder}, but {patch_id} has no layer there; "
-            "take a name from data/splits/, or run the pull stage."
+            "take a name from data/splits/, or run `flairhub pull`."
         )
     return found
 

@@ -141,7 +141,7 @@ def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: Runt
     Raises:
         NotRunError: the manifest or an archive is not on this disk.
     """
-    hint = "`dvc repro -f pull` fetches or draws them"
+    hint = "`flairhub pull` fetches or draws them"
     path = root / "data" / "manifest.json"
     if not path.is_file():
         raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")

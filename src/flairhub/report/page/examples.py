@@ -104,7 +104,7 @@ def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) ->
         except MissingFileError:
             raise MissingFileError(
                 f"Expected {archive}, which data/manifest.json lists, in {reader.folder} to draw the example patch "
-                f"{patch_id} in reports/index.html, but it is not there; fetch it again with `dvc repro -f pull`, or "
+                f"{patch_id} in reports/index.html, but it is not there; fetch it again with `flairhub pull`, or "
                 "set evaluate.examples to 0."
             ) from None
         try:
