@@ -67,6 +67,8 @@ def write_facts(root: Path, ids: list[str]) -> None:
             "left": np.zeros(len(patches)),
             "right": np.full(len(patches), 102.4),
         }
+        if MODALITIES[layer].kind == "label":  # every value as often as any other
+            known["label_counts"] = [[1] * (256 * len(MODALITIES[layer].bands))] * len(patches)
         columns = [
             pa.array(known[field.name], field.type) if field.name in known else pa.nulls(len(patches), field.type)
             for field in PATCHES

@@ -78,9 +78,7 @@ def test_errors_leave_out_what_is_not_scored(repository):
 def test_a_missing_archive_names_the_patch_and_the_fix(repository):
     (archive,) = repository.root.rglob("D068-2020_AERIAL_RGBI.zip")
     archive.unlink()
-    with pytest.raises(
-        MissingFileError, match=rf"D068-2020_AERIAL_RGBI.*{PATCHES[1]}.*flairhub pull.*examples to 0"
-    ):
+    with pytest.raises(MissingFileError, match=rf"D068-2020_AERIAL_RGBI.*{PATCHES[1]}.*flairhub pull.*examples to 0"):
         views(repository)
 
 
