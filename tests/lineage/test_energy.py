@@ -33,7 +33,10 @@ def sysfs(tmp_path: Path) -> Path:
 
 
 def advance(root: Path, name: str, value: int) -> None:
-    (root / name / "energy_uj").write_text(str(value))
+    """As the kernel does: who reads meanwhile sees the old value or the new one, never an empty file."""
+    path = root / name / "energy_uj"
+    path.with_name("energy_uj.new").write_text(str(value))
+    path.with_name("energy_uj.new").replace(path)
 
 
 def test_packages_and_memory_are_counted_once(sysfs: Path) -> None:
