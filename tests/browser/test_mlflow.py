@@ -44,6 +44,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Rows:
             patch.delenv(name, raising=False)
         rows = Rows(tmp_path_factory.mktemp("browser") / "a workspace")
         rows.root.mkdir()
+        (rows.root / "params.yaml").touch()  # a repository
         for row in PUBLISHED_ROWS:
             rows.add(row)
         # The pictures of one row stand for all: drawing them takes most of a sync.
