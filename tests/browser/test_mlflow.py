@@ -13,6 +13,7 @@ from tests.tracking.conftest import Rows
 
 import flairhub.tracking.sync as module
 from flairhub.catalog.rows import PUBLISHED_ROWS
+from flairhub.files import read_json
 from flairhub.tracking.records import RunRecord
 from flairhub.tracking.ui import experiments_in, runs_address
 
@@ -107,13 +108,13 @@ def test_24_rows_are_found_and_two_compared(server: ui.Server, proxy: Proxy, vis
     assert_quiet(visit, server, proxy)
 
 
-def test_a_run_shows_its_figures_and_pictures(server: ui.Server, proxy: Proxy, visit: Visit) -> None:
+def test_a_run_shows_its_figures_and_pictures(workspace: Rows, server: ui.Server, proxy: Proxy, visit: Visit) -> None:
     page = visit.page
     ui.open_runs(page, server.experiments["flairhub/sample"], len(PUBLISHED_ROWS))
     name = ui.run_names(page)[0]
     page.get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", name=name, exact=True).wait_for()
-    page.get_by_text("77.25").first.wait_for()  # test OA of the fixture
+    page.get_by_text(str(read_json(workspace.files(name).metrics)["test"]["oa"])[:5]).first.wait_for()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("figures", exact=True).first.click()
     page.get_by_text("confusion", exact=False).first.click()
