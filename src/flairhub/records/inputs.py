@@ -25,10 +25,7 @@ from flairhub.records.patches import Patches, columns_of, read_patches
 FORMAT = 3
 """Format number of the file; a reader refuses any other."""
 
-
 SplitName = Literal["train", "valid", "test"]
-
-
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 """The three splits, in this order."""
 
