@@ -43,7 +43,9 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(repository: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    repository: Path, *arguments: str, interrupts: Any = signal.SIG_DFL, **environment: str
+) -> subprocess.Popen[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "flairhub.cli.main", "repro", *arguments],
@@ -54,6 +56,7 @@ def start(repository: Path, *arguments: str, **environment: str) -> subprocess.P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),  # noqa: PLW1509 - no threads here; whatever the tests inherited
     )
 
 
@@ -114,9 +117,16 @@ def test_a_failure_before_the_rows_ends_at_once(repository, monkeypatch):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interruption_is_one_line_and_leaves_no_process(repository, jobs, number):
-    process = start(repository, "--jobs", jobs, "--keep-going", DVC_SLEEPS="1")
+@pytest.mark.parametrize(
+    ("number", "interrupts"),
+    [
+        (signal.SIGINT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_IGN),  # in the background of a script, Ctrl-C is ignored
+    ],
+)
+def test_an_interruption_is_one_line_and_leaves_no_process(repository, jobs, number, interrupts):
+    process = start(repository, "--jobs", jobs, "--keep-going", interrupts=interrupts, DVC_SLEEPS="1")
     log = repository / "log"
     wanted = time.monotonic() + 60
     while not (log.exists() and row("LC-A") in calls(repository)) and time.monotonic() < wanted:

@@ -90,6 +90,7 @@ def test_ctrl_c_is_one_line_leaves_no_process_and_loses_nothing(clone):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     end = time.monotonic() + 240
     while not list(clone.folder.glob(".flairhub/train/*/*.ckpt")) and time.monotonic() < end:

@@ -40,6 +40,8 @@ class DvcRuns:
         for number in (signal.SIGHUP, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, _interrupt)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: nor do we obey it,
+            signal.signal(signal.SIGINT, _ignore)  # but DVC must not inherit that, or `stop` would not reach it
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -78,6 +80,10 @@ def own_environment() -> dict[str, str]:
     """The environment of a child: the stages' `python` is this interpreter, whatever is activated."""
     folder = str(Path(sys.executable).parent)
     return os.environ | {"PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])}
+
+
+def _ignore(_: int, __: FrameType | None) -> None:
+    pass
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
