@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
+from flairhub.archives.checksums import checksums_of
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import checksums_of
 from flairhub.compute.executors import open_executor
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
-from flairhub.archives.store import checksums_of
+from flairhub.archives.checksums import checksums_of
 from flairhub.config.reader import read_params
 from flairhub.config.recipe import Recipe
 from flairhub.config.runtime import read_settings
@@ -25,8 +25,8 @@ from flairhub.records.listings import WEIGHTS, read_weights, write_weights
 from flairhub.records.plan import evaluation_plan, write_plan
 from flairhub.rows.resolved import GraphFiles, Resolver
 from flairhub.weights.encoders import encoder_path, encoder_sha256
-from flairhub.weights.given import GivenWeights, given_weights
 from flairhub.weights.noted import list_weights
+from flairhub.weights.weights_file import WeightsFile, row_weights_file
 
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")
 FILES = GraphFiles(
@@ -47,8 +47,8 @@ def main(_: argparse.Namespace) -> None:
     resolver = Resolver(params=params, files=FILES, kept=kept, facts_sha256=FILES.sha256(checksums))
     plain = params.model_dump(mode="json")
 
-    def given(row: str) -> GivenWeights | None:
-        return given_weights(row, params.rows[row].weights, workspace, progress=progress)
+    def given(row: str) -> WeightsFile | None:
+        return row_weights_file(row, params.rows[row].weights, workspace, progress=progress)
 
     def encoder(recipe: Recipe) -> str | None:
         return encoder_sha256(recipe, encoder_path(plain, recipe.row, workspace), checksums, kept)

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from _stage import run
+from flairhub.archives.checksums import checksums_of, verify_all
 from flairhub.archives.locate import archive_folder
-from flairhub.archives.store import checksums_of, verify_all
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
@@ -22,12 +22,12 @@ from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
-from flairhub.lineage.dvc import cached_training, open_cache, read_lock
+from flairhub.lineage.dvc import open_cache, read_lock, training_outputs
 from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
 from flairhub.records.manifest import read_manifest
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.tracking.monitor import live_monitor
-from flairhub.tracking.trained import track_training
+from flairhub.tracking.training_runs import track_training
 from flairhub.weights.encoders import encoder_path
 from flairhub.weights.locate import weights_path
 
@@ -81,7 +81,7 @@ def _end_run(workspace: Workspace, uri: str | None, row: str, profile: str, key:
 
 def _earlier(workspace: Workspace, row: str, key: str) -> dict[str, Path]:
     """Files of a finished training in DVC's cache."""
-    return cached_training(read_lock(workspace.root), row, key, lambda: open_cache(workspace.main))
+    return training_outputs(read_lock(workspace.root), row, key, lambda: open_cache(workspace.main))
 
 
 def _given(weights: str, workspace: Workspace) -> Callable[[str], Path] | None:

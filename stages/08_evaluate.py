@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from _stage import run
+from flairhub.archives.checksums import checksums_of, verify_all
 from flairhub.archives.locate import archive_folder
-from flairhub.archives.store import checksums_of, verify_all
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError

@@ -17,7 +17,7 @@ from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.lineage.dvc import open_cache, read_lock
-from flairhub.lineage.states import noted_keys, spent_keys
+from flairhub.lineage.states import cached_keys, noted_keys
 from flairhub.report.build import write_report
 from flairhub.report.page.build import write_page
 from flairhub.tracking.sync import sync
@@ -33,7 +33,7 @@ def main(_: argparse.Namespace) -> None:
     settings = read_settings(workspace)
     write_page(params, table, REPORTS / "index.html", root=Path(), workspace=workspace, settings=settings)
     update_tracking(params, workspace, settings)
-    spent = spent_keys(workspace.state / "train", lambda: open_cache(workspace.main))
+    spent = cached_keys(workspace.state / "train", lambda: open_cache(workspace.main))
     drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows) | spent)
 
 

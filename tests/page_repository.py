@@ -29,7 +29,7 @@ from flairhub.report.build import row_result
 from flairhub.report.comparisons import compare_table
 from flairhub.report.page.build import render_page
 from flairhub.report.page.sources import PageSources, read_sources
-from flairhub.report.results import HASHES, published_figures
+from flairhub.report.results import HASHES, published_metrics
 from flairhub.report.table import Table, build_table
 
 PATCHES = ("D012-2020_AU-S1-0_1-1", "D068-2020_FU-S1-3_1-1")
@@ -84,7 +84,7 @@ def make_repository(
             **hashes,
         )
         result = row_result(row, params, files)
-        published = published_figures(row, result.tasks, known.modalities, params.profile)
+        published = published_metrics(row, result.tasks, known.modalities, params.profile)
         results.append(replace(result, modalities=known.modalities, n_test=n_test, published=published))
     _write_index(root, next(iter(confusions["LC-A"].values())).patches)
     labels = _write_archives(root, encode, store)

@@ -11,7 +11,7 @@ from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.details import build_details
-from flairhub.report.results import HASHES, RowResult, published_figures, task_results
+from flairhub.report.results import HASHES, RowResult, published_metrics, task_results
 
 Confusions = dict[str, dict[str, ConfusionTable]]
 
@@ -45,7 +45,7 @@ def make_result(confusions: Confusions) -> Callable[..., RowResult]:
             n_test=n_test,
             seeds=(2025,),
             hashes={name: f"{i:02x}" * 32 for i, name in enumerate(HASHES)},
-            published=published_figures(row, tasks, known.modalities, profile),
+            published=published_metrics(row, tasks, known.modalities, profile),
             unknown=("train.global_batch_size", "augmentation"),
         )
 

@@ -36,13 +36,13 @@ from flairhub.lineage.keys import file_sha256
 from flairhub.models.build import build_network, network_spec
 from flairhub.records.code import Fingerprint
 from flairhub.records.costs import RowCosts, StageCosts
-from flairhub.records.details import Details, Figures
+from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 from flairhub.records.history import Epoch, History
 from flairhub.records.inputs import write_inputs
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import ArchiveEntry, Manifest, write_manifest
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 from flairhub.records.plan import evaluation_plan, unknown_choices, write_plan
 from flairhub.records.receipt import Receipt, SeedSums
 from flairhub.records.robustness import Robustness
@@ -142,7 +142,7 @@ def evaluated_row(
     tables: Mapping[int, Sequence[ConfusionTable]] | None = None,
     evaluation: EvaluateParams = EVALUATION,
     history: History = HISTORY,
-    valid: Mapping[str, Figures] | None = None,
+    valid: Mapping[str, TaskMetrics] | None = None,
     weights: Callable[[Path, int], None] | None = None,
     change: Callable[[Details], Details] = lambda details: details,
     **receipt: Any,
@@ -176,8 +176,8 @@ def evaluated_row(
         write_confusion(place.confusion, tables[seed])
         (weights or bare_weights(key))(place.weights, seed)
         history.write(place.history)
-        figures = dict.fromkeys(recipe["tasks"], Figures(oa=70.0, miou=33.0)) if valid is None else valid
-        ValidFigures(epoch=2, valid=figures).write(place.valid)
+        figures = dict.fromkeys(recipe["tasks"], TaskMetrics(oa=70.0, miou=33.0)) if valid is None else valid
+        ValidMetrics(epoch=2, valid=figures).write(place.valid)
         by_seed[seed].write(place.details)
     whole = change(with_spread(by_seed))
     whole.write(files.details)
@@ -282,8 +282,8 @@ def small_row(
             with_seed(made.inputs, seed), key="k", data_sha256="d", code_sha256="c", environment=TRAINED_ON
         )
         save_weights(network, place.weights, contract)
-        figures = dict.fromkeys(recipe.tasks, Figures(oa=1.0, miou=2.0))
-        ValidFigures(epoch=1, valid=figures).write(place.valid)
+        figures = dict.fromkeys(recipe.tasks, TaskMetrics(oa=1.0, miou=2.0))
+        ValidMetrics(epoch=1, valid=figures).write(place.valid)
     evaluate = {"resamples": 20} | overrides.pop("evaluate", {})
     values = read_yaml(ROOT / "profiles" / "sample.yaml")
     values = merged(values, overrides | {"evaluate": evaluate, "rows": {"X": changes}})

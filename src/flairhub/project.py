@@ -110,10 +110,10 @@ def find_project(start: Path | None = None) -> Project:
         MissingFileError: the folder is in none.
     """
     folder = (start or Path.cwd()).resolve()
-    found = locate(folder)
-    if found is None:
+    root = locate(folder)
+    if root is None:
         raise MissingFileError(
             f"Expected the repository, a folder with {PARAMS} and {PROFILES}/, at {folder} or above it, but there is "
             "none; run this in the repository."
         )
-    return found
+    return root

@@ -15,7 +15,7 @@ from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion, write_confusion
 from flairhub.evaluation.details import ScoredTask, build_details, row_metrics
 from flairhub.evaluation.metrics import score
-from flairhub.records.details import Details, Figures
+from flairhub.records.details import Details, TaskMetrics
 
 
 def _tasks(make_table: Callable[..., ConfusionTable]) -> list[ScoredTask]:
@@ -116,7 +116,9 @@ def test_metrics_hold_the_published_figures(
     make_table: Callable[..., ConfusionTable], evaluate_params: Callable[..., EvaluateParams], patch_names: list[str]
 ) -> None:
     details = build_details("R", _tasks(make_table), patch_names, evaluate_params())
-    figures = {task: Figures(oa=each.published.oa, miou=each.published.miou) for task, each in details.tasks.items()}
+    figures = {
+        task: TaskMetrics(oa=each.published.oa, miou=each.published.miou) for task, each in details.tasks.items()
+    }
     both = row_metrics(details).test
     assert both.tasks == figures
     assert both.miou == pytest.approx((figures[COSIA].miou + figures[LPIS].miou) / 2)

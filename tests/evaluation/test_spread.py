@@ -9,7 +9,7 @@ from tests.world import EVALUATION, invented, scored_task
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.evaluation.details import build_details
 from flairhub.evaluation.spread import with_spread
-from flairhub.records.details import Details, Figures, Moments
+from flairhub.records.details import Details, Moments, TaskMetrics
 
 
 def details(oa: float | None, miou: float | None) -> Details:
@@ -24,7 +24,7 @@ def test_mean_and_sample_deviation() -> None:
     oa, miou = [70.0, 72.5, 71.0], [50.0, 49.0, 53.5]
     figures = dict(zip((2025, 7, 9), zip(oa, miou, strict=True), strict=True))
     whole = with_spread({seed: details(*each) for seed, each in figures.items()})
-    assert whole.seeds == {seed: {COSIA: Figures(oa=one, miou=two)} for seed, (one, two) in figures.items()}
+    assert whole.seeds == {seed: {COSIA: TaskMetrics(oa=one, miou=two)} for seed, (one, two) in figures.items()}
     spread = whole.spread[COSIA]
     assert spread.n == 3
     for moments, values in ((spread.oa, oa), (spread.miou, miou)):

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import rasterio
 
+from flairhub.archives.checksums import Checksums
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import Checksums
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.inputs import CloudFilter

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from flairhub.archives.checksums import Checksums
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import Checksums
 from flairhub.errors import DataError
 from flairhub.facts.metadata import read_metadata, require_dates
 from flairhub.sources.local import local_manifest

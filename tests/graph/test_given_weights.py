@@ -20,7 +20,7 @@ from flairhub.models.build import build_network, network_spec
 from flairhub.models.spec import InputSpec, NetworkSpec
 from flairhub.records.inputs import read_inputs
 from flairhub.weights.checkpoints import read_contract
-from flairhub.weights.published import released_spec
+from flairhub.weights.released import released_spec
 
 pytestmark = pytest.mark.graph
 

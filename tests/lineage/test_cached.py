@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from flairhub.lineage.dvc import DvcCache, cached_training
+from flairhub.lineage.dvc import DvcCache, training_outputs
 
 
 def stored(cache: Path, content: bytes, suffix: str = "") -> str:
@@ -40,31 +40,31 @@ def stages(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("key", "valid"), [("first", b"1"), ("second", b"2")])
 def test_the_files_of_the_training_with_that_key(tmp_path, stages, key, valid):
-    found = cached_training(stages, "X", key, lambda: DvcCache(tmp_path))
+    found = training_outputs(stages, "X", key, lambda: DvcCache(tmp_path))
     assert found.keys() == {"model.safetensors", "valid.json"}
     assert found["model.safetensors"].read_bytes() == weights(key)
     assert found["valid.json"].read_bytes() == valid
 
 
 def test_other_keys_and_rows_have_none(tmp_path, stages):
-    assert cached_training(stages, "X", "third", lambda: DvcCache(tmp_path)) == {}
-    assert cached_training(stages, "Y", "first", lambda: DvcCache(tmp_path)) == {}
-    assert cached_training({}, "X", "first", lambda: DvcCache(tmp_path)) == {}
+    assert training_outputs(stages, "X", "third", lambda: DvcCache(tmp_path)) == {}
+    assert training_outputs(stages, "Y", "first", lambda: DvcCache(tmp_path)) == {}
+    assert training_outputs({}, "X", "first", lambda: DvcCache(tmp_path)) == {}
 
 
 def test_a_cache_that_lost_or_damaged_a_file_gives_nothing(tmp_path, stages):
-    path = cached_training(stages, "X", "first", lambda: DvcCache(tmp_path))["valid.json"]
+    path = training_outputs(stages, "X", "first", lambda: DvcCache(tmp_path))["valid.json"]
     path.write_bytes(b"3")
-    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
+    assert training_outputs(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
     path.unlink()
-    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
-    assert cached_training(stages, "X", "second", lambda: DvcCache(tmp_path)) != {}
-    assert cached_training(stages, "X", "first", lambda: DvcCache(tmp_path / "elsewhere")) == {}
+    assert training_outputs(stages, "X", "first", lambda: DvcCache(tmp_path)) == {}
+    assert training_outputs(stages, "X", "second", lambda: DvcCache(tmp_path)) != {}
+    assert training_outputs(stages, "X", "first", lambda: DvcCache(tmp_path / "elsewhere")) == {}
 
 
 def test_the_cache_is_not_opened_for_a_row_that_the_lock_does_not_know():
     def closed():
         raise AssertionError
 
-    assert cached_training({}, "X", "first", closed) == {}
-    assert cached_training({"train@X": {"outs": []}}, "X", "first", closed) == {}
+    assert training_outputs({}, "X", "first", closed) == {}
+    assert training_outputs({"train@X": {"outs": []}}, "X", "first", closed) == {}

@@ -120,7 +120,7 @@ TRAIN = {
     "what the row reads": {"records.inputs", "records.patches"},
     "the environment of the arithmetic": {"surroundings"},
     "loss, optimiser, schedule, progress": {
-        *("training.callbacks", "training.given", "training.losses", "training.module", "training.optimisers"),
+        *("training.callbacks", "training.conversion", "training.losses", "training.module", "training.optimisers"),
         *("training.progress", "training.runner", "training.schedule", "training.validation"),
     },
     "weights that a row is given": {"weights.checkpoints", "weights.contract"},

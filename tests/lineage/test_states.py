@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 
 from flairhub.lineage.dvc import DvcCache
-from flairhub.lineage.states import spent_keys
+from flairhub.lineage.states import cached_keys
 
 
 def stored(cache, data):
@@ -22,11 +22,11 @@ def state(root, key, **files):
 
 def test_states_are_spent_once_every_file_is_in_the_cache(tmp_path):
     states, cache = tmp_path / "train", tmp_path / "cache"
-    assert spent_keys(states, lambda: DvcCache(cache)) == set()
+    assert cached_keys(states, lambda: DvcCache(cache)) == set()
     state(states, "whole", weights=b"w1", history=b"h")
     state(states, "half", weights=b"w2", history=b"h")
     state(states, "empty")
     (states / "running").mkdir()
     for data in (b"w1", b"h"):
         stored(cache, data)
-    assert spent_keys(states, lambda: DvcCache(cache)) == {"whole"}
+    assert cached_keys(states, lambda: DvcCache(cache)) == {"whole"}

@@ -9,10 +9,10 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.taxonomies import LPIS, taxonomy
 from flairhub.errors import DataError, MissingFileError
+from flairhub.pictures.patch_grid import flow, rest_of_row
 from flairhub.pictures.patch_layers import SeriesDates, ndvi_of, read_layers
 from flairhub.pictures.patch_panels import curves_of, legend_of, panels_of
 from flairhub.pictures.patch_picture import draw_patch
-from flairhub.pictures.sheet import flow, rest_of_row
 
 REAL = "D914-2017_FF-S1-1_1-1"
 PATCH = "D001-2020_AA-S1-1_1-1"

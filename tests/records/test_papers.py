@@ -15,19 +15,19 @@ from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.errors import DataError, MissingFileError
 from flairhub.records.code import Fingerprint
 from flairhub.records.costs import Energy, RowCosts, StageCosts, read_costs
-from flairhub.records.details import Details, Figures
+from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.examples import Examples
 from flairhub.records.history import History, StepLosses
-from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidFigures, split_metrics
+from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidMetrics, split_metrics
 from flairhub.records.paper import Paper
 from flairhub.records.probe import Probe
 from flairhub.records.receipt import Receipt
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
 from flairhub.records.seeds import Seeds
 
-UNDEFINED = Figures(oa=None, miou=None)
+UNDEFINED = TaskMetrics(oa=None, miou=None)
 CHANGE = Change(estimate=None, low=None, high=None)
-TEST = LessInputFigures(
+TEST = LessInputMetrics(
     oa=None, miou=None, per_class=ClassIou(iou=(None, 1.5)), confusion=((1, 2), (3, 4)), change={"oa": CHANGE}
 )
 STAGE = StageCosts(
@@ -44,10 +44,10 @@ PAPERS: list[Paper] = [
     COSTS,
     Examples(seed=1, patches=("a",)),
     RowMetrics(test=split_metrics({COSIA: UNDEFINED})),
-    RowMetrics(test=split_metrics({COSIA: Figures(oa=1.0, miou=2.0), LPIS: UNDEFINED})),
+    RowMetrics(test=split_metrics({COSIA: TaskMetrics(oa=1.0, miou=2.0), LPIS: UNDEFINED})),
     TrainingMetrics(epoch=None, valid=split_metrics({COSIA: UNDEFINED})),
     TrainingMetrics(epoch=3, valid=split_metrics({COSIA: UNDEFINED, LPIS: UNDEFINED})),
-    ValidFigures(epoch=None, valid={COSIA: UNDEFINED}),
+    ValidMetrics(epoch=None, valid={COSIA: UNDEFINED}),
     Robustness(row="X", not_applicable=("x",), variants=(LessInput(name="n", mask=(), dates=2, tasks={COSIA: TEST}),)),
     Seeds(first=1, further=(2, 3)),
 ]
@@ -107,7 +107,7 @@ def test_what_is_not_finite_is_neither_written_nor_read(papers: list[Paper], tmp
     assert tried > 4
     path.unlink()
     with pytest.raises(ValueError, match="not JSON compliant"):
-        ValidFigures(epoch=1, valid={COSIA: Figures(oa=number, miou=1.0)}).write(path)
+        ValidMetrics(epoch=1, valid={COSIA: TaskMetrics(oa=number, miou=1.0)}).write(path)
     with pytest.raises(ValueError, match="not JSON compliant"):
         dataclasses.replace(COSTS, evaluate=dataclasses.replace(STAGE, seconds=number)).write(path)
     assert not path.exists()

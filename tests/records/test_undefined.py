@@ -16,7 +16,7 @@ from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.details import build_details, row_metrics
 from flairhub.files import read_json
-from flairhub.records.details import Details, Figures
+from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.layout import row_files
 from flairhub.report.text import render_csv, render_markdown, render_terminal
@@ -73,7 +73,7 @@ def test_table_and_page_say_so(repository: PageRepository) -> None:
 
 def test_mlflow_gets_what_is_defined(tmp_path: Path) -> None:
     nothing = History(epochs=(*HISTORY.epochs, epoch(3, 40, 0.1, None, miou=None)))
-    valid = {COSIA: Figures(oa=None, miou=None)}
+    valid = {COSIA: TaskMetrics(oa=None, miou=None)}
     evaluated_row(tmp_path, tables={2025: [unscored()]}, valid=valid, history=nothing)
     identity = read_identity(tmp_path, "LC-A")
     assert isinstance(identity, RunIdentity)

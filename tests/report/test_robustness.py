@@ -11,13 +11,13 @@ from flairhub.catalog.taxonomies import COSIA, LPIS
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import MissingFileError
 from flairhub.records.layout import RowFiles, row_files
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
 from flairhub.report.robustness import write_robustness
 
 
-def figures(oa: float, miou: float | None, *changes: Change) -> LessInputFigures:
+def figures(oa: float, miou: float | None, *changes: Change) -> LessInputMetrics:
     oa_change, miou_change = changes
-    return LessInputFigures(
+    return LessInputMetrics(
         oa=oa,
         miou=miou,
         per_class=ClassIou(iou=()),

@@ -21,7 +21,7 @@ from flairhub.evaluation.metrics import score
 from flairhub.records.details import Interval, Moments, SeedSpread
 from flairhub.report.build import write_table
 from flairhub.report.comparisons import compare_table
-from flairhub.report.results import HASHES, RowResult, Spread, published_figures, task_results
+from flairhub.report.results import HASHES, RowResult, Spread, published_metrics, task_results
 from flairhub.report.table import Table, build_table
 from flairhub.report.text import TERMINAL_WIDTH, render_csv, render_markdown
 
@@ -137,14 +137,14 @@ def test_verdict_on_the_published_figure(
 def test_a_borrowed_name_has_no_published_figures(make_result: MakeResult) -> None:
     tasks = make_result("LC-A").tasks
     inputs = PUBLISHED_ROWS["LC-A"].modalities
-    assert published_figures("LC-A", tasks, inputs, "full") == {COSIA: PUBLISHED_ROWS["LC-A"]}
-    assert published_figures("LC-A", tasks, inputs, "smoke") is None
-    assert published_figures("LC-A", tasks, (*inputs, "SPOT_RGBI"), "full") is None
-    assert published_figures("MINE", tasks, inputs, "full") is None
+    assert published_metrics("LC-A", tasks, inputs, "full") == {COSIA: PUBLISHED_ROWS["LC-A"]}
+    assert published_metrics("LC-A", tasks, inputs, "smoke") is None
+    assert published_metrics("LC-A", tasks, (*inputs, "SPOT_RGBI"), "full") is None
+    assert published_metrics("MINE", tasks, inputs, "full") is None
     lpis = make_result("LPIS-A").tasks
-    assert published_figures("LC-A", lpis, inputs, "full") is None
+    assert published_metrics("LC-A", lpis, inputs, "full") is None
     level2 = tuple(dataclasses.replace(task, level=2) for task in lpis)
-    assert published_figures("LPIS-A", level2, inputs, "full") is None
+    assert published_metrics("LPIS-A", level2, inputs, "full") is None
 
 
 def test_caption_says_what_intervals_do_not_cover(smoke_table: Table) -> None:
@@ -242,7 +242,7 @@ def test_undefined_figures_say_so(make_result: MakeResult) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_pictures_are_repeatable(tmp_path: Path, full_table: Table, suffix: str) -> None:
-    from flairhub.report.figures import draw_classes, draw_intervals
+    from flairhub.report.charts import draw_classes, draw_intervals
 
     for name, draw in (("intervals", draw_intervals), ("classes", draw_classes)):
         paths = [tmp_path / f"{name}{i}{suffix}" for i in range(2)]
@@ -252,7 +252,7 @@ def test_pictures_are_repeatable(tmp_path: Path, full_table: Table, suffix: str)
 
 
 def test_pictures_say_what_the_table_says(tmp_path: Path, full_table: Table, smoke_table: Table) -> None:
-    from flairhub.report.figures import draw_classes, draw_intervals
+    from flairhub.report.charts import draw_classes, draw_intervals
 
     draw_intervals(full_table, tmp_path / "full.svg")
     draw_intervals(smoke_table, tmp_path / "smoke.svg")

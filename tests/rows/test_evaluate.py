@@ -17,7 +17,7 @@ from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.inference.scoring import load_network, score_split
 from flairhub.maps.geotiff import predictions_sha256, read_prediction
-from flairhub.records.details import Details, Figures
+from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.examples import Examples
 from flairhub.records.metrics import RowMetrics
 from flairhub.records.patches import Patches
@@ -99,7 +99,7 @@ def test_every_seed_has_its_figures_and_the_row_those_of_the_first(several: Smal
     figures = {seed: RowMetrics.read(files.metrics).test for seed, files in ((2025, several.files), (7, further))}
     assert figures[2025] != figures[7]
     assert {seed: each[COSIA] for seed, each in details.seeds.items()} == {
-        seed: Figures(oa=each.oa, miou=each.miou) for seed, each in figures.items()
+        seed: TaskMetrics(oa=each.oa, miou=each.miou) for seed, each in figures.items()
     }
     miou = [each.miou for each in figures.values()]
     spread = details.spread[COSIA].miou

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import merged
 from flairhub.config.yaml_file import read_yaml

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.loopback import Served
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.catalog.hub import HUB_REPO, HUB_REVISION, hub_archives
 from flairhub.config.pipeline import HuggingFaceParams
 from flairhub.errors import ConfigurationError, DataError, IntegrityError, MissingFileError

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from flairhub.archives.checksums import Checksums, sha256_of
 from flairhub.archives.folder import find_root, list_archives
-from flairhub.archives.store import Checksums, sha256_of
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.sources.local import check, compare, list_folder, local_manifest
 from flairhub.sources.selection import Selection

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.config.pipeline import SampleParams
 from flairhub.sources.sample import pull_sample, sample_key
 from flairhub.sources.selection import Selection

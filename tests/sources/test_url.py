@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from tests.loopback import Served
 
+from flairhub.archives.checksums import Checksums
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import Checksums
 from flairhub.config.pipeline import UrlParams
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.sources.download import Patience

@@ -15,7 +15,7 @@ from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.params import Params
 from flairhub.config.workspace import Workspace
 from flairhub.lineage.keys import file_sha256
-from flairhub.records.details import Figures
+from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import Manifest, write_manifest
@@ -52,7 +52,7 @@ class Rows:
             row,
             params=params_with(row),
             history=history,
-            valid={COSIA: Figures(oa=70.0, miou=valid)},
+            valid={COSIA: TaskMetrics(oa=70.0, miou=valid)},
             evaluation=QUICK,
             **{"row_key": key, "weights": bare_weights(key, mark), **receipt},
         )

@@ -12,7 +12,7 @@ from tests.world import ARCHIVE, EVALUATED_ON, bare_weights, epoch
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.errors import DataError
-from flairhub.records.details import Details, GroupFigures
+from flairhub.records.details import Details, GroupMetrics
 from flairhub.records.history import History
 from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.tracking.reading import read_identity, read_record
@@ -34,7 +34,7 @@ def undefined(details: Details) -> Details:
     iou = task.published.per_class.iou
     per_class = dataclasses.replace(task.published.per_class, iou=(iou[0], None, *iou[2:]))
     figures = dataclasses.replace(task.published, recall=None, per_class=per_class)
-    nothing = GroupFigures(oa=None, miou=None, miou_absent_left_out=None, n_patches=1, n_pixels=0)
+    nothing = GroupMetrics(oa=None, miou=None, miou_absent_left_out=None, n_patches=1, n_pixels=0)
     task = dataclasses.replace(
         task, protocols={**task.protocols, "published": figures}, by_land_type={**task.by_land_type, "A": nothing}
     )

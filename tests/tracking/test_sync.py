@@ -17,15 +17,15 @@ from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
 from flairhub.errors import DataError, TrackingError
 from flairhub.files import read_json, write_json
-from flairhub.records.details import Figures
+from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.metrics import RowMetrics, split_metrics
 from flairhub.tracking import names, plots, writer
 from flairhub.tracking import sync as sync_module
-from flairhub.tracking.history import Found
-from flairhub.tracking.plans import find_plan, retag
+from flairhub.tracking.history import EvaluatedRow
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity
+from flairhub.tracking.result_run import find_result_run, retag
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
@@ -137,7 +137,7 @@ def test_half_written_run_is_replaced(rows: Any, monkeypatch: pytest.MonkeyPatch
 def test_changed_files_replace_the_run(rows: Any) -> None:
     rows.add("LC-A")
     run_sync(rows, "LC-A")
-    RowMetrics(test=split_metrics({COSIA: Figures(oa=1.0, miou=2.0)})).write(rows.files("LC-A").metrics)
+    RowMetrics(test=split_metrics({COSIA: TaskMetrics(oa=1.0, miou=2.0)})).write(rows.files("LC-A").metrics)
     assert run_sync(rows, "LC-A").completed == ("LC-A",)
     assert snapshot(client_of(rows))["LC-A"]["history"]["test/miou"] == [(30, 2.0)]
 
@@ -189,8 +189,9 @@ def test_many_experiments_of_one_result_are_all_kept(rows: Any) -> None:
     assert isinstance(identity, RunIdentity)
     experiments = tuple(f"experiment-{number:04d}" for number in range(1200))
     for seen in (experiments[:-1], experiments[-1:]):
-        item = Found(label="LC-A", root=rows.root, identity=identity, lock={}, origin=Origin(experiments=seen))
-        assert retag(store, find_plan(store, identity, store.experiment("flairhub/sample"), ""), item) == "completed"
+        item = EvaluatedRow(label="LC-A", root=rows.root, identity=identity, lock={}, origin=Origin(experiments=seen))
+        run = find_result_run(store, identity, store.experiment("flairhub/sample"), "")
+        assert retag(store, run, item) == "completed"
     (run,) = store.client.search_runs([store.experiment("flairhub/sample")])
     assert tuple(names.listing(run.data.tags, names.EXPERIMENTS)) == experiments
 

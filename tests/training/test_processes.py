@@ -22,9 +22,9 @@ from flairhub.compute.devices import Devices
 from flairhub.data.preprocess import Preprocessor
 from flairhub.inference.scoring import load_network
 from flairhub.models.tensors import read_tensors
-from flairhub.records.details import Figures
+from flairhub.records.details import TaskMetrics
 from flairhub.records.inputs import BandStatistics, write_inputs
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 from flairhub.training.validation import Validation
 from flairhub.weights.checkpoints import read_contract
 
@@ -106,7 +106,9 @@ def test_two_processes_train_every_seed_and_validate_like_one(tmp_path: Path) ->
         history = list(csv.DictReader((files.model / "history.csv").open()))
         assert [(line["epoch"], line["step"]) for line in history] == [("0", "1"), ("1", "2")]
         found = validated(row, files.weights)
-        assert ValidFigures.read(files.valid).valid == {COSIA: Figures(oa=found["valid.oa"], miou=found["valid.miou"])}
+        assert ValidMetrics.read(files.valid).valid == {
+            COSIA: TaskMetrics(oa=found["valid.oa"], miou=found["valid.miou"])
+        }
         assert read_contract(files.weights).environment.devices == 2
     states = list((tmp_path / ".flairhub" / "train").iterdir())
     assert len(states) == 2

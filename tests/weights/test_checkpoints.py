@@ -15,7 +15,7 @@ from flairhub.models.build import build_network
 from flairhub.models.tensors import network_tensors, read_metadata, read_tensors
 from flairhub.weights.checkpoints import load_tensors, load_weights, read_contract, save_weights
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
-from flairhub.weights.published import released_contract, released_spec
+from flairhub.weights.released import released_contract, released_spec
 
 COSIA = "AERIAL_LABEL-COSIA"
 

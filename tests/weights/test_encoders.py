@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.config.profiles import profile_text
 from flairhub.config.reader import parse_params
 from flairhub.config.workspace import Workspace

@@ -11,8 +11,8 @@ from flairhub.config.channels import network_channels
 from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import IntegrityError
 from flairhub.weights.of_row import row_contract
-from flairhub.weights.published import released_contract
 from flairhub.weights.recipe import contract_statistics, file_bands, input_recipe
+from flairhub.weights.released import released_contract
 
 
 @pytest.mark.parametrize("name", RELEASED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flairhub.archives.store import find_archive
+from flairhub.archives.checksums import find_archive
 from flairhub.catalog.modalities import METADATA_ARCHIVE
 from flairhub.catalog.names import parse_archive
 from flairhub.errors import DataError, MissingFileError

@@ -117,7 +117,7 @@ class PatchReader:
         if self.kind(archive) == "folder":
             return _folder_members(self.folder / archive)
         infos = [info for info in _infolist(self._zip(archive)) if not info.is_dir()]
-        found = [
+        members = [
             Member(
                 name=info.filename,
                 offset=info.header_offset,
@@ -128,7 +128,7 @@ class PatchReader:
             )
             for info in infos
         ]
-        return sorted(found, key=lambda member: member.name)
+        return sorted(members, key=lambda member: member.name)
 
     def read(self, archive: str, member: str, crc32: int | None = None) -> bytes:
         """The bytes of one file.
@@ -252,20 +252,20 @@ def _inflate(payload: bytes, size: int, where: str) -> bytes:
 
 
 def _check_crc(data: bytes, expected: int, where: str) -> None:
-    found = zlib.crc32(data)
-    if found != expected:
+    actual = zlib.crc32(data)
+    if actual != expected:
         raise IntegrityError(
-            f"{where}: expected CRC-32 {expected:08x}, but got {found:08x}; the archive changed or is damaged: "
+            f"{where}: expected CRC-32 {expected:08x}, but got {actual:08x}; the archive changed or is damaged: "
             "fetch it again, or run `flairhub repro`, which takes it as a new version of the data."
         )
 
 
 def _folder_members(folder: Path) -> list[Member]:
-    found = []
+    members = []
     for path in sorted(folder.rglob("*")):
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
-            found.append(
+            members.append(
                 Member(
                     name=f"{folder.name}/{path.relative_to(folder).as_posix()}",
                     offset=0,
@@ -275,7 +275,7 @@ def _folder_members(folder: Path) -> list[Member]:
                     crc32=None,
                 )
             )
-    return sorted(found, key=lambda member: member.name)
+    return sorted(members, key=lambda member: member.name)
 
 
 def _read_extracted(folder: Path, archive: str, member: str) -> bytes:

@@ -97,9 +97,9 @@ def audit(index: Path, params: AuditParams) -> Audit:
         "max_nodata_share": params.max_nodata_share,
         "min_polarisation_gap": params.min_polarisation_gap,
     }
-    found = [(session.findings[name], wanted) for name, (_, wanted) in selected.items()]
+    judged = [(session.findings[name], wanted) for name, (_, wanted) in selected.items()]
     return Audit(
-        report=build_report(found, summary, bounds, not_selected(params)), valid=valid, exported=judge.exported
+        report=build_report(judged, summary, bounds, not_selected(params)), valid=valid, exported=judge.exported
     )
 
 

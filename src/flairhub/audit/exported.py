@@ -58,7 +58,7 @@ def plain_result(outcome: Any) -> dict[str, Any]:
     """A validation result as plain data, without what changes from run to run."""
     value: dict[str, Any] = outcome.to_json_dict()
     for each in value["results"]:
-        each["result"] = {name: found for name, found in each["result"].items() if name not in _FULL_LISTS}
+        each["result"] = {name: part for name, part in each["result"].items() if name not in _FULL_LISTS}
         each["expectation_config"].pop("id", None)
     version = value["meta"]["great_expectations_version"]
     kept = {name: value[name] for name in ("success", "results", "suite_name", "suite_parameters", "statistics")}

@@ -45,7 +45,7 @@ def build_report(
         parameters: bounds that the parameters gave.
         not_run: names of checks that the parameters do not list.
     """
-    checks = sorted((_check(found, wanted) for found, wanted in findings), key=lambda check: check["name"])
+    checks = sorted((_check(each, wanted) for each, wanted in findings), key=lambda check: check["name"])
     failed = [check["name"] for check in checks if not check["success"] and check["severity"] == "error"]
     warned = [check["name"] for check in checks if not check["success"] and check["severity"] == "warn"]
     return {
@@ -111,18 +111,18 @@ def _first(check: dict[str, Any]) -> str:
     return f", e.g. {' '.join(words)}"
 
 
-def _check(found: Findings, wanted: AuditCheck) -> dict[str, Any]:
-    check = found.check
+def _check(findings: Findings, wanted: AuditCheck) -> dict[str, Any]:
+    check = findings.check
     return {
         "name": check.name,
         "grain": check.grain,
         "sentence": check.sentence,
         "severity": wanted.severity,
         "policy": wanted.policy,
-        "success": found.unexpected == 0,
-        "evaluated": found.evaluated,
-        "unexpected": found.unexpected,
-        "by_modality": dict(found.by_modality),
-        "by_domain": dict(found.by_domain),
-        "examples": found.examples(),
+        "success": findings.unexpected == 0,
+        "evaluated": findings.evaluated,
+        "unexpected": findings.unexpected,
+        "by_modality": dict(findings.by_modality),
+        "by_domain": dict(findings.by_domain),
+        "examples": findings.examples(),
     }

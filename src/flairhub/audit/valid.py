@@ -77,11 +77,11 @@ class Decision:
         if dates.empty:
             return
         index, rows = self._rows(str(dates["modality"].iloc[0]))
-        found = index.get_indexer(pd.Index(dates["patch_id"]))
-        if (found < 0).any():
-            patch = dates["patch_id"].to_numpy()[found < 0][0]
+        places = index.get_indexer(pd.Index(dates["patch_id"]))
+        if (places < 0).any():
+            patch = dates["patch_id"].to_numpy()[places < 0][0]
             raise DataError(f"Expected dates of files of the index, but {patch} has none; run the index stage again.")
-        positions = rows[found]
+        positions = rows[places]
         self._positions.append(positions)
         self._dates.append(dates["date_index"].to_numpy().astype(np.int64))
         self._explain(np.unique(positions), reason)

@@ -38,8 +38,8 @@ class PublishedRow:
     """Published mean IoU, percent."""
 
 
-def _row(row: str, letters: str, params_m: float, oa: float, miou: float) -> PublishedRow:
-    wanted = {name for letter in letters.split() for name in SHORT_NAMES[letter]}
+def _row(row: str, short: str, params_m: float, oa: float, miou: float) -> PublishedRow:
+    wanted = {name for letter in short.split() for name in SHORT_NAMES[letter]}
     return PublishedRow(
         row=row,
         modalities=tuple(name for name in INPUTS if name in wanted),
@@ -84,9 +84,9 @@ PUBLISHED_ROWS: dict[str, PublishedRow] = {r.row: r for r in _ALL}
 def short_modalities(modalities: tuple[str, ...] | list[str]) -> str:
     """The letters of the published table for these modalities, e.g. `A E S2`; a single orbit is spelled out."""
     rest = set(modalities)
-    letters = []
+    short = []
     for letter, names in SHORT_NAMES.items():
         if set(names) <= rest:
-            letters.append(letter)
+            short.append(letter)
             rest -= set(names)
-    return " ".join(letters + sorted(rest))
+    return " ".join(short + sorted(rest))

@@ -30,14 +30,14 @@ def run(_: argparse.Namespace) -> int:
 
     audit = find_project().params.audit
     selected = select_checks(audit)
-    found = {}
+    checks = {}
     if REPORT.is_file():
-        found = {check["name"]: check for check in read_json(REPORT)["checks"]}
+        checks = {check["name"]: check for check in read_json(REPORT)["checks"]}
     lines = []
     for name, check in CHECKS.items():
         chosen = "not run" if name not in selected else "{0.severity}, {0.policy}".format(selected[name][1])
         chosen += " (params.yaml)" if name in audit.checks else ""
-        result = found.get(name)
+        result = checks.get(name)
         outcome = "-" if result is None else "ok" if result["success"] else str(result["unexpected"])
         lines.append([name, chosen, outcome, check.sentence])
     print(

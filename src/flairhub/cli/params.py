@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.config.origins import resolved_settings
 
     root = find_project().root
-    found = resolved_settings(root / PARAMS, root / PROFILES, arguments.row)
-    lines = [[each.name, each.origin, _text(each.value)] for each in found]
+    settings = resolved_settings(root / PARAMS, root / PROFILES, arguments.row)
+    lines = [[each.name, each.origin, _text(each.value)] for each in settings]
     # Texts as they are: tabulate would read 1e-4 and 0.0001 alike.
     print(tabulate(lines, ["parameter", "from", "value"], disable_numparse=True))
     return 0

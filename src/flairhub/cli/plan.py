@@ -58,21 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
     wish = Wish(**lists, split=arguments.split)
     local = params.data.source == "local" and settings.data is not None
     store = local_folder(settings) if local else workspace.archives / "huggingface"
-    found = planned(wish, params, {} if arguments.offline else _sizes(full), store)
+    plan = planned(wish, params, {} if arguments.offline else _sizes(full), store)
     if arguments.json:
-        print(json.dumps(_plain(found)))
+        print(json.dumps(_plain(plan)))
         return 0
     store.mkdir(parents=True, exist_ok=True)
-    print(_table(found))
-    print(f"\n{_sum(found)}; free on this disk: {shutil.disk_usage(store).free / 1e9:.1f} GB.")
-    hours = found.missing_bytes * 8 / (arguments.bandwidth * 1e6) / 3600
-    more = "at least " if any(archive.bytes is None for archive in found.missing) else ""
-    print(f"To fetch: {more}{found.missing_bytes / 1e9:.2f} GB, {hours:.1f} h at {arguments.bandwidth:g} Mbit/s.")
-    _print_training(wish.rows, found, params, full, arguments.rate)
+    print(_table(plan))
+    print(f"\n{_sum(plan)}; free on this disk: {shutil.disk_usage(store).free / 1e9:.1f} GB.")
+    hours = plan.missing_bytes * 8 / (arguments.bandwidth * 1e6) / 3600
+    more = "at least " if any(archive.bytes is None for archive in plan.missing) else ""
+    print(f"To fetch: {more}{plan.missing_bytes / 1e9:.2f} GB, {hours:.1f} h at {arguments.bandwidth:g} Mbit/s.")
+    _print_training(wish.rows, plan, params, full, arguments.rate)
     return 0
 
 
-def _print_training(rows: tuple[str, ...], found: Plan, params: Params, full: Params, rate: float | None) -> None:
+def _print_training(rows: tuple[str, ...], plan: Plan, params: Params, full: Params, rate: float | None) -> None:
     from flairhub.config.resolve import row_recipe
     from flairhub.sources.plan import training_hours
 
@@ -81,7 +81,7 @@ def _print_training(rows: tuple[str, ...], found: Plan, params: Params, full: Pa
         return
     for row in rows:
         epochs = row_recipe(full if row in full.rows else params, row).train.epochs
-        hours = training_hours(epochs, found.archives, rate)
+        hours = training_hours(epochs, plan.archives, rate)
         print(f"{row}: about {hours:.0f} GPU hours for {epochs} epochs at {rate:g} patches/s.")
 
 
@@ -100,26 +100,26 @@ def _sizes(full: Params) -> Mapping[str, int]:
         return {}
 
 
-def _plain(found: Plan) -> dict[str, Any]:
+def _plain(plan: Plan) -> dict[str, Any]:
     return {
-        "archives": [{"name": each.name, "bytes": each.bytes, "here": each.here} for each in found.archives],
-        "total_bytes": found.total_bytes,
-        "missing_bytes": found.missing_bytes,
-        "unknown_sizes": found.unknown,
+        "archives": [{"name": each.name, "bytes": each.bytes, "here": each.here} for each in plan.archives],
+        "total_bytes": plan.total_bytes,
+        "missing_bytes": plan.missing_bytes,
+        "unknown_sizes": plan.unknown,
     }
 
 
-def _table(found: Plan) -> str:
+def _table(plan: Plan) -> str:
     from tabulate import tabulate
 
     lines = [
         (each.name, "unknown" if each.bytes is None else f"{each.bytes / 1e6:.1f}", "yes" if each.here else "")
-        for each in found.archives
+        for each in plan.archives
     ]
     return str(tabulate(lines, headers=("archive", "MB", "here"), colalign=("left", "right", "left")))
 
 
-def _sum(found: Plan) -> str:
-    unknown = f" and {found.unknown} of unknown size (the Hub was not reached)" if found.unknown else ""
-    here = len(found.archives) - len(found.missing)
-    return f"{len(found.archives)} archives, {found.total_bytes / 1e9:.2f} GB{unknown}, {here} of them here"
+def _sum(plan: Plan) -> str:
+    unknown = f" and {plan.unknown} of unknown size (the Hub was not reached)" if plan.unknown else ""
+    here = len(plan.archives) - len(plan.missing)
+    return f"{len(plan.archives)} archives, {plan.total_bytes / 1e9:.2f} GB{unknown}, {here} of them here"

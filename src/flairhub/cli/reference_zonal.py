@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, translate and make the map."""
-    from flairhub.archives.store import sha256_of
+    from flairhub.archives.checksums import sha256_of
     from flairhub.cli.zonal import make
     from flairhub.errors import MissingFileError
     from flairhub.reference.zonal import config_contract, read_zonal_config
-    from flairhub.weights.given import known_contract
+    from flairhub.weights.weights_file import known_contract
 
     read = read_zonal_config(arguments.config)
     config = read.config

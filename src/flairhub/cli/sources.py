@@ -21,7 +21,7 @@ def note_sources(project: Project) -> None:
         DataError: an archive is there twice, or a file that was noted is damaged.
         ConfigurationError: a wanted domain-year is not in the folder.
     """
-    from flairhub.archives.store import checksums_of
+    from flairhub.archives.checksums import checksums_of
     from flairhub.records.listings import ARCHIVES, WEIGHTS, read_weights, write_archives, write_weights
     from flairhub.sources.local import compare
     from flairhub.sources.pull import list_source

@@ -96,8 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.workers < 1 or arguments.batch_size < 1 or (arguments.pixel_size or 1) <= 0:
         raise ConfigurationError("Expected --workers, --batch-size and --pixel-size above 0.")
-    found = find_weights(arguments.model, workspace_here())
-    return make(request_of(arguments), arguments, found.path, found.sha256, found.contract)
+    weights = find_weights(arguments.model, workspace_here())
+    return make(request_of(arguments), arguments, weights.path, weights.sha256, weights.contract)
 
 
 def make(
@@ -255,13 +255,13 @@ def _estimated(job: Any, settings: Any, threads: int) -> Iterator[str]:
 
     pin_threads(threads)
     devices = find_devices(settings)
-    found: Estimate = estimate(job, load_model(job, devices.device))
+    cost: Estimate = estimate(job, load_model(job, devices.device))
     yield _size(job)
-    yield f"network  {_time(found.network_seconds)} on {devices.device_class}"
-    yield f"reading  {_time(found.reading_seconds)}, at the same time"
+    yield f"network  {_time(cost.network_seconds)} on {devices.device_class}"
+    yield f"reading  {_time(cost.reading_seconds)}, at the same time"
     for number in (1, 8):
-        yield f"total    {_time(found.seconds(number))} with {number} such device{'s' if number > 1 else ''}"
-    yield f"disk     {found.output_bytes / 1e9:.2g} GB for the map, {found.scratch_bytes / 1e9:.2g} GB while it is made"
+        yield f"total    {_time(cost.seconds(number))} with {number} such device{'s' if number > 1 else ''}"
+    yield f"disk     {cost.output_bytes / 1e9:.2g} GB for the map, {cost.scratch_bytes / 1e9:.2g} GB while it is made"
 
 
 def _time(seconds: float) -> str:

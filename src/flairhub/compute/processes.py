@@ -42,9 +42,9 @@ class Processes:
         """The values of all processes in order of rank for the first one; none for the others."""
         if self.size == 1:
             return [value]
-        found: list[Any] | None = [None] * self.size if self.first else None
-        torch.distributed.gather_object(value, found, dst=0, group=self.group)
-        return found or []
+        gathered: list[Any] | None = [None] * self.size if self.first else None
+        torch.distributed.gather_object(value, gathered, dst=0, group=self.group)
+        return gathered or []
 
 
 def this_process() -> Processes:

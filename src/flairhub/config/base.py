@@ -51,9 +51,9 @@ def build(section: type[SectionT], values: Mapping[str, Any], where: str) -> Sec
 
 def _explain(error: ValidationError, section: type[Section], where: str) -> str:
     lines: dict[str, str] = {}
-    found = error.errors(include_url=False)
-    missing = {item["loc"] for item in found if item["type"] == "missing"}
-    for item in found:
+    problems = error.errors(include_url=False)
+    missing = {item["loc"] for item in problems if item["type"] == "missing"}
+    for item in problems:
         path = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parent, key = item["loc"][:-1], str(item["loc"][-1])
@@ -81,8 +81,8 @@ def _fields_at(section: type[Section], path: tuple[int | str, ...]) -> list[str]
         if not candidates:
             return []
         current = candidates[0]
-    found = _section_types(current)
-    return list(found[0].model_fields) if found else []
+    sections = _section_types(current)
+    return list(sections[0].model_fields) if sections else []
 
 
 def _is_section(value: Any) -> bool:
@@ -92,7 +92,7 @@ def _is_section(value: Any) -> bool:
 def _section_types(annotation: Any) -> list[type[Section]]:
     if _is_section(annotation):
         return [annotation]
-    found: list[type[Section]] = []
+    sections: list[type[Section]] = []
     for argument in getattr(annotation, "__args__", ()):
-        found.extend(_section_types(argument))
-    return found
+        sections.extend(_section_types(argument))
+    return sections

@@ -50,20 +50,20 @@ def resolved_settings(params: Path, profiles: Path, row: str | None = None) -> l
     if row is None:
         values = parsed.model_dump(mode="json", exclude={"provenance", "rows"})
         rows = parsed.model_dump(mode="json", exclude_unset=True, include={"rows"})
-        found = [Setting(name, value, origins.of(name)) for name, value in _leaves(values | rows)]
+        settings = [Setting(name, value, origins.of(name)) for name, value in _leaves(values | rows)]
     else:
         recipe = row_recipe(parsed, row).model_dump(mode="json", exclude={"row"})
         evaluation = row_evaluation(parsed, row).model_dump(mode="json")
         before = dict(_leaves(row_params(parsed, row).model_dump(mode="json")))
         own = [name for name, _ in _leaves(raw["rows"][row])]
-        found = [
+        settings = [
             Setting(name, value, _origin_in_row(name, own, origins))
             for name, value in _leaves(recipe | {"evaluate": evaluation})
             if not name.startswith(_EMPTIED) or before.get(name) == value
         ]
     place = {name: number for number, name in enumerate([*_FIRST, *(name for name, _ in _leaves(raw))])}
     sections = {name: number for number, name in enumerate([*_FIRST, *raw])}
-    shown = [each for each in found if each.origin != DEFAULT or each.value is not None]
+    shown = [each for each in settings if each.origin != DEFAULT or each.value is not None]
     return sorted(
         shown, key=lambda each: (sections.get(each.name.split(".")[0], len(sections)), place.get(each.name, len(place)))
     )

@@ -145,9 +145,9 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, str | None]:
     for name in sorted(variables):
         if name.startswith(PREFIX) and name not in known:
             raise ConfigurationError(f"Unknown variable {name} in the environment{nearest(name, known)}")
-    found: dict[str, str | None] = {}
+    values: dict[str, str | None] = {}
     for name in RuntimeSettings.model_fields:
         value = variables.get(PREFIX + name.upper(), "").strip()
         if value:
-            found[name] = None if value.lower() in {"null", "none"} else value
-    return found
+            values[name] = None if value.lower() in {"null", "none"} else value
+    return values

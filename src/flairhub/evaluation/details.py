@@ -18,13 +18,13 @@ from flairhub.evaluation.metrics import defined, score
 from flairhub.evaluation.protocols import PROTOCOLS
 from flairhub.records.classes import row_scored, row_taxonomies
 from flairhub.records.details import (
-    ClassFigures,
+    ClassMetrics,
     Details,
-    Figures,
-    GroupFigures,
+    GroupMetrics,
     Protocol,
-    ProtocolFigures,
+    ProtocolMetrics,
     TaskDetails,
+    TaskMetrics,
 )
 from flairhub.records.inputs import RowInputs
 from flairhub.records.metrics import RowMetrics, split_metrics
@@ -81,7 +81,7 @@ def row_metrics(details: Details) -> RowMetrics:
     """What DVC compares of the test split; figures on the validation split belong to the training."""
     published = {task: figures.published for task, figures in details.tasks.items()}
     return RowMetrics(
-        test=split_metrics({task: Figures(oa=each.oa, miou=each.miou) for task, each in published.items()})
+        test=split_metrics({task: TaskMetrics(oa=each.oa, miou=each.miou) for task, each in published.items()})
     )
 
 
@@ -110,25 +110,25 @@ def _task_details(task: ScoredTask, params: EvaluateParams) -> TaskDetails:
     )
 
 
-def _protocol(task: ScoredTask, confusion: Counts, protocol: Protocol) -> ProtocolFigures:
+def _protocol(task: ScoredTask, confusion: Counts, protocol: Protocol) -> ProtocolMetrics:
     scores = score(confusion, task.scored, protocol)
     means = {name: defined(getattr(scores, name)) for name in ("oa", "miou", "fscore", "precision", "recall")}
     each = {name: _each(getattr(scores.per_class, name)) for name in ("iou", "fscore", "precision", "recall")}
-    return ProtocolFigures(**means, per_class=ClassFigures(**each))
+    return ProtocolMetrics(**means, per_class=ClassMetrics(**each))
 
 
 def _each(values: np.ndarray[Any, Any]) -> tuple[float | None, ...]:
     return tuple(defined(value) for value in values)
 
 
-def _breakdown(task: ScoredTask, kind: GroupKind) -> dict[str, GroupFigures]:
+def _breakdown(task: ScoredTask, kind: GroupKind) -> dict[str, GroupMetrics]:
     """Figures per group. A region holds few classes: its mIoU is given with and without the absent ones."""
     groups, confusion = confusion_by(task.confusion, kind)
     published = score(confusion, task.scored)
     left_out = score(confusion, task.scored, "absent_left_out")
     pixels = confusion.sum(axis=(-2, -1))
     return {
-        name: GroupFigures(
+        name: GroupMetrics(
             oa=defined(published.oa[i]),
             miou=defined(published.miou[i]),
             miou_absent_left_out=defined(left_out.miou[i]),

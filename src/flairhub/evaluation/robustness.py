@@ -11,7 +11,7 @@ from flairhub.evaluation.metrics import defined, score
 from flairhub.evaluation.paired import Comparison, compare_rows
 from flairhub.evaluation.variants import Variants
 from flairhub.records.details import METRICS
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
 
 
 def build_robustness(
@@ -54,12 +54,12 @@ def build_robustness(
     )
 
 
-def _figures(name: str, task: ScoredTask, table: ConfusionTable, params: EvaluateParams) -> LessInputFigures:
+def _figures(name: str, task: ScoredTask, table: ConfusionTable, params: EvaluateParams) -> LessInputMetrics:
     assert_complete(table.patches, task.confusion.patches)
     confusion = table.dense()
     scores, whole = score(confusion, task.scored), score(task.confusion.dense(), task.scored)
     compared = compare_rows({name: table, "all inputs": task.confusion}, task.scored, params)
-    return LessInputFigures(
+    return LessInputMetrics(
         oa=defined(scores.oa),
         miou=defined(scores.miou),
         per_class=ClassIou(iou=tuple(defined(value) for value in scores.per_class.iou)),

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 
-from flairhub.records.details import METRICS, Details, Figures, Moments, SeedSpread
+from flairhub.records.details import METRICS, Details, Moments, SeedSpread, TaskMetrics
 
 
 def with_spread(details: Mapping[int, Details]) -> Details:
@@ -23,12 +23,12 @@ def with_spread(details: Mapping[int, Details]) -> Details:
     return replace(first, seeds=seeds, spread=spread)
 
 
-def _published(details: Details, task: str) -> Figures:
+def _published(details: Details, task: str) -> TaskMetrics:
     figures = details.tasks[task].published
-    return Figures(oa=figures.oa, miou=figures.miou)
+    return TaskMetrics(oa=figures.oa, miou=figures.miou)
 
 
-def _spread(figures: list[Figures]) -> SeedSpread:
+def _spread(figures: list[TaskMetrics]) -> SeedSpread:
     return SeedSpread(n=len(figures), **{name: _moments([getattr(each, name) for each in figures]) for name in METRICS})
 
 

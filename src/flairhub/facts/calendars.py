@@ -41,8 +41,8 @@ def read_calendars(index: Path, series: str, patch_ids: Iterable[str], num_dates
             else:
                 shared[roi] = parsed[text]
     unknown = {count: ("",) * count for count in set(num_dates.tolist())}
-    found = []
+    calendars = []
     for patch, count in zip(patch_ids, num_dates.tolist(), strict=True):
         dates = own.get(patch) or shared.get(patch.rpartition("_")[0]) or ()  # a patch id is <ROI key>_<i>-<j>
-        found.append(dates if len(dates) == count else unknown[count])
-    return Shared.of(found)
+        calendars.append(dates if len(dates) == count else unknown[count])
+    return Shared.of(calendars)

@@ -29,17 +29,20 @@ def places_by_domain(manifest: Manifest, reader: PatchReader, patch_ids: Iterabl
     """
     parsed = {name: archive for name in manifest.names if (archive := parse_archive(name)) is not None}
     domains = {archive.domain for archive in parsed.values() if archive.year == HISTORICAL_YEAR}
-    found: dict[str, dict[str, set[str]]] = {domain: {} for domain in sorted(domains)}
-    if not found:
+    years_by_place: dict[str, dict[str, set[str]]] = {domain: {} for domain in sorted(domains)}
+    if not years_by_place:
         return {}
     for patch_id in patch_ids:
         match = _PATCH_ID.match(patch_id)
-        if match is not None and match[1] in found:
-            found[match[1]].setdefault(match[3], set()).add(match[2])
+        if match is not None and match[1] in years_by_place:
+            years_by_place[match[1]].setdefault(match[3], set()).add(match[2])
     for name, archive in parsed.items():
-        if archive.domain in found and archive.year != HISTORICAL_YEAR:
+        if archive.domain in years_by_place and archive.year != HISTORICAL_YEAR:
             for member in reader.members(name):
                 file = parse_file(member.name.rsplit("/", 1)[-1])
                 if file is not None:
-                    found[archive.domain].setdefault(f"{file[1]}_{file[2]}-{file[3]}", set()).add(archive.year)
-    return {domain: {place: tuple(sorted(years)) for place, years in found[domain].items()} for domain in found}
+                    years_by_place[archive.domain].setdefault(f"{file[1]}_{file[2]}-{file[3]}", set()).add(archive.year)
+    return {
+        domain: {place: tuple(sorted(years)) for place, years in years_by_place[domain].items()}
+        for domain in years_by_place
+    }

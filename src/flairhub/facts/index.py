@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from flairhub.archives.checksums import Checksums, verify_all
 from flairhub.archives.reader import PatchReader
-from flairhub.archives.store import Checksums, verify_all
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
 from flairhub.catalog.names import HISTORICAL_YEAR, ArchiveName, parse_archive
 from flairhub.config.inputs import CloudFilter

@@ -35,11 +35,11 @@ def prune_parts(folder: Path, used: Iterable[Path]) -> list[str]:
     for name in current:
         os.utime(folder / name)
     oldest = time.time() - KEPT_SECONDS
-    found = [path for path in folder.iterdir() if path.is_dir()]
-    found.sort(key=lambda path: (path.name in current, path.stat().st_mtime_ns, path.name), reverse=True)
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    folders.sort(key=lambda path: (path.name in current, path.stat().st_mtime_ns, path.name), reverse=True)
     versions: dict[str, int] = {}
     gone = []
-    for path in found:
+    for path in folders:
         archive = path.name[: -_KEY_DIGITS - 1]
         versions[archive] = versions.get(archive, 0) + 1
         old = versions[archive] > KEPT_VERSIONS or path.stat().st_mtime < oldest

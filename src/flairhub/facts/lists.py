@@ -43,9 +43,9 @@ def list_matrix(part: pa.Table, column: str, width: int, fill: float) -> NDArray
     lengths = pc.list_value_length(chunk).fill_null(0).to_numpy(zero_copy_only=False)
     filled = lengths > 0
     if (lengths[filled] != width).any():
-        found = int(lengths[filled & (lengths != width)][0])
+        other = int(lengths[filled & (lengths != width)][0])
         raise DataError(
-            f"Expected lists of {width} entries in column {column} of the table of facts, but got one of {found}; "
+            f"Expected lists of {width} entries in column {column} of the table of facts, but got one of {other}; "
             "the index was made by another version: run the index stage again."
         )
     values = chunk.flatten().to_numpy(zero_copy_only=False)
@@ -60,5 +60,5 @@ def list_matrix(part: pa.Table, column: str, width: int, fill: float) -> NDArray
 def is_among(names: pd.Series, known: Iterable[str]) -> NDArray[np.bool_]:
     """Whether each name is among those known: by one hash table, where `Series.isin` of strings takes minutes."""
     table = pd.Index(pd.unique(np.asarray(list(known), dtype=object)), dtype="str")
-    found: NDArray[np.bool_] = table.get_indexer(pd.Index(names, dtype="str")) >= 0
-    return found
+    among: NDArray[np.bool_] = table.get_indexer(pd.Index(names, dtype="str")) >= 0
+    return among

@@ -107,10 +107,10 @@ def require_dates(manifest: Manifest, reader: PatchReader) -> None:
     present = {member.name.rsplit("/", 1)[-1] for member in reader.members(METADATA_ARCHIVE)} if whole else set()
     if needed <= present:
         return
-    found = f"its {METADATA_ARCHIVE} has not got it" if whole else f"there is no archive {METADATA_ARCHIVE}"
+    lacking = f"its {METADATA_ARCHIVE} has not got it" if whole else f"there is no archive {METADATA_ARCHIVE}"
     raise DataError(
         f"Expected {', '.join(sorted(needed - present))} with the acquisition dates of the series beside the data, but "
-        f"{found}; add it and run `flairhub repro`, or leave the series out by data.modalities."
+        f"{lacking}; add it and run `flairhub repro`, or leave the series out by data.modalities."
     )
 
 

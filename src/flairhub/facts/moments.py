@@ -173,8 +173,8 @@ def merge_along(moments: Moments, axis: int = 0) -> Moments:
 
 
 def _extreme(values: Values, neutral: float, choose: Any, axis: int) -> Values:
-    found = choose(np.where(np.isnan(values), neutral, values), axis=axis, initial=neutral)
-    return np.where(np.isinf(found) & (found == neutral), np.nan, found)
+    extreme = choose(np.where(np.isnan(values), neutral, values), axis=axis, initial=neutral)
+    return np.where(np.isinf(extreme) & (extreme == neutral), np.nan, extreme)
 
 
 def _arrays(moments: Moments) -> tuple[npt.NDArray[Any], ...]:

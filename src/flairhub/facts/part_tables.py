@@ -117,12 +117,12 @@ def _stacked(parts: Sequence[Moments]) -> Moments:
     )
 
 
-def _date_column(found: Iterable[tuple[Dates | None, int]]) -> pa.Array:
+def _date_column(dates_and_counts: Iterable[tuple[Dates | None, int]]) -> pa.Array:
     """Dates one after the other; null for all dates of a patch whose metadata has another number of them."""
     import pyarrow as pa
 
     column: list[str | None] = []
-    for dates, count in found:
+    for dates, count in dates_and_counts:
         column.extend(dates if dates is not None and len(dates) == count else (None,) * count)
     return pa.array(column, pa.string())
 

@@ -226,13 +226,13 @@ def _clear_dates(
     usable = np.zeros(len(patches) + 1, dtype=bool)  # the last entry stands for patches that are not there: -1
     usable[patches.get_indexer(pd.Index(masks["patch_id"].to_numpy(), dtype="str"))] = True
     usable[-1] = False
-    found: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    clear: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     for part in iter_dates(index, [companion], ["patch_id", "date_index", "clear_share"]):
         rows = patches.get_indexer(pd.Index(part.column("patch_id").to_pandas(), dtype="str"))
         share = part.column("clear_share").to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
         keep = usable[rows] & (share >= 1 - cloud.max_fraction_covered - _SLACK)
-        found.append(rows[keep] * _MOST_DATES + part.column("date_index").to_numpy()[keep])
-    kept = np.sort(np.concatenate(found))
+        clear.append(rows[keep] * _MOST_DATES + part.column("date_index").to_numpy()[keep])
+    kept = np.sort(np.concatenate(clear))
     return kept[~_among(kept, rejected)]
 
 
@@ -241,8 +241,8 @@ def _among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool
     if known.size == 0:
         return np.zeros(len(keys), dtype=bool)
     places = np.minimum(np.searchsorted(known, keys), known.size - 1)
-    found: NDArray[np.bool_] = known[places] == keys
-    return found
+    among: NDArray[np.bool_] = known[places] == keys
+    return among
 
 
 def known_modalities(valid: pd.DataFrame) -> list[str]:

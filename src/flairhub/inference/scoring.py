@@ -57,7 +57,7 @@ class Scorer:
         options = replace(loader_options(inputs, settings, devices), rank=here.rank, world_size=here.size)
         self._loader = evaluation_loader(inputs, "test", reader, options, batch_size=evaluation.batch_size)
         self._inputs = inputs
-        self._classes = {task: found.num_classes for task, found in row_taxonomies(inputs).items()}
+        self._classes = {task: classes.num_classes for task, classes in row_taxonomies(inputs).items()}
         self._bar = settings.progress and here.first
 
     def __call__(
@@ -131,11 +131,11 @@ def score_passes(
         if processes.size == 1:
             raise
         outcome = error  # the others must not wait for this process in vain
-    found = processes.gather(outcome)
-    for each in found:
+    outcomes = processes.gather(outcome)
+    for each in outcomes:
         if isinstance(each, FlairhubError):
             raise each
-    parts = [each for each in found if not isinstance(each, FlairhubError)]
+    parts = [each for each in outcomes if not isinstance(each, FlairhubError)]
     if not parts:
         return {}
     return {each.name: _merged([part[each.name] for part in parts]) for each in passes}
@@ -149,13 +149,13 @@ def _score(
     evaluation: EvaluateParams,
 ) -> dict[str, Tables]:
     scorer, device = Scorer(inputs, reader, settings, evaluation), find_devices(settings).device
-    found: dict[str, Tables] = {}
+    tables: dict[str, Tables] = {}
     loaded: tuple[Path, SegmentationNetwork] | None = None
     for each in passes:
         if loaded is None or loaded[0] != each.weights:
             loaded = each.weights, load_network(inputs, each.weights).to(device)
-        found[each.name] = scorer(loaded[1], title=each.name, variant=each.variant, on_prediction=each.on_prediction)
-    return found
+        tables[each.name] = scorer(loaded[1], title=each.name, variant=each.variant, on_prediction=each.on_prediction)
+    return tables
 
 
 def _merged(parts: Sequence[Mapping[str, ConfusionTable]]) -> Tables:

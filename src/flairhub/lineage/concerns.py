@@ -9,7 +9,7 @@ from __future__ import annotations
 PACKAGE = "flairhub"
 
 ROOTS: dict[str, tuple[str, ...]] = {
-    "train": (f"{PACKAGE}.training.runner", f"{PACKAGE}.training.given", f"{PACKAGE}.surroundings"),
+    "train": (f"{PACKAGE}.training.runner", f"{PACKAGE}.training.conversion", f"{PACKAGE}.surroundings"),
 }
 """Stage -> modules that make its result, with all that they import. Other stages begin with their own script."""
 
@@ -32,7 +32,7 @@ SURROUNDINGS: dict[str, str] = {
 AROUND: dict[str, dict[str, str]] = {
     "train": {
         f"{PACKAGE}.files": "how a file appears; weights are written by safetensors",
-        f"{PACKAGE}.archives.store": "finds archives and their checksums; every patch is read under its own CRC-32",
+        f"{PACKAGE}.archives.checksums": "finds archives and their checksums; every patch is read under its own CRC-32",
         f"{PACKAGE}.records.history": "how curves are written",
         f"{PACKAGE}.records.details": "how figures are written",
         f"{PACKAGE}.records.environment": "notes libraries beside the weights",
@@ -45,7 +45,7 @@ AROUND: dict[str, dict[str, str]] = {
     },
     "facts": {
         f"{PACKAGE}.files": "how a file appears",
-        f"{PACKAGE}.archives.store": "finds archives and their checksums; the manifest's is in the key of each part",
+        f"{PACKAGE}.archives.checksums": "finds archives; the manifest's checksums are in the key of each part",
         f"{PACKAGE}.records": "what is written about facts elsewhere",
     },
 }

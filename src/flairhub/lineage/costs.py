@@ -88,8 +88,8 @@ def _running_children_mb() -> list[int]:
     """Largest resident memory so far of children that still run: the system's sum knows only those that ended."""
     import psutil
 
-    found = (_resident_mb(str(child.pid)) for child in psutil.Process().children(recursive=True))
-    return [size for size in found if size is not None]
+    sizes = (_resident_mb(str(child.pid)) for child in psutil.Process().children(recursive=True))
+    return [size for size in sizes if size is not None]
 
 
 def _resident_mb(process: str) -> int | None:

@@ -88,7 +88,7 @@ def open_cache(root: Path) -> DvcCache:
         ) from None
 
 
-def cached_training(stages: Mapping[str, Any], row: str, key: str, cache: Callable[[], DvcCache]) -> dict[str, Path]:
+def training_outputs(stages: Mapping[str, Any], row: str, key: str, cache: Callable[[], DvcCache]) -> dict[str, Path]:
     """The files of a finished training out of DVC's cache, if it is among those that the lock file names for the row.
 
     So a row that gets one more seed does not train its others again: DVC has removed their files, but not forgotten
@@ -109,11 +109,11 @@ def cached_training(stages: Mapping[str, Any], row: str, key: str, cache: Callab
     listing = store.path(folder) if store is not None else None
     if store is None or listing is None:
         return {}
-    found: dict[str, dict[str, str]] = {}
+    sums_by_folder: dict[str, dict[str, str]] = {}
     for entry in read_json(listing):
         parent, _, name = entry["relpath"].rpartition("/")
-        found.setdefault(parent, {})[name] = entry["md5"]
-    for sums in found.values():
+        sums_by_folder.setdefault(parent, {})[name] = entry["md5"]
+    for sums in sums_by_folder.values():
         files = {name: path for name, md5 in sums.items() if (path := store.path(md5)) is not None}
         if WEIGHTS in files and weights_key(files[WEIGHTS]) == key:
             whole = len(files) == len(sums) and all(file_md5(path) == sums[name] for name, path in files.items())

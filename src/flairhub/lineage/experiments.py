@@ -37,7 +37,7 @@ def read_experiments(text: str, row: str) -> tuple[Experiment, ...]:
         DataError: it is not what DVC prints.
     """
     try:
-        found = [
+        results = [
             _experiment(entry, row)
             for baseline in json.loads(text)
             for entry in baseline.get("experiments") or ()
@@ -47,7 +47,7 @@ def read_experiments(text: str, row: str) -> tuple[Experiment, ...]:
         raise DataError(
             f"Expected the JSON of `dvc exp show --json`, but got {error!r}; run it to see what it says."
         ) from None
-    return tuple(sorted(found, key=lambda each: (each.miou is None, -(each.miou or 0), each.name)))
+    return tuple(sorted(results, key=lambda each: (each.miou is None, -(each.miou or 0), each.name)))
 
 
 def varied(experiments: Sequence[Experiment]) -> list[str]:

@@ -52,15 +52,15 @@ def code_fingerprint(name: str, modules: Iterable[str], source: Path) -> Fingerp
     return _fingerprint(name, {}, frozenset(modules), source)
 
 
-def with_file(found: Fingerprint, path: Path) -> Fingerprint:
+def with_file(fingerprint: Fingerprint, path: Path) -> Fingerprint:
     """A fingerprint that also stands for the bytes of a file, e.g. of `requirements.lock`.
 
     Raises:
         MissingFileError: there is no such file.
     """
     if not path.is_file():
-        raise MissingFileError(f"Expected {path}, which stage {found.stage!r} depends on, but there is none.")
-    return _of_parts(found.stage, {**found.parts, path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
+        raise MissingFileError(f"Expected {path}, which stage {fingerprint.stage!r} depends on, but there is none.")
+    return _of_parts(fingerprint.stage, {**fingerprint.parts, path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
 
 
 def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], source: Path) -> Fingerprint:
@@ -112,15 +112,15 @@ def _parsed(text: str) -> ast.Module:
 
 def _imports(tree: ast.Module, source: Path) -> frozenset[str]:
     """Modules of the package that a tree imports anywhere, also inside functions."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module)
+            modules.add(node.module)
             submodules = (f"{node.module}.{alias.name}" for alias in node.names)
-            found.update(name for name in submodules if _exists(name, source))
-    return frozenset(name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}."))
+            modules.update(name for name in submodules if _exists(name, source))
+    return frozenset(name for name in modules if name == PACKAGE or name.startswith(f"{PACKAGE}."))
 
 
 def _exists(module: str, source: Path) -> bool:

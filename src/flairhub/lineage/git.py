@@ -59,7 +59,7 @@ class Repository:
 
     def _experiments(self) -> list[Revision]:
         listed = self._git("for-each-ref", "--format=%(refname) %(objectname) %(committerdate:unix)", _EXPERIMENTS)
-        found = []
+        revisions = []
         for line in (listed or "").splitlines():
             name, commit, seconds = line.rsplit(" ", 2)
             parts = name.removeprefix(_EXPERIMENTS).split("/")
@@ -67,8 +67,8 @@ class Repository:
                 revision = Revision(
                     commit=commit, time_ms=1000 * int(seconds), experiment=parts[2], baseline=parts[0] + parts[1]
                 )
-                found.append(revision)
-        return found
+                revisions.append(revision)
+        return revisions
 
     def locks(self, commits: list[str]) -> dict[str, Mapping[str, Any]]:
         """Stages of dvc.lock by commit; a commit without one, or with one that is no YAML, is left out."""

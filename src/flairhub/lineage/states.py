@@ -34,7 +34,7 @@ def noted_keys(stages: Mapping[str, Any], rows: Iterable[str], root: Path = Path
     return keys
 
 
-def spent_keys(states: Path, cache: Callable[[], DvcCache]) -> set[str]:
+def cached_keys(states: Path, cache: Callable[[], DvcCache]) -> set[str]:
     """Names of finished states of which DVC's cache holds every file.
 
     DVC caches outputs after their stage has ended, so nobody reads such a state any more.
@@ -43,9 +43,9 @@ def spent_keys(states: Path, cache: Callable[[], DvcCache]) -> set[str]:
         states: `<main>/.flairhub/train`.
         cache: opens DVC's cache; called where there are finished states.
     """
-    found = sorted(states.glob("*/final")) if states.is_dir() else []
-    store = cache() if found else None
-    return {final.parent.name for final in found if store is not None and _cached(final, store)}
+    finished = sorted(states.glob("*/final")) if states.is_dir() else []
+    store = cache() if finished else None
+    return {final.parent.name for final in finished if store is not None and _cached(final, store)}
 
 
 def _cached(final: Path, store: DvcCache) -> bool:

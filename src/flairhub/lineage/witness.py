@@ -143,8 +143,8 @@ def _at(values: Any, key: str) -> Any:
 
 def _state(path: Path) -> str:
     if path.is_dir():
-        found = sorted(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
-        lines = (f"{each.relative_to(path).as_posix()} {_stamp(each.stat())}" for each in found)
+        files = sorted(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+        lines = (f"{each.relative_to(path).as_posix()} {_stamp(each.stat())}" for each in files)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     if not path.is_file():
         return "absent"

@@ -80,20 +80,20 @@ def build_legend(task: str, *, level: int = 1, language: str = "en") -> Legend:
     Raises:
         ConfigurationError: no such task, level or language; the nearest valid name is given.
     """
-    found = taxonomy(find_task(task), level)
+    known = taxonomy(find_task(task), level)
     spoken = find_language(language)
-    labels = found.classes if spoken == "en" else tuple(_french()[found.task, name] for name in found.classes)
-    title = _TITLES[found.task, spoken]
+    labels = known.classes if spoken == "en" else tuple(_french()[known.task, name] for name in known.classes)
+    title = _TITLES[known.task, spoken]
     return Legend(
-        task=found.task,
+        task=known.task,
         level=level,
         language=spoken,
-        title=f"{title}, {_LEVELS[spoken]} {level}" if found.task == LPIS else title,
+        title=f"{title}, {_LEVELS[spoken]} {level}" if known.task == LPIS else title,
         entries=tuple(
-            LegendEntry(value=value, name=name, label=label, colour=colour, scored=value not in found.unscored)
-            for value, (name, label, colour) in enumerate(zip(found.classes, labels, found.colours, strict=True))
+            LegendEntry(value=value, name=name, label=label, colour=colour, scored=value not in known.unscored)
+            for value, (name, label, colour) in enumerate(zip(known.classes, labels, known.colours, strict=True))
         ),
-        notes=_notes(found.task, level, spoken),
+        notes=_notes(known.task, level, spoken),
     )
 
 

@@ -62,12 +62,12 @@ def is_position_table(name: str) -> bool:
     return name.rsplit(".", 1)[-1] == POSITION_TABLE
 
 
-def fits_first_convolution(found: Tensor, wanted: Tensor) -> bool:
+def fits_first_convolution(stored: Tensor, wanted: Tensor) -> bool:
     """Whether two shapes differ in the number of input channels alone."""
     return (
-        found.ndim == 4
+        stored.ndim == 4
         and wanted.ndim == 4
-        and found.shape[0] == wanted.shape[0]
-        and found.shape[2:] == wanted.shape[2:]
-        and found.shape[1] != wanted.shape[1]
+        and stored.shape[0] == wanted.shape[0]
+        and stored.shape[2:] == wanted.shape[2:]
+        and stored.shape[1] != wanted.shape[1]
     )

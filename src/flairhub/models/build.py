@@ -15,7 +15,7 @@ def network_spec(inputs: RowInputs) -> NetworkSpec:
     """Classes per task; channels, height and width (pixels) per modality."""
     channels = network_channels(inputs.recipe)
     return NetworkSpec(
-        tasks={task: found.num_classes for task, found in row_taxonomies(inputs).items()},
+        tasks={task: nomenclature.num_classes for task, nomenclature in row_taxonomies(inputs).items()},
         inputs={
             name: InputSpec(channels=len(channels[name]), height=inputs.sizes[name][0], width=inputs.sizes[name][1])
             for name in inputs.recipe.modalities

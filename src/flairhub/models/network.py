@@ -123,12 +123,12 @@ class SegmentationNetwork(nn.Module):
     def _auxiliary(
         self, maps: dict[str, list[Tensor]], series: dict[str, Tensor], frames: dict[str, Frame], size: Size
     ) -> dict[tuple[str, str], Tensor]:
-        found = {}
+        logits = {}
         for key, decoder in self.aux_decoders.items():
             name, task = key.split("__")
             # A 1x1 convolution commutes with bilinear resizing: series are decoded before they are enlarged.
-            found[name, task] = crop_to(decoder(series.get(name, maps[name])), frames[name], size)
-        return found
+            logits[name, task] = crop_to(decoder(series.get(name, maps[name])), frames[name], size)
+        return logits
 
     def _fused(self, maps: dict[str, list[Tensor]], frames: dict[str, Frame], size: Size) -> dict[str, Tensor]:
         lead = self.spec.mono[0]
@@ -166,9 +166,9 @@ def _encode_series(
     encoder: UTAE, x: Tensor, frame: Frame, dates: Mapping[str, Tensor], valid: Mapping[str, Tensor], name: str
 ) -> tuple[Tensor, list[Tensor]]:
     shape = tuple(x.shape[:2])
-    for what, found in (("dates", dates.get(name)), ("valid", valid.get(name))):
-        if found is None or tuple(found.shape) != shape:
-            got = None if found is None else tuple(found.shape)
+    for what, values in (("dates", dates.get(name)), ("valid", valid.get(name))):
+        if values is None or tuple(values.shape) != shape:
+            got = None if values is None else tuple(values.shape)
             raise DataError(f"Expected `{what}` of {name} with shape {shape}, but got {got}.")
     if frame.padded != frame.size:
         x = pad_to(x.flatten(0, 1), frame)

@@ -54,13 +54,13 @@ def load_encoder_weights(network: SegmentationNetwork, file: Path | None = None)
             key: object = encoder.plan.padded if encoder.plan.takes_size else None
             if key not in cache:
                 cache[key] = imagenet_tensors(encoder)
-            found = cache[key]
+            matched = cache[key]
         else:
             key = params.encoder_weights
             if key not in cache:
                 cache[key] = read_tensors(file or Path(params.encoder_weights))
-            found = match_keys(cache[key], encoder.seg_model.state_dict(), params.encoder_weights)
-        fitted = fit_encoder(found, encoder.seg_model.state_dict(), params.new_channels_init_mode)
+            matched = match_keys(cache[key], encoder.seg_model.state_dict(), params.encoder_weights)
+        fitted = fit_encoder(matched, encoder.seg_model.state_dict(), params.new_channels_init_mode)
         encoder.seg_model.load_state_dict(fitted)
 
 
@@ -93,7 +93,7 @@ def imagenet_sha256(arch: str, decoder_options: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+def match_keys(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """The tensors of a file under the keys of an encoder.
 
     Files of timm name the stages of a whole model (`layers.0.`, `stages.0.`), its feature extractors `layers_0.`;
@@ -102,7 +102,7 @@ def match_keys(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source
     Raises:
         ConfigurationError: the file does not hold every tensor of the encoder.
     """
-    available = {_canonical(name): tensor for name, tensor in found.items()}
+    available = {_canonical(name): tensor for name, tensor in stored.items()}
     matched = {}
     missing = []
     for name in wanted:
@@ -127,7 +127,7 @@ def _canonical(name: str) -> str:
     return "_".join(parts)
 
 
-def fit_encoder(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mode: ChannelMode) -> dict[str, Tensor]:
+def fit_encoder(matched: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mode: ChannelMode) -> dict[str, Tensor]:
     """Weights with the shapes of an encoder: first convolution and position tables adapted.
 
     Raises:
@@ -135,7 +135,7 @@ def fit_encoder(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], mode:
     """
     fitted = {}
     for name, fresh in wanted.items():
-        tensor = found.get(name, fresh).detach()
+        tensor = matched.get(name, fresh).detach()
         if tensor.shape != fresh.shape:
             if fits_first_convolution(tensor, fresh):
                 tensor = adapt_first_convolution(tensor, fresh, mode)

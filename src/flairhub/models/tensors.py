@@ -51,8 +51,8 @@ def network_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def auxiliary_of(keys: Iterable[str]) -> tuple[str, ...]:
     """Modalities with auxiliary decoders in a state dict (keys without `model.`)."""
-    found = dict.fromkeys(key.split(".")[1].split("__")[0] for key in keys if key.startswith("aux_decoders."))
-    return tuple(found)
+    modalities = dict.fromkeys(key.split(".")[1].split("__")[0] for key in keys if key.startswith("aux_decoders."))
+    return tuple(modalities)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -50,22 +50,22 @@ def scale_of(values: list[float], step: float = 5.0) -> Scale:
     return Scale(low=float(low), high=float(high), colours=colours)
 
 
-def draw_map(found: DomainMap, values: Mapping[str, float | None], scale: Scale, *, label: str, prefix: str) -> str:
+def draw_map(ground: DomainMap, values: Mapping[str, float | None], scale: Scale, *, label: str, prefix: str) -> str:
     """An SVG of all domains: those with a value in its colour and with the number, others in outline.
 
     Args:
-        found: the domains.
+        ground: the domains.
         values: domain -> value; None where undefined.
         scale: colours.
         label: what the map shows.
         prefix: unique on the page.
     """
-    low, high = _extent(found.domains)
+    low, high = _extent(ground.domains)
     width, height = _size(high - low)
     left, bottom, right, top = _MARGIN
     with themed_figure(width, height) as figure:
         axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
-        for domain in found.domains:
+        for domain in ground.domains:
             tested = domain.name in values
             value = values.get(domain.name)
             colour = "none" if not tested else LINE if value is None else scale.colour(value)
@@ -73,7 +73,7 @@ def draw_map(found: DomainMap, values: Mapping[str, float | None], scale: Scale,
             _draw_regions(axes, domain)
             if tested:
                 _write(axes, domain, "-" if value is None else f"{value:.1f}")
-            if len(found.domains) <= _MOST_NAMES:
+            if len(ground.domains) <= _MOST_NAMES:
                 x, y = (domain.hull[:, 0].min() + domain.hull[:, 0].max()) / 2, domain.hull[:, 1].max()
                 style: dict[str, Any] = {"ha": "center", "fontsize": 6.5, "color": SOFT, "textcoords": "offset points"}
                 axes.annotate(domain.name, (x, y), (0, 3), **style)
@@ -86,8 +86,8 @@ def draw_map(found: DomainMap, values: Mapping[str, float | None], scale: Scale,
         axes.set_axisbelow(True)
         axes.tick_params(length=0, labelsize=7)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(f"{'km' if unit > 1 else 'units'}, {found.crs or 'no reference system'}", fontsize=7)
-        titles = {domain.name: f"{domain.name}, {domain.num_patches} labelled patches" for domain in found.domains}
+        axes.set_xlabel(f"{'km' if unit > 1 else 'units'}, {ground.crs or 'no reference system'}", fontsize=7)
+        titles = {domain.name: f"{domain.name}, {domain.num_patches} labelled patches" for domain in ground.domains}
         return inline_svg(figure, label=label, prefix=prefix, titles=titles)
 
 

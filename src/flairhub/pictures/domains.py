@@ -53,10 +53,10 @@ def read_domains(index: Path) -> DomainMap:
     Raises:
         MissingFileError: the index was not built.
     """
-    found: dict[tuple[str, str | None], dict[str, Points]] = {}
+    points: dict[tuple[str, str | None], dict[str, Points]] = {}
     counts: Counter[tuple[str, str | None]] = Counter()
     for domain, crs, count, boxes in _footprints(index):
-        regions = found.setdefault((domain, crs), {})
+        regions = points.setdefault((domain, crs), {})
         counts[domain, crs] = max(counts[domain, crs], count)  # two label layers of the same patches
         for region, box in boxes.items():
             regions[region] = _joined(regions.get(region, box), box)
@@ -67,13 +67,13 @@ def read_domains(index: Path) -> DomainMap:
     common = max(by_crs, key=lambda crs: (by_crs[crs], crs)) if by_crs else None
     domains = {
         name: _domain(name, regions, counts[name, crs], crs, common)
-        for (name, crs), regions in sorted(found.items(), key=lambda item: (item[0][0], counts[item[0]]))
+        for (name, crs), regions in sorted(points.items(), key=lambda item: (item[0][0], counts[item[0]]))
         if crs is not None or common is None
     }
     return DomainMap(
         crs=common,
         domains=tuple(domains.values()),
-        left_out=tuple(sorted({name for name, _ in found} - set(domains))),
+        left_out=tuple(sorted({name for name, _ in points} - set(domains))),
     )
 
 

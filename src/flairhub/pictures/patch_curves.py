@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from flairhub.pictures.canvas import GRID, INK, SOFT
+from flairhub.pictures.patch_grid import SIDE, PatchGrid, Slot
 from flairhub.pictures.patch_layers import SeriesDates, Values, day_numbers
 from flairhub.pictures.patch_panels import Curve
-from flairhub.pictures.sheet import SIDE, Sheet, Slot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,14 +21,14 @@ _YEAR_DAYS = 365.25
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def draw_curves(sheet: Sheet, slot: Slot, curves: Sequence[Curve], calendar: SeriesDates) -> None:
+def draw_curves(grid: PatchGrid, slot: Slot, curves: Sequence[Curve], calendar: SeriesDates) -> None:
     """Draw one curve per crop through the clear dates; cloudy ones are hollow marks beside it."""
-    left, bottom, width = sheet.box(slot)
-    sheet.heading(slot, "NDVI", "")
+    left, bottom, width = grid.box(slot)
+    grid.heading(slot, "NDVI", "")
     hidden = "no cloud mask" if calendar.cloudy is None else f"{sum(calendar.cloudy)} cloudy (hollow)"
-    sheet.write(left + width, bottom + SIDE + 0.355, f"Sentinel-2, {len(calendar.dates)} dates, {hidden}", ha="right")
-    _name(sheet, left, bottom + SIDE + 0.185, curves)
-    axes = sheet.axes(left + _AXIS, bottom, width - _AXIS, SIDE)
+    grid.write(left + width, bottom + SIDE + 0.355, f"Sentinel-2, {len(calendar.dates)} dates, {hidden}", ha="right")
+    _name(grid, left, bottom + SIDE + 0.185, curves)
+    axes = grid.axes(left + _AXIS, bottom, width - _AXIS, SIDE)
     days = day_numbers(calendar)
     order = np.argsort(days, kind="stable")
     cloudy = np.array(calendar.cloudy if calendar.cloudy is not None else (False,) * len(days), dtype=bool)[order]
@@ -46,11 +46,11 @@ def draw_curves(sheet: Sheet, slot: Slot, curves: Sequence[Curve], calendar: Ser
         axes.set_xlabel("position in the file (dates unknown)", fontsize=7.5, labelpad=1)
 
 
-def _name(sheet: Sheet, left: float, top: float, curves: Sequence[Curve]) -> None:
+def _name(grid: PatchGrid, left: float, top: float, curves: Sequence[Curve]) -> None:
     for curve in curves:
         text = f"{curve.name}, {curve.num_pixels} px"
-        sheet.square(left, top - 0.11, curve.colour or SOFT)
-        sheet.write(left + 0.16, top, text, color=INK)
+        grid.square(left, top - 0.11, curve.colour or SOFT)
+        grid.write(left + 0.16, top, text, color=INK)
         left += 0.16 + len(text) * _LETTER + 0.12
 
 

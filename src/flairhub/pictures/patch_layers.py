@@ -58,9 +58,9 @@ def choose_patch(index: Path, patches: Iterable[str]) -> str:
     scores = dict.fromkeys(patches, 0)
     for part in iter_patches(index, LABELS, ["patch_id", "label_counts"]):
         counts = part.column("label_counts")
-        for patch, found in zip(part.column("patch_id").to_pylist(), counts, strict=True):
-            if patch in scores and found.is_valid:
-                scores[patch] += int(np.count_nonzero(found.values.to_numpy()[:_LABEL_VALUES]))
+        for patch, count in zip(part.column("patch_id").to_pylist(), counts, strict=True):
+            if patch in scores and count.is_valid:
+                scores[patch] += int(np.count_nonzero(count.values.to_numpy()[:_LABEL_VALUES]))
     if not scores:
         raise DataError("Expected patches in the split tables, but there are none; run the split stage.")
     return min(scores, key=lambda patch: (-scores[patch], patch))
@@ -74,7 +74,7 @@ def series_dates(index: Path, patch_id: str, cloud: CloudFilter) -> dict[str, Se
         patch_id: the patch.
         cloud: decides which dates are called cloudy; its `enabled` does not matter here.
     """
-    found = {}
+    calendars = {}
     for series in SERIES_INPUTS:
         lengths = _part(index / "patches", patch_id, series, "num_dates")
         if not len(lengths) or np.isnan(lengths[0]):
@@ -85,8 +85,8 @@ def series_dates(index: Path, patch_id: str, cloud: CloudFilter) -> dict[str, Se
         limit = 1 - cloud.max_fraction_covered - _ROUNDING
         # A date without a share (NaN) is not known to be clear.
         cloudy = tuple(not share >= limit for share in clear) if len(clear) == len(calendar) else None
-        found[series] = SeriesDates(dates=calendar, cloudy=cloudy)
-    return found
+        calendars[series] = SeriesDates(dates=calendar, cloudy=cloudy)
+    return calendars
 
 
 def _part(folder: Path, patch_id: str, modality: str, column: str) -> Values:
@@ -109,19 +109,19 @@ def read_layers(reader: PatchReader, patch_id: str) -> dict[str, Raster]:
         MissingFileError: the patch has no layer at all.
     """
     patch = parse_patch_id(patch_id)
-    found = {}
+    layers = {}
     for modality in MODALITIES:
         try:
             data = reader.read(archive_of(patch, modality), member_of(patch, modality))
         except MissingFileError:
             continue
-        found[modality] = read_raster(data)
-    if not found:
+        layers[modality] = read_raster(data)
+    if not layers:
         raise MissingFileError(
             f"Expected a patch of the archives in {reader.folder}, but {patch_id} has no layer there; "
             "take a name from data/splits/, or run `flairhub pull`."
         )
-    return found
+    return layers
 
 
 def values_of(raster: Raster, modality: str) -> Values:

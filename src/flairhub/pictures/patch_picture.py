@@ -10,9 +10,20 @@ import numpy as np
 from flairhub.archives.reader import PatchReader
 from flairhub.pictures.canvas import GRID, INK, figure_file
 from flairhub.pictures.patch_curves import draw_curves
+from flairhub.pictures.patch_grid import (
+    FOOT,
+    FOOT_WIDE,
+    SIDE,
+    WARN,
+    WIDTH,
+    PatchGrid,
+    Slot,
+    flow,
+    page_height,
+    rest_of_row,
+)
 from flairhub.pictures.patch_layers import BLANK, SeriesDates, read_layers
 from flairhub.pictures.patch_panels import LegendGroup, Panel, curves_of, legend_of, optical_calendar, panels_of
-from flairhub.pictures.sheet import FOOT, FOOT_WIDE, SIDE, WARN, WIDTH, Sheet, Slot, flow, page_height, rest_of_row
 
 _LINE = 0.142  # of the legend, inches
 
@@ -47,24 +58,24 @@ def draw_patch(
     rows = 1 + max(slot.row for slot in ([*places, year] if curves else places))
     feet = tuple(FOOT_WIDE if row in wide else FOOT for row in range(rows))
     with figure_file(path, (WIDTH, page_height(feet)), solved=False) as figure:
-        sheet = Sheet(figure, feet)
+        grid = PatchGrid(figure, feet)
         raster = next(iter(layers.values()))
         left, _, right, _ = raster.bounds
-        sheet.page_title(patch_id, "  |  ".join(filter(None, [f"{right - left:.4g} m a side", raster.crs, note])))
+        grid.page_title(patch_id, "  |  ".join(filter(None, [f"{right - left:.4g} m a side", raster.crs, note])))
         for panel, slot in zip(panels, places, strict=False):
-            _draw_panel(sheet, slot, panel)
+            _draw_panel(grid, slot, panel)
         if legend:
-            _draw_legend(sheet, places[-1], legend)
+            _draw_legend(grid, places[-1], legend)
         if curves:
-            draw_curves(sheet, year, curves, optical_calendar(layers, dates))
+            draw_curves(grid, year, curves, optical_calendar(layers, dates))
 
 
-def _draw_panel(sheet: Sheet, slot: Slot, panel: Panel) -> None:
+def _draw_panel(grid: PatchGrid, slot: Slot, panel: Panel) -> None:
     import matplotlib
 
-    sheet.heading(slot, panel.title, panel.note, warn=panel.cloudy)
-    left, bottom, width = sheet.box(slot)
-    axes = sheet.axes(left, bottom, width, SIDE)
+    grid.heading(slot, panel.title, panel.note, warn=panel.cloudy)
+    left, bottom, width = grid.box(slot)
+    axes = grid.axes(left, bottom, width, SIDE)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set(color=WARN if panel.cloudy else GRID, linewidth=2 if panel.cloudy else 0.8)
@@ -73,30 +84,30 @@ def _draw_panel(sheet: Sheet, slot: Slot, panel: Panel) -> None:
         return
     colours = matplotlib.colormaps["viridis"].with_extremes(bad=(BLANK,) * 3)
     shown = axes.imshow(np.ma.masked_invalid(panel.image), cmap=colours, interpolation="nearest", aspect="auto")
-    scale = sheet.axes(left, bottom - 0.1, width - 0.2, 0.06)
-    bar = sheet.figure.colorbar(shown, cax=scale, orientation="horizontal")
+    scale = grid.axes(left, bottom - 0.1, width - 0.2, 0.06)
+    bar = grid.figure.colorbar(shown, cax=scale, orientation="horizontal")
     bar.ax.locator_params(nbins=5)
     bar.ax.spines[:].set_visible(False)
     bar.ax.tick_params(labelsize=7, length=2, pad=1.5)
-    sheet.write(left + width - 0.13, bottom - 0.025, panel.unit)
+    grid.write(left + width - 0.13, bottom - 0.025, panel.unit)
 
 
-def _draw_legend(sheet: Sheet, slot: Slot, groups: Sequence[LegendGroup]) -> None:
-    left, bottom, width = sheet.box(slot)
+def _draw_legend(grid: PatchGrid, slot: Slot, groups: Sequence[LegendGroup]) -> None:
+    left, bottom, width = grid.box(slot)
     top = bottom + SIDE + 0.37
-    room = int((SIDE + 0.37 + sheet.feet[slot.row]) / _LINE - 2.9 * len(groups))
+    room = int((SIDE + 0.37 + grid.feet[slot.row]) / _LINE - 2.9 * len(groups))
     for group, count in zip(groups, _shortened([len(group.entries) for group in groups], room), strict=True):
-        sheet.write(left, top, group.title, size=9, weight="bold", color=INK)
+        grid.write(left, top, group.title, size=9, weight="bold", color=INK)
         top -= _LINE * 1.3
         for name, colour, share in group.entries[:count]:
-            sheet.square(left, top - 0.11, colour)
-            sheet.write(left + 0.18, top, name, color=INK)
-            sheet.write(left + width, top, _percent(share), ha="right")
+            grid.square(left, top - 0.11, colour)
+            grid.write(left + 0.18, top, name, color=INK)
+            grid.write(left + width, top, _percent(share), ha="right")
             top -= _LINE
         more = group.entries[count:]
         if more:
-            sheet.write(left + 0.18, top, f"{len(more)} more")
-            sheet.write(left + width, top, _percent(sum(share for *_, share in more)), ha="right")
+            grid.write(left + 0.18, top, f"{len(more)} more")
+            grid.write(left + width, top, _percent(sum(share for *_, share in more)), ha="right")
             top -= _LINE
         top -= _LINE * 0.4
 

@@ -15,8 +15,8 @@ def row_taxonomies(inputs: RowInputs) -> dict[str, Taxonomy]:
 
 def row_scored(inputs: RowInputs) -> dict[str, tuple[int, ...]]:
     """Task -> classes with a loss weight above 0: only these are learnt and scored."""
-    found = row_taxonomies(inputs)
-    return {task: scored_classes(found[task], label) for task, label in inputs.recipe.labels.items()}
+    nomenclatures = row_taxonomies(inputs)
+    return {task: scored_classes(nomenclatures[task], label) for task, label in inputs.recipe.labels.items()}
 
 
 def scored_classes(taxonomy: Taxonomy, label: LabelParams) -> tuple[int, ...]:

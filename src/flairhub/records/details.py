@@ -45,7 +45,7 @@ class Intervals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFigures:
+class ClassMetrics:
     """Figures of each scored class."""
 
     iou: tuple[float | None, ...]
@@ -55,7 +55,7 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolFigures:
+class ProtocolMetrics:
     """Figures of a task under one protocol."""
 
     oa: float | None
@@ -63,11 +63,11 @@ class ProtocolFigures:
     fscore: float | None
     precision: float | None
     recall: float | None
-    per_class: ClassFigures
+    per_class: ClassMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupFigures:
+class GroupMetrics:
     """Figures of some of the test patches: a domain-year, or a land type."""
 
     oa: float | None
@@ -98,9 +98,9 @@ class TaskDetails:
     """Indices of the classes with a weight above 0."""
     confusion: tuple[tuple[int, ...], ...]
     """Pixels, rows = truth."""
-    protocols: Mapping[Protocol, ProtocolFigures]
-    by_domain: Mapping[str, GroupFigures]
-    by_land_type: Mapping[str, GroupFigures]
+    protocols: Mapping[Protocol, ProtocolMetrics]
+    by_domain: Mapping[str, GroupMetrics]
+    by_land_type: Mapping[str, GroupMetrics]
     intervals: Mapping[ClusterUnit, Intervals]
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class TaskDetails:
             raise DataError(f"expected figures of {len(self.scored)} scored classes")
 
     @property
-    def published(self) -> ProtocolFigures:
+    def published(self) -> ProtocolMetrics:
         """Figures under the protocol of the published table."""
         return self.protocols["published"]
 
@@ -137,7 +137,7 @@ class TaskDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class TaskMetrics:
     """The two figures of a task that are compared, percent."""
 
     oa: float | None
@@ -178,7 +178,7 @@ class Details(Paper):
     """Test patches."""
     n_expected: int
     tasks: Mapping[str, TaskDetails]
-    seeds: Mapping[int, Mapping[str, Figures]] = field(default_factory=dict)
+    seeds: Mapping[int, Mapping[str, TaskMetrics]] = field(default_factory=dict)
     """Seed -> task -> figures; empty where there is one seed."""
     spread: Mapping[str, SeedSpread] = field(default_factory=dict)
     """By task; empty where there is one seed."""

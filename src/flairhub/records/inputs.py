@@ -265,11 +265,11 @@ def _check(inputs: RowInputs) -> None:
 def _check_weights(inputs: RowInputs) -> None:
     wanted = inputs.recipe.train.sampling == "class_balanced"
     expected = len(inputs.splits["train"]) if wanted else None
-    found = None if inputs.train_weights is None else len(inputs.train_weights)
-    if found != expected:
+    count = None if inputs.train_weights is None else len(inputs.train_weights)
+    if count != expected:
         raise DataError(
             f"Row {inputs.row}: expected {expected} weights of training patches for train.sampling "
-            f"{inputs.recipe.train.sampling}, but got {found}."
+            f"{inputs.recipe.train.sampling}, but got {count}."
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from flairhub.errors import DataError
-from flairhub.records.details import METRICS, Figures
+from flairhub.records.details import METRICS, TaskMetrics
 from flairhub.records.paper import Paper
 
 
@@ -21,11 +21,11 @@ class SplitMetrics:
     oa: float | None
     """That of the task, or the mean over several; None where one is undefined."""
     miou: float | None
-    tasks: Mapping[str, Figures]
+    tasks: Mapping[str, TaskMetrics]
     """By task, only where there are several."""
 
 
-def split_metrics(tasks: Mapping[str, Figures]) -> SplitMetrics:
+def split_metrics(tasks: Mapping[str, TaskMetrics]) -> SplitMetrics:
     """The figures of a split from those of its tasks."""
     return SplitMetrics(
         oa=_mean([figures.oa for figures in tasks.values()]),
@@ -80,14 +80,14 @@ class TrainingMetrics(Paper):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ValidFigures(Paper):
+class ValidMetrics(Paper):
     """`models/ROW/valid.json`: the chosen epoch and the figures of its validation."""
 
     STAGE: ClassVar[str] = "train"
 
     epoch: int | None
     """From 0; None where nothing was trained."""
-    valid: Mapping[str, Figures]
+    valid: Mapping[str, TaskMetrics]
     """By task."""
 
     @property

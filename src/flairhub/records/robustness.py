@@ -27,7 +27,7 @@ class ClassIou:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LessInputFigures:
+class LessInputMetrics:
     """One task of a test."""
 
     oa: float | None
@@ -47,7 +47,7 @@ class LessInput:
     """Inputs that are taken away."""
     dates: int | None
     """Dates of a series that are left; None: all."""
-    tasks: Mapping[str, LessInputFigures]
+    tasks: Mapping[str, LessInputMetrics]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,7 +141,7 @@ def _inputs(config: ZonalConfig, path: Path) -> dict[str, ZonalInput]:
     active = [name for name in INPUTS if switches.get(name)]
     if not active:
         raise ConfigurationError(f"{path}: expected an active input in `modalities.inputs`, but none is.")
-    found = {}
+    inputs = {}
     for name in active:
         section = config.modalities.get(name)
         if not isinstance(section, Mapping):
@@ -149,8 +149,8 @@ def _inputs(config: ZonalConfig, path: Path) -> dict[str, ZonalInput]:
         item = build(ZonalInput, section, f"{path}, modalities.{name}")
         if not item.input_img_path:
             raise ConfigurationError(f"{path}: expected `modalities.{name}.input_img_path`, because it is active.")
-        found[name] = item
-    return found
+        inputs[name] = item
+    return inputs
 
 
 def config_contract(read: ReadConfig, weights: Path) -> WeightsContract:
@@ -238,10 +238,10 @@ def _modality(name: str, item: ZonalInput) -> ModalityContract:
 def _task(task: ZonalTask) -> TaskContract:
     levels = (1, 2, 3) if task.name == LPIS else (1,)
     candidates = [taxonomy(task.name, level) for level in levels]
-    found = next((each for each in candidates if each.num_classes == len(task.class_names)), None)
-    if found is None:
+    nomenclature = next((each for each in candidates if each.num_classes == len(task.class_names)), None)
+    if nomenclature is None:
         sizes = ", ".join(str(each.num_classes) for each in candidates)
         raise ConfigurationError(
             f"tasks {task.name}: expected {sizes} class_names, as the data set has, but got {len(task.class_names)}."
         )
-    return TaskContract(level=found.level, classes=found.classes, scored=found.scored)
+    return TaskContract(level=nomenclature.level, classes=nomenclature.classes, scored=nomenclature.scored)

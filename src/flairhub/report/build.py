@@ -13,9 +13,9 @@ from flairhub.files import write_text
 from flairhub.records.details import Details
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.receipt import Receipt
+from flairhub.report.charts import draw_classes, draw_intervals
 from flairhub.report.comparisons import compare_table
-from flairhub.report.figures import draw_classes, draw_intervals
-from flairhub.report.results import HASHES, RowResult, published_figures, task_results
+from flairhub.report.results import HASHES, RowResult, published_metrics, task_results
 from flairhub.report.robustness import write_robustness
 from flairhub.report.table import Table, build_table
 
@@ -72,7 +72,7 @@ def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
         seeds=receipt.training_seeds,
         hashes={name: getattr(receipt, name) for name in HASHES},
         weights=receipt.weights,
-        published=published_figures(row, tasks, receipt.modalities, params.profile),
+        published=published_metrics(row, tasks, receipt.modalities, params.profile),
         unknown=tuple(receipt.unknown_choices),
     )
 

@@ -104,12 +104,12 @@ class RowResult:
     weights: str = "trained"
     """`trained`, `released` or the path of a weights file."""
     published: Mapping[str, PublishedRow] | None = None
-    """Task -> published figures of this row; None: not comparable. See `published_figures`."""
+    """Task -> published figures of this row; None: not comparable. See `published_metrics`."""
     unknown: tuple[str, ...] = ()
     """Parameters whose published value is not known."""
 
 
-def published_figures(
+def published_metrics(
     row: str, tasks: Sequence[TaskResult], modalities: Sequence[str], profile: str
 ) -> dict[str, PublishedRow] | None:
     """Published figures that a row of this name, these inputs and this profile may be compared with.
@@ -119,5 +119,5 @@ def published_figures(
     known = PUBLISHED_ROWS.get(row)
     if known is None or profile not in COMPARABLE_PROFILES or set(known.modalities) != set(modalities):
         return None
-    found = {task.task: known for task in tasks if task.task == known.task and task.level == 1}
-    return found or None
+    published = {task.task: known for task in tasks if task.task == known.task and task.level == 1}
+    return published or None

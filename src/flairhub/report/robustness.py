@@ -13,7 +13,7 @@ from flairhub.config.training import EvaluateParams
 from flairhub.files import write_text
 from flairhub.records.details import METRICS, Details
 from flairhub.records.layout import RowFiles
-from flairhub.records.robustness import LessInput, LessInputFigures, Robustness
+from flairhub.records.robustness import LessInput, LessInputMetrics, Robustness
 from flairhub.report.table import section_title
 from flairhub.report.text import decimals
 
@@ -54,7 +54,7 @@ class _Line:
     test: LessInput
 
     @property
-    def figures(self) -> LessInputFigures:
+    def figures(self) -> LessInputMetrics:
         return self.test.tasks[self.task]
 
 

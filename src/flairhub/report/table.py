@@ -1,7 +1,7 @@
 """The benchmark table: which lines it has, in which order, and what its caption says.
 
 Row ids come from the parameters, never from what lies on disk; a row without a result is an error. Rendering is in
-`report.text`, `report.html` and `report.figures`; every rendering of the same table has the same bytes.
+`report.text`, `report.html` and `report.charts`; every rendering of the same table has the same bytes.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def adopt_row(
     inputs = read_inputs(files.inputs)
     if inputs.recipe.weights != TRAINED:
         raise ConfigurationError(f"Row {inputs.row} is given its weights; there is no training to carry over.")
-    keys, found = seed_keys(files.inputs, files.train_code), []
+    keys, adopted = seed_keys(files.inputs, files.train_code), []
     for number, (seed, key) in enumerate(keys.items()):
         one = with_seed(inputs, seed)
         mine = files if number == 0 else files.of_seed(seed)
@@ -79,8 +79,8 @@ def adopt_row(
         if contract.row_key != key and not training_state(state, key).final.is_dir():
             code = code_sha256(files.train_code)
             adoption = _adopt(one, mine, contract, key, code, archives, state, settings, steps, encoder)
-        found.append(Adopted(seed=seed, adoption=adoption))
-    return tuple(found)
+        adopted.append(Adopted(seed=seed, adoption=adoption))
+    return tuple(adopted)
 
 
 def _contract(files: RowFiles, row: str, data: str) -> WeightsContract:

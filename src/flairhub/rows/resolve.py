@@ -29,7 +29,7 @@ from flairhub.records.classes import scored_classes
 from flairhub.records.inputs import SPLITS, BandStatistics, RowInputs, SplitName, row_layers
 from flairhub.records.patches import Patches, Shared
 from flairhub.rows.accepted import Facts, LayerFacts, domain_years
-from flairhub.weights.given import GivenWeights, require_agreement
+from flairhub.weights.weights_file import WeightsFile, require_agreement
 
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
 """Band statistics of a modality over the given training patches."""
@@ -53,7 +53,7 @@ def resolve_row(
     row: str,
     facts: Facts,
     computed: ComputedStatistics,
-    given: GivenWeights | None = None,
+    weights: WeightsFile | None = None,
     encoder_sha256: str | None = None,
 ) -> tuple[RowInputs, Resolution]:
     """Everything that one row reads.
@@ -63,7 +63,7 @@ def resolve_row(
         row: identifier of the row.
         facts: what the stages before have found.
         computed: merges the moments of training patches.
-        given: the weights file of a row that is not trained.
+        weights: the weights file of a row that is not trained.
         encoder_sha256: checksum of the weights that its encoders start from.
 
     Raises:
@@ -89,12 +89,12 @@ def resolve_row(
         archives=_archives(layers, places.values(), facts),
         splits={split: _patches(recipe, place, facts) for split, place in places.items()},
         train_weights=_train_weights(recipe, train, facts),
-        weights_file=None if given is None else given.path.name,
-        weights_sha256=None if given is None else given.sha256,
+        weights_file=None if weights is None else weights.path.name,
+        weights_sha256=None if weights is None else weights.sha256,
         encoder_sha256=encoder_sha256,
     )
-    if given is not None:
-        require_agreement(inputs, given)
+    if weights is not None:
+        require_agreement(inputs, weights)
     counts = {split: _label_counts(recipe, place, facts) for split, place in places.items()}
     return inputs, Resolution(
         used={split: len(places[split].ids) for split in SPLITS},
@@ -145,9 +145,9 @@ def _wanted(params: Params, row: str, facts: Facts) -> dict[SplitName, NDArray[n
 
 def _places(layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> _Places:
     names = pd.Index(wanted, dtype="str")
-    found = {layer: facts.layers[layer].ids.get_indexer(names) for layer in layers}
-    usable = np.all([places >= 0 for places in found.values()], axis=0)
-    return _Places(wanted[usable], {layer: places[usable] for layer, places in found.items()})
+    places_by_layer = {layer: facts.layers[layer].ids.get_indexer(names) for layer in layers}
+    usable = np.all([places >= 0 for places in places_by_layer.values()], axis=0)
+    return _Places(wanted[usable], {layer: places[usable] for layer, places in places_by_layer.items()})
 
 
 def _empty(row: str, split: str, layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> str:
@@ -232,16 +232,16 @@ def _statistics(
         if normalisation.type != "custom":
             continue
         if normalisation.statistics == "computed":
-            found: Mapping[str, BandStatistics] = computed(modality, train)
+            statistics: Mapping[str, BandStatistics] = computed(modality, train)
         else:
-            found = _given(recipe.row, modality, normalisation)
-        missing = [band for band in channels[modality] if band not in found]
+            statistics = _given(recipe.row, modality, normalisation)
+        missing = [band for band in channels[modality] if band not in statistics]
         if missing:
             raise ConfigurationError(
                 f"Row {recipe.row}: normalisation.{modality} has no {normalisation.statistics} statistics of "
                 f"{', '.join(missing)}; use computed or explicit ones."
             )
-        result[modality] = {band: found[band] for band in channels[modality]}
+        result[modality] = {band: statistics[band] for band in channels[modality]}
     return result
 
 

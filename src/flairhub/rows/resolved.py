@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.audit.valid import read_valid
 from flairhub.config.params import Params
 from flairhub.config.recipe import TRAINED, Recipe
@@ -28,7 +28,7 @@ from flairhub.records.manifest import read_manifest
 from flairhub.rows.accepted import Facts, load_facts
 from flairhub.rows.resolve import Resolution, resolve_row
 from flairhub.rows.scored import require_scored
-from flairhub.weights.given import GivenWeights, require_agreement
+from flairhub.weights.weights_file import WeightsFile, require_agreement
 
 _log = logging.getLogger(__name__)
 
@@ -69,12 +69,12 @@ class Resolver:
     """See `GraphFiles.sha256`."""
 
     def resolve(
-        self, given: Callable[[str], GivenWeights | None], encoder: Callable[[Recipe], str | None], folder: Path
+        self, weights_of: Callable[[str], WeightsFile | None], encoder: Callable[[Recipe], str | None], folder: Path
     ) -> dict[str, Resolution]:
         """Write what every row reads, `ROW.json` and its columns; one process at a time.
 
         Args:
-            given: the weights file of a row that is not trained.
+            weights_of: the weights file of a row that is not trained.
             encoder: checksum of the weights that a row's encoders start from.
             folder: `data/inputs`.
 
@@ -82,12 +82,12 @@ class Resolver:
             As `resolve_row`.
         """
         with locked(self.kept / "lock"):
-            found = {row: self._row(row, given(row), encoder, folder / f"{row}.json") for row in self.params.rows}
+            counts = {row: self._row(row, weights_of(row), encoder, folder / f"{row}.json") for row in self.params.rows}
             self._prune()
-        return found
+        return counts
 
     def _row(
-        self, row: str, given: GivenWeights | None, encoder: Callable[[Recipe], str | None], path: Path
+        self, row: str, weights: WeightsFile | None, encoder: Callable[[Recipe], str | None], path: Path
     ) -> Resolution:
         recipe = row_recipe(self.params, row)
         encoder_sha256 = encoder(recipe)
@@ -95,13 +95,13 @@ class Resolver:
         kept, counts = self.kept / f"{key}.json", self.kept / f"{key}.resolution"
         known = kept.is_file() and counts.is_file()
         if not known:
-            inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, given, encoder_sha256)
+            inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, weights, encoder_sha256)
             write_json(counts, asdict(resolution))
             write_inputs(kept, inputs)
-        file = None if given is None else (given.path.name, given.sha256)
+        file = None if weights is None else (weights.path.name, weights.sha256)
         copy_inputs(kept, path, recipe, file, encoder_sha256)
-        if known and given is not None:
-            require_agreement(read_inputs(path), given)
+        if known and weights is not None:
+            require_agreement(read_inputs(path), weights)
         resolution = Resolution(**read_json(counts))
         for sentence in require_scored(recipe, resolution):
             _log.warning(sentence)

@@ -34,12 +34,12 @@ def require_scored(recipe: Recipe, resolution: Resolution) -> list[str]:
         refused = ("train", "valid") if recipe.train.select == "reported" else ("train",)
     notes = []
     for split in SPLITS:
-        found = list(_empty_tasks(recipe, resolution, split))
-        if split in refused and len(found) == len(recipe.tasks):
+        sentences = list(_empty_tasks(recipe, resolution, split))
+        if split in refused and len(sentences) == len(recipe.tasks):
             raise DataError(
-                f"{found[0]}; change labels.{recipe.tasks[0]}.class_weights, the split, or the domains of the row."
+                f"{sentences[0]}; change labels.{recipe.tasks[0]}.class_weights, the split, or the domains of the row."
             )
-        notes += [f"{sentence}: its figures on {split} are undefined." for sentence in found]
+        notes += [f"{sentence}: its figures on {split} are undefined." for sentence in sentences]
     return notes
 
 

@@ -15,13 +15,13 @@ from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import MissingFileError
 from flairhub.lineage.environment import training_environment
-from flairhub.records.details import Figures
+from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.inputs import RowInputs, inputs_sha256, read_inputs
 from flairhub.records.layout import HISTORY, PROBE, STEPS, VALID, WEIGHTS
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 from flairhub.training.callbacks import Monitor
-from flairhub.training.given import take_given
+from flairhub.training.conversion import convert_weights
 from flairhub.training.orphan import Launcher, find_launcher
 from flairhub.training.probe import probe
 from flairhub.training.runner import Trained, fit
@@ -156,16 +156,16 @@ def _train(
         trained = _fit(inputs, state, place, settings, devices, monitor)
         save_weights(trained.network, parts[WEIGHTS], contract)
         trained.progress.curve.write(parts[HISTORY])
-        valid_figures(inputs, trained.progress.best_epoch, trained.progress.best_valid).write(parts[VALID])
+        build_valid_metrics(inputs, trained.progress.best_epoch, trained.progress.best_valid).write(parts[VALID])
         parts[STEPS] = state.folder / STEPS
         trained.progress.step_curve.write(parts[STEPS])
         parts[PROBE] = state.folder / PROBE
         probe(inputs, PatchReader(place.archives), trained.network).write(parts[PROBE])
     else:
-        given = take_given(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
-        save_weights(given.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=given.auxiliary))
+        converted = convert_weights(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
+        save_weights(converted.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=converted.auxiliary))
         History(epochs=()).write(parts[HISTORY])
-        valid_figures(inputs, None, given.metrics).write(parts[VALID])
+        build_valid_metrics(inputs, None, converted.metrics).write(parts[VALID])
     state.finish(parts)
 
 
@@ -198,13 +198,13 @@ def _fit(
     )
 
 
-def valid_figures(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, float | None]) -> ValidFigures:
+def build_valid_metrics(inputs: RowInputs, epoch: int | None, metrics: Mapping[str, float | None]) -> ValidMetrics:
     """The chosen epoch (None without training) and its figures on valid, percent, by task."""
     several = len(inputs.recipe.tasks) > 1
     start = {task: f"valid.{task}." if several else "valid." for task in inputs.recipe.tasks}
-    return ValidFigures(
+    return ValidMetrics(
         epoch=epoch,
-        valid={task: Figures(oa=metrics[f"{name}oa"], miou=metrics[f"{name}miou"]) for task, name in start.items()},
+        valid={task: TaskMetrics(oa=metrics[f"{name}oa"], miou=metrics[f"{name}miou"]) for task, name in start.items()},
     )
 
 

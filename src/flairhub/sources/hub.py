@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from flairhub.archives.store import Checksums, archive_entry
+from flairhub.archives.checksums import Checksums, archive_entry
 from flairhub.catalog.hub import HUB_REPO, HUB_REVISION, hub_archives
 from flairhub.config.pipeline import HuggingFaceParams
 from flairhub.errors import DataError

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flairhub.archives.store import sha256_of
+from flairhub.archives.checksums import sha256_of
 from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.locks import locked
 from flairhub.sources.download import DownloadError, Patience

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from flairhub.archives.checksums import Checksums, archive_entry, archive_size, find_archive, sha256_of
 from flairhub.archives.folder import find_root, list_archives
-from flairhub.archives.store import Checksums, archive_entry, archive_size, find_archive, sha256_of
 from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest
 from flairhub.sources.selection import Selection
@@ -93,15 +93,15 @@ def check(
 
 def compare(manifest: Manifest, listed: Iterable[ListedArchive]) -> CheckReport:
     """Hold a listing against a manifest; an archive without checksum counts as changed."""
-    found = {each.name: each for each in listed}
+    listed_by_name = {each.name: each for each in listed}
     same = {
-        entry.name: (found[entry.name].kind, found[entry.name].sha256) == (entry.kind, entry.sha256)
+        entry.name: (listed_by_name[entry.name].kind, listed_by_name[entry.name].sha256) == (entry.kind, entry.sha256)
         for entry in manifest.archives
-        if entry.name in found
+        if entry.name in listed_by_name
     }
     return CheckReport(
-        missing=tuple(name for name in manifest.names if name not in found),
-        new=tuple(sorted(found.keys() - set(manifest.names))),
+        missing=tuple(name for name in manifest.names if name not in listed_by_name),
+        new=tuple(sorted(listed_by_name.keys() - set(manifest.names))),
         changed=tuple(name for name, equal in same.items() if not equal),
         unchanged=tuple(name for name, equal in same.items() if equal),
     )

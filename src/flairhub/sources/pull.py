@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from flairhub.archives.checksums import Checksums, checksums_of
 from flairhub.archives.locate import local_folder
-from flairhub.archives.store import Checksums, checksums_of
 from flairhub.config.pipeline import DataParams
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from flairhub.archives.checksums import Checksums, archive_entry, find_archive, locked
 from flairhub.archives.folder import list_archives
-from flairhub.archives.store import Checksums, archive_entry, find_archive, locked
 from flairhub.config.pipeline import SampleParams
 from flairhub.files import read_json, write_json
 from flairhub.records.manifest import Manifest

@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from flairhub.archives.checksums import Checksums, archive_entry, locked
 from flairhub.archives.folder import find_root, list_archives
-from flairhub.archives.store import Checksums, archive_entry, locked
 from flairhub.config.pipeline import UrlParams
 from flairhub.files import read_json, write_json
 from flairhub.records.manifest import Manifest

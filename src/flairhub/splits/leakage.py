@@ -153,8 +153,8 @@ def _neighbours(a: Any, b: Any) -> tuple[Any, Any, Any]:
     radius = (sizes[0].max() + sizes[1].max()) / 2 * (1 + 2 * TOLERANCE)
     # Sparse distances lose exact zeros, which identical footprints have: ask for the pairs instead.
     near = KDTree(centres[0]).query_ball_tree(KDTree(centres[1]), radius, p=np.inf)
-    rows = np.repeat(np.arange(len(a)), [len(found) for found in near])
-    columns = np.array([column for found in near for column in found], dtype=np.int64)
+    rows = np.repeat(np.arange(len(a)), [len(neighbours) for neighbours in near])
+    columns = np.array([column for neighbours in near for column in neighbours], dtype=np.int64)
     slack = TOLERANCE * np.minimum(sizes[0][rows], sizes[1][columns])
     gap = np.abs(centres[0][rows] - centres[1][columns]) - (sizes[0][rows] + sizes[1][columns]) / 2
     close = (gap <= slack).all(axis=1)

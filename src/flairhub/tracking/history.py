@@ -39,7 +39,7 @@ class Cache(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class EvaluatedRow:
     """A row's result: where its files lie, and where it comes from."""
 
     label: str
@@ -75,8 +75,8 @@ def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
 
 
 def past_results(
-    workspace: Workspace, folder: Path, *, profile: str, cache: Cache, present: Sequence[Found] = ()
-) -> tuple[list[Found], list[TrainedOnly], list[Skipped]]:
+    workspace: Workspace, folder: Path, *, profile: str, cache: Cache, present: Sequence[EvaluatedRow] = ()
+) -> tuple[list[EvaluatedRow], list[TrainedOnly], list[Skipped]]:
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
@@ -96,7 +96,7 @@ def past_results(
     marks = baseline_marks(main, sorted({revision.baseline for revision in revisions if revision.baseline}))
     times = {revision.commit: revision.time_ms for revision in revisions}
     here = {(item.identity.row, file_md5(row_files(item.identity.row, item.root).receipt)): item for item in present}
-    found: list[Found] = []
+    evaluated: list[EvaluatedRow] = []
     trained: list[TrainedOnly] = []
     skipped: list[Skipped] = []
     for number, result in enumerate(results):
@@ -109,16 +109,16 @@ def past_results(
             trained.append(item)
         else:
             _add_costs(workspace, item)
-            found.append(replace(item, origin=origin))
-    return found, trained, skipped
+            evaluated.append(replace(item, origin=origin))
+    return evaluated, trained, skipped
 
 
-def merged(present: Sequence[Found], past: Sequence[Found]) -> list[Found]:
+def merged(present: Sequence[EvaluatedRow], past: Sequence[EvaluatedRow]) -> list[EvaluatedRow]:
     """The present results with all that is known about their past, then the others.
 
     Of several past results with one identity the newest stays, and tells of the others too.
     """
-    by_identity: dict[tuple[str, str, str], Found] = {}
+    by_identity: dict[tuple[str, str, str], EvaluatedRow] = {}
     for item in (*present, *past):
         place = (item.identity.row, item.identity.row_key, item.identity.eval_key)
         first = by_identity.get(place)
@@ -139,7 +139,9 @@ def _union(first: Origin, second: Origin) -> Origin:
     )
 
 
-def _lay_out(result: Result, origin: Origin, root: Path, profile: str, cache: Cache) -> Found | TrainedOnly | Skipped:
+def _lay_out(
+    result: Result, origin: Origin, root: Path, profile: str, cache: Cache
+) -> EvaluatedRow | TrainedOnly | Skipped:
     row, newest = result.row, result.revisions[0]
     label = f"{row} of " + (f"experiment {newest.experiment}" if newest.experiment else newest.commit[:7])
     try:
@@ -158,10 +160,10 @@ def _lay_out(result: Result, origin: Origin, root: Path, profile: str, cache: Ca
         return Skipped(label, str(error).replace(f"{root}/", ""))
     if isinstance(identity, Skipped):
         return Skipped(label, "the lock file does not name metrics.json, details.json and receipt.json")
-    return Found(label=label, root=root, identity=identity, lock=result.stages, origin=origin)
+    return EvaluatedRow(label=label, root=root, identity=identity, lock=result.stages, origin=origin)
 
 
-def _add_costs(workspace: Workspace, item: Found) -> None:
+def _add_costs(workspace: Workspace, item: EvaluatedRow) -> None:
     """Times, costs and host of a result of the past, if a sync has seen them."""
     kept = kept_costs(workspace, item.identity.row_key, item.identity.eval_key)
     path = row_files(item.identity.row, item.root).costs

@@ -105,10 +105,10 @@ def parameters(value: Any, prefix: str = "") -> dict[str, str]:
     so that equal values give equal strings.
     """
     if isinstance(value, Mapping) and value:
-        found: dict[str, str] = {}
+        flat: dict[str, str] = {}
         for key in sorted(value, key=str):
-            found.update(parameters(value[key], f"{prefix}.{slug(str(key))}" if prefix else slug(str(key))))
-        return found
+            flat.update(parameters(value[key], f"{prefix}.{slug(str(key))}" if prefix else slug(str(key))))
+        return flat
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
     return {prefix: text}
 

@@ -37,7 +37,7 @@ def draw_examples(row: str, examples: Sequence[ExampleMap]) -> dict[str, bytes]:
     An example of a nomenclature that the catalog does not know, or whose file is no such map, is left out: pictures
     show results, they do not judge them.
     """
-    found = {}
+    drawn = {}
     for example in examples:
         try:
             classes = taxonomy(example.task, example.level)
@@ -49,8 +49,8 @@ def draw_examples(row: str, examples: Sequence[ExampleMap]) -> dict[str, bytes]:
         if truth is not None:
             panels["label"] = truth
         name = f"examples/{names.slug(example.task)}/{names.slug(example.patch_id)}.png"
-        found[name] = draw_maps(f"{row}, {example.patch_id}", panels, classes)
-    return found
+        drawn[name] = draw_maps(f"{row}, {example.patch_id}", panels, classes)
+    return drawn
 
 
 def read_map(example: ExampleMap, classes: Taxonomy) -> ClassMap:

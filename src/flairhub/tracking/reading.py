@@ -17,10 +17,9 @@ from flairhub.records.costs import RowCosts, read_costs
 from flairhub.records.details import Details
 from flairhub.records.history import History, MetricPoint, StepLosses
 from flairhub.records.manifest import read_manifest
-from flairhub.records.metrics import RowMetrics, ValidFigures
+from flairhub.records.metrics import RowMetrics, ValidMetrics
 from flairhub.records.receipt import Receipt
 from flairhub.tracking import names
-from flairhub.tracking.figures import task_metrics
 from flairhub.tracking.records import (
     DatasetInput,
     ExampleMap,
@@ -31,6 +30,7 @@ from flairhub.tracking.records import (
     Weights,
 )
 from flairhub.tracking.sources import RunFiles, lock_tags
+from flairhub.tracking.task_metrics import task_metrics
 
 VERSION = 3
 """Of the layout of runs; a change makes every run anew at the next sync."""
@@ -123,20 +123,20 @@ def read_record(
 
 def _metrics(files: RunFiles, details: Details, costs: RowCosts | None) -> dict[str, float]:
     """Final figures; those that DVC compares come last, so that their values are the ones shown."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if files.layout.valid.is_file():
-        found.update(valid_metrics(ValidFigures.read(files.layout.valid)))
+        metrics.update(valid_metrics(ValidMetrics.read(files.layout.valid)))
     for task, figures in sorted(details.tasks.items()):
-        found.update(task_metrics(task, figures))
-    found.update(names.numbers({"n_scored": details.n_scored, "n_expected": details.n_expected}, "test"))
-    found.update(names.numbers(RowMetrics.read(files.layout.metrics).values()["test"], "test"))
+        metrics.update(task_metrics(task, figures))
+    metrics.update(names.numbers({"n_scored": details.n_scored, "n_expected": details.n_expected}, "test"))
+    metrics.update(names.numbers(RowMetrics.read(files.layout.metrics).values()["test"], "test"))
     for stage, noted in costs.stages.items() if costs is not None else ():
         measured = {key: value for key, value in dataclasses.asdict(noted).items() if not key.endswith("_ms")}
-        found.update(names.numbers(measured, f"cost/{stage}"))
-    return found
+        metrics.update(names.numbers(measured, f"cost/{stage}"))
+    return metrics
 
 
-def valid_metrics(valid: ValidFigures) -> Iterator[tuple[str, float]]:
+def valid_metrics(valid: ValidMetrics) -> Iterator[tuple[str, float]]:
     """The chosen epoch, and the figures on valid of the row and of each task."""
     yield from names.numbers(valid.epoch, "valid/best_epoch")
     yield from names.numbers(valid.values()["valid"], "valid")

@@ -137,20 +137,20 @@ def _tags(run: Run) -> dict[str, str]:
 def _registered(store: Store, models: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Aliases of the registered models among `models`."""
     return {
-        found.name: dict(found.aliases)
+        model.name: dict(model.aliases)
         for prefix in _prefixes(models)
-        for found in pages(store.client.search_registered_models, filter_string=f"name LIKE '{prefix}.%'")
-        if found.name in models
+        for model in pages(store.client.search_registered_models, filter_string=f"name LIKE '{prefix}.%'")
+        if model.name in models
     }
 
 
 def _versions(store: Store, models: Mapping[str, Any]) -> dict[str, list[ModelVersion]]:
-    found: dict[str, list[ModelVersion]] = defaultdict(list)
+    versions: dict[str, list[ModelVersion]] = defaultdict(list)
     for prefix in _prefixes(models):
         for version in pages(store.client.search_model_versions, filter_string=f"name LIKE '{prefix}.%'"):
             if version.name in models:
-                found[version.name].append(version)
-    return found
+                versions[version.name].append(version)
+    return versions
 
 
 def _prefixes(models: Iterable[str]) -> list[str]:

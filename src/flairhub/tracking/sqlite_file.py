@@ -100,10 +100,10 @@ def _unsynced() -> Iterator[None]:
 def _move_artifacts_along(path: Path) -> None:
     """Point our experiments and their runs to the artifacts beside the file, wherever it lies now."""
     with closing(sqlite3.connect(path, timeout=WAIT_S)) as database, database:
-        found = database.execute(
+        experiments = database.execute(
             "SELECT experiment_id, name, artifact_location FROM experiments WHERE name LIKE 'flairhub/%'"
         ).fetchall()
-        for identifier, name, old in found:
+        for identifier, name, old in experiments:
             new = artifact_location(path, name)
             if old == new or not old.startswith(("file:", "/")):
                 continue

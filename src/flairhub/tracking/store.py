@@ -53,20 +53,18 @@ class Store:
             key: the row's key.
             mark: of this workspace, from `workspace_mark`.
         """
-        found = self.runs([experiment], f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'")
-        return [
-            run for run in found if run.info.status != "RUNNING" or run.data.tags.get(names.WORKSPACE, mark) == mark
-        ]
+        runs = self.runs([experiment], f"tags.`{names.ROW_KEY}` = '{key}' and tags.`{names.ROW}` = '{row}'")
+        return [run for run in runs if run.info.status != "RUNNING" or run.data.tags.get(names.WORKSPACE, mark) == mark]
 
     def experiment(self, name: str) -> str:
         """Identifier of an experiment, which is created (or restored, if it was deleted) where needed."""
         with explaining(self.uri):
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
                 return self._create(name)
-            if found.lifecycle_stage == "deleted":
-                self.client.restore_experiment(found.experiment_id)
-            return str(found.experiment_id)
+            if experiment.lifecycle_stage == "deleted":
+                self.client.restore_experiment(experiment.experiment_id)
+            return str(experiment.experiment_id)
 
     def _create(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -77,10 +75,10 @@ class Store:
             return str(self.client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
             # Somebody else created it between our look and our attempt.
-            found = self.client.get_experiment_by_name(name) if _exists_already(error) else None
-            if found is None:
+            experiment = self.client.get_experiment_by_name(name) if _exists_already(error) else None
+            if experiment is None:
                 raise
-            return str(found.experiment_id)
+            return str(experiment.experiment_id)
 
 
 def workspace_mark(workspace: Workspace) -> str:

@@ -93,10 +93,10 @@ class Sweep:
         Raises:
             ValueError, KeyError, TypeError: it is damaged.
         """
-        found = read_json(path)
-        members = {run_id: Member(**fields) for run_id, fields in found["members"].items()}
-        start = Member(**found["start"]) if found["start"] else None
-        return cls(**found | {"members": members, "start": start})
+        fields = read_json(path)
+        members = {run_id: Member(**member) for run_id, member in fields["members"].items()}
+        start = Member(**fields["start"]) if fields["start"] else None
+        return cls(**fields | {"members": members, "start": start})
 
     def add(self, runs: Sequence[Run]) -> None:
         """Take in runs that are new or have changed."""
@@ -224,11 +224,11 @@ def _kept(store: Store, parent: Run) -> Sweep | None:
 
     with TemporaryDirectory(prefix="flairhub-") as folder:
         try:
-            found = Sweep.read(Path(store.client.download_artifacts(parent.info.run_id, STATE, folder)))
+            sweep = Sweep.read(Path(store.client.download_artifacts(parent.info.run_id, STATE, folder)))
         except (MlflowException, OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
     place = (parent.data.tags[names.ROW], parent.data.tags[names.BASELINE])
-    return found if parent.data.tags.get(names.FINGERPRINT) == found.tags(place)[names.FINGERPRINT] else None
+    return sweep if parent.data.tags.get(names.FINGERPRINT) == sweep.tags(place)[names.FINGERPRINT] else None
 
 
 def _start(store: Store, experiment_id: str, place: Place) -> Run | None:
@@ -237,13 +237,13 @@ def _start(store: Store, experiment_id: str, place: Place) -> Run | None:
     for number in count(1):
         tag = names.numbered(names.REVISIONS, number)
         of_row = f"tags.`{names.ROW}` = '{row}' and tags.`{tag}` LIKE"
-        found = [
+        runs = [
             run
             for run in store.runs([experiment_id], f"{of_row} '%{baseline}%'")
             if names.EVAL_KEY in run.data.tags and names.KIND not in run.data.tags
         ]
-        if found:
-            return min(found, key=lambda run: str(run.data.tags[names.EVAL_KEY]))
+        if runs:
+            return min(runs, key=lambda run: str(run.data.tags[names.EVAL_KEY]))
         if not store.client.search_runs([experiment_id], f"{of_row} '%'", max_results=1):
             return None
     raise AssertionError  # `count` has no end

@@ -25,19 +25,19 @@ from flairhub.lineage.dvc import file_md5, open_cache, read_lock
 from flairhub.locks import locked
 from flairhub.records.layout import row_files
 from flairhub.tracking import names
-from flairhub.tracking.history import Found, TrainedOnly, baseline_receipt, merged, past_results
+from flairhub.tracking.history import EvaluatedRow, TrainedOnly, baseline_receipt, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags
-from flairhub.tracking.plans import Outcome, Plan, find_plan, retag, write_record
 from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
+from flairhub.tracking.result_run import Outcome, ResultRun, find_result_run, retag, write_record
 from flairhub.tracking.sources import RunFiles, keep_costs
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri, workspace_mark
 from flairhub.tracking.sweeps import group_sweeps
-from flairhub.tracking.trained import Training, record_training
+from flairhub.tracking.training_runs import Training, record_training
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -94,21 +94,21 @@ def sync(
     address = tracking_uri(workspace, uri)
     done: dict[str, Outcome] = {}
     with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
-        found, skipped = _present(workspace, rows)
+        evaluated, skipped = _present(workspace, rows)
         trained: list[TrainedOnly] = []
         if history:
             past, trained, absent = past_results(
-                workspace, Path(folder), profile=profile, cache=open_cache(workspace.main), present=found
+                workspace, Path(folder), profile=profile, cache=open_cache(workspace.main), present=evaluated
             )
-            found, skipped = merged(found, past), [*skipped, *absent]
+            evaluated, skipped = merged(evaluated, past), [*skipped, *absent]
         ended: tuple[str, ...] = ()
-        if found or trained or _has_store(address):
+        if evaluated or trained or _has_store(address):
             store = open_store(address)
             with explaining(address):
                 work = _Work(store=store, workspace=workspace, archives=archives, copy_mb=copy_mb, history=history)
-                work.update(found, done, skipped)
+                work.update(evaluated, done, skipped)
                 work.add_trainings(trained, done)
-                ended = work.finish({profile, *(item.identity.profile for item in found)})
+                ended = work.finish({profile, *(item.identity.profile for item in evaluated)})
     return SyncReport(
         uri=shown(address),
         created=_labels(done, "created"),
@@ -125,12 +125,12 @@ def _has_store(address: str) -> bool:
     return database is None or database.is_file()
 
 
-def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[Found], list[Skipped]]:
+def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[EvaluatedRow], list[Skipped]]:
     """The results of the workspace. Inside a DVC experiment they come from there."""
     lock = read_lock(workspace.root)
     tags = experiment_tags()
     name, baseline = tags.get(names.EXPERIMENTS, ""), tags.get(names.BASELINE, "")
-    found: list[Found] = []
+    evaluated: list[EvaluatedRow] = []
     skipped: list[Skipped] = []
     for row in rows:
         identity = read_identity(workspace.root, row)
@@ -140,8 +140,8 @@ def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[Found], li
         before = baseline_receipt(workspace.main, baseline, row) if baseline else None
         mine = file_md5(row_files(row, workspace.root).receipt)
         origin = Origin(experiments=(name,) if name else (), baseline=baseline if before not in {None, mine} else "")
-        found.append(Found(label=row, root=workspace.root, identity=identity, lock=lock, origin=origin))
-    return found, skipped
+        evaluated.append(EvaluatedRow(label=row, root=workspace.root, identity=identity, lock=lock, origin=origin))
+    return evaluated, skipped
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,24 +166,24 @@ class _Work:
         """Of this workspace."""
         return workspace_mark(self.workspace)
 
-    def update(self, found: Sequence[Found], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
+    def update(self, evaluated: Sequence[EvaluatedRow], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
         """Make the run of every result."""
-        work: list[tuple[Plan, RunRecord, str]] = []
-        for item in found:
+        work: list[tuple[ResultRun, RunRecord, str]] = []
+        for item in evaluated:
             if item.root == self.workspace.root:
                 keep_costs(self.workspace, item.identity.row, item.identity.row_key, item.identity.eval_key)
-            plan = find_plan(self.store, item.identity, self.experiment(item.identity.profile), self.mark)
-            if plan.finished and plan.run is not None:
-                done[item.label] = retag(self.store, plan, item)
-                self.whole.append(plan.run)
+            target = find_result_run(self.store, item.identity, self.experiment(item.identity.profile), self.mark)
+            if target.finished and target.run is not None:
+                done[item.label] = retag(self.store, target, item)
+                self.whole.append(target.run)
                 continue
-            if plan.richer is not None and not row_files(item.identity.row, item.root).valid.is_file():
+            if target.richer is not None and not row_files(item.identity.row, item.root).valid.is_file():
                 # DVC removes a stage's outputs before it runs.
                 reason = (
                     f"models/{item.identity.row} is not there: it is being trained, or was not pulled; its run stays"
                 )
                 skipped.append(Skipped(item.label, reason))
-                self.whole.append(plan.richer)
+                self.whole.append(target.richer)
                 continue
             record = read_record(
                 item.root, item.identity, lock=item.lock, origin=item.origin, archives=self._labels_of(item)
@@ -191,15 +191,15 @@ class _Work:
             if isinstance(record, Skipped):
                 skipped.append(Skipped(item.label, record.reason))
             else:
-                work.append((plan, record, item.label))
+                work.append((target, record, item.label))
         with _drawn([record for _, record, _ in work]) as figures:
             steps = tqdm(zip(work, figures, strict=True), total=len(work), desc="track", disable=None)
-            for (plan, record, label), drawn in steps:
+            for (target, record, label), drawn in steps:
                 done[label], run_id = write_record(
-                    self.store, plan, record, drawn, copy_mb=self.copy_mb, mark=self.mark
+                    self.store, target, record, drawn, copy_mb=self.copy_mb, mark=self.mark
                 )
                 self.written.append(run_id)
-        _keep_order(done, [item.label for item in found])
+        _keep_order(done, [item.label for item in evaluated])
 
     def add_trainings(self, trained: Sequence[TrainedOnly], done: dict[str, Outcome]) -> None:
         """Make the runs of experiments that ended with the training."""
@@ -231,7 +231,7 @@ class _Work:
             self.experiments[profile] = self.store.experiment(names.experiment_name(profile))
         return self.experiments[profile]
 
-    def _labels_of(self, item: Found) -> Path | None:
+    def _labels_of(self, item: EvaluatedRow) -> Path | None:
         """The archives, if the result's data are those of the workspace."""
         mine, its = (root / "data" / "manifest.json" for root in (self.workspace.root, item.root))
         same = mine.is_file() and its.is_file() and mine.read_bytes() == its.read_bytes()

@@ -54,5 +54,5 @@ def runs_address(port: int, experiment_id: str) -> str:
 def experiments_in(uri: str) -> dict[str, str]:
     """Name -> identifier of our active experiments in a store, by name."""
     search = open_store(uri).client.search_experiments
-    found = pages(search, filter_string="name LIKE 'flairhub/%'", order_by=["name ASC"])
-    return {experiment.name: experiment.experiment_id for experiment in found}
+    experiments = pages(search, filter_string="name LIKE 'flairhub/%'", order_by=["name ASC"])
+    return {experiment.name: experiment.experiment_id for experiment in experiments}

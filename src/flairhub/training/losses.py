@@ -70,9 +70,9 @@ def check_labels(labels: Tensor, num_classes: int, task: str) -> None:
     largest = int(labels.max())
     smallest = int(labels.min()) if labels.dtype.is_signed else 0
     if largest >= num_classes or smallest < 0:
-        found = smallest if smallest < 0 else largest
+        outside = smallest if smallest < 0 else largest
         raise DataError(
-            f"Expected labels of {task} within the taxonomy, 0..{num_classes - 1}, but a class map holds {found}; "
+            f"Expected labels of {task} within the taxonomy, 0..{num_classes - 1}, but a class map holds {outside}; "
             "exclude the patch, or choose the nomenclature level of the files."
         )
 

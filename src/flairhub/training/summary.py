@@ -13,7 +13,7 @@ from pathlib import Path
 from flairhub.files import write_text
 from flairhub.records.history import Epoch, History, cell_text
 from flairhub.records.layout import HISTORY, VALID
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 
 METRICS, LOSS_CURVE, VALID_CURVE = "metrics.json", "loss.csv", "valid.csv"
 """Names of the files of a row's summary."""
@@ -26,7 +26,7 @@ def write_summary(model: Path, folder: Path) -> None:
         model: `models/ROW` with valid.json and history.csv.
         folder: where the summary goes.
     """
-    ValidFigures.read(model / VALID).metrics.write(folder / METRICS)
+    ValidMetrics.read(model / VALID).metrics.write(folder / METRICS)
     epochs = History.read(model / HISTORY).epochs
     _write_curve(folder / LOSS_CURVE, "loss", ((epoch.step, cell_text(epoch.train_loss)) for epoch in epochs))
     _write_curve(folder / VALID_CURVE, "miou", ((epoch.step, _miou(epoch)) for epoch in epochs))

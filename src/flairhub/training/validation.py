@@ -43,7 +43,7 @@ class Validation:
         self._network = network
         self._preprocessor = preprocessor
         self._scored = row_scored(inputs)
-        self._classes = {task: found.num_classes for task, found in row_taxonomies(inputs).items()}
+        self._classes = {task: nomenclature.num_classes for task, nomenclature in row_taxonomies(inputs).items()}
         self._published = train.select == "published"
 
     def __call__(self) -> ValidationResult:
@@ -57,8 +57,8 @@ class Validation:
             confusion = _summed(table.dense(), self._network)
             scores = score(confusion, self._scored[task])
             weighted = support_weighted_iou(confusion)
-            found = {"oa": scores.oa, "miou": scores.miou, "weighted_iou": weighted}
-            values = {name: defined(value) for name, value in found.items()}
+            scored = {"oa": scores.oa, "miou": scores.miou, "weighted_iou": weighted}
+            values = {name: defined(value) for name, value in scored.items()}
             metrics |= {f"valid.{task}.{name}": value for name, value in values.items()}
             score_of_task = values["weighted_iou" if self._published else "miou"]
             chosen += [] if score_of_task is None else [score_of_task]

@@ -40,8 +40,8 @@ class KeptMaps:
                 self._compared += 1
                 if different:
                     name = self._subject.name(path)
-                    found = f"{different} other pixels"
-                    self._wrong.append(Mismatch(file=name, cell="", expected="the map of inference", found=found))
+                    difference = f"{different} other pixels"
+                    self._wrong.append(Mismatch(file=name, cell="", expected="the map of inference", found=difference))
 
     def added_to(self, outcome: Outcome) -> Outcome:
         """An outcome with what was found in the maps."""

@@ -25,9 +25,9 @@ from flairhub.records.inputs import RowInputs
 from flairhub.records.manifest import read_manifest
 from flairhub.records.paper import read_object
 from flairhub.verify.agreement import KeptMaps, judge
-from flairhub.verify.figures import evaluation_params
 from flairhub.verify.files import read_tables
 from flairhub.verify.findings import NotRunError, Outcome, differences
+from flairhub.verify.recompute import evaluation_params
 from flairhub.verify.row import Subject, require_weights
 
 

@@ -19,7 +19,7 @@ from flairhub.records.details import METRICS, two_decimals
 from flairhub.records.environment import TrainingEnvironment
 from flairhub.records.inputs import RowInputs
 from flairhub.records.layout import VALID, WEIGHTS
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 from flairhub.records.receipt import Receipt
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.verify.findings import Mismatch, NotRunError, Outcome
@@ -62,13 +62,15 @@ def repeat_training(
 
 def _require_code(subject: Subject, receipt: Receipt) -> None:
     script = subject.root / _SCRIPT
-    found = stage_fingerprint("train", script, _SOURCE)
+    fingerprint = stage_fingerprint("train", script, _SOURCE)
     if LOCK.name in subject.evidence["train code"].parts:
-        found = with_file(found, subject.root / LOCK)
-    if found.sha256 == receipt.code_sha256:
+        fingerprint = with_file(fingerprint, subject.root / LOCK)
+    if fingerprint.sha256 == receipt.code_sha256:
         return
     noted = subject.evidence["train code"].parts
-    changed = sorted(name for name in noted.keys() | found.parts.keys() if noted.get(name) != found.parts.get(name))
+    changed = sorted(
+        name for name in noted.keys() | fingerprint.parts.keys() if noted.get(name) != fingerprint.parts.get(name)
+    )
     raise NotRunError(
         f"the code here is not that of the receipt ({', '.join(changed[:5]) or 'data/code differs too'}); check out "
         "the commit that made the row, or `dvc repro`"
@@ -158,7 +160,7 @@ def _same_tensors(stored: Path, again: Path, sha256: str) -> bool:
 def _figures(subject: Subject, stored: Path, again: Path, tolerance: float) -> Iterator[Mismatch]:
     if not stored.is_file():
         raise NotRunError(f"{subject.name(stored)} is not on this disk to be compared; `dvc pull` fetches it")
-    before, after = ValidFigures.read(stored).valid, ValidFigures.read(again).valid
+    before, after = ValidMetrics.read(stored).valid, ValidMetrics.read(again).valid
     for task, figures in before.items():
         for name in METRICS:
             value, other = getattr(figures, name), getattr(after[task], name)

@@ -19,8 +19,8 @@ from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
 from flairhub.records.layout import row_files
-from flairhub.verify.figures import figure_checks, table_checks
 from flairhub.verify.findings import LEVELS, TABLE, Evidence, Finding, Outcome, run_check
+from flairhub.verify.recompute import figure_checks, table_checks
 from flairhub.verify.records import record_checks
 from flairhub.verify.row import Subject, row_evidence, table_evidence
 

@@ -142,11 +142,11 @@ def load_tensors(
     for name, current in state.items():
         if name not in tensors:
             continue
-        found = tensors[name]
-        if found.shape == current.shape:
-            taken[name] = found
+        stored = tensors[name]
+        if stored.shape == current.shape:
+            taken[name] = stored
             continue
-        resized = resize_position_table(found, current.shape[0]) if is_position_table(name) else None
+        resized = resize_position_table(stored, current.shape[0]) if is_position_table(name) else None
         if resized is not None and resized.shape == current.shape:
             taken[name] = resized
             sorted_keys["interpolated"].append(name)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.config.recipe import IMAGENET, TRAINED, Recipe
 from flairhub.config.workspace import Workspace
 from flairhub.errors import IntegrityError, MissingFileError
@@ -81,10 +81,10 @@ def verify_encoder(inputs: RowInputs, path: Path | None) -> None:
         return
     from flairhub.models.pretrained import imagenet_sha256
 
-    found = imagenet_sha256(mono.arch, mono.decoder_options)
-    if found != inputs.encoder_sha256:
+    here = imagenet_sha256(mono.arch, mono.decoder_options)
+    if here != inputs.encoder_sha256:
         raise IntegrityError(
             f"Row {inputs.row}: expected the ImageNet weights of {mono.arch} with sha256 {inputs.encoder_sha256} that "
-            f"the row's inputs name, but this machine has {found}; remove them from the caches of timm and Hugging "
+            f"the row's inputs name, but this machine has {here}; remove them from the caches of timm and Hugging "
             "Face, or name a file by model.mono.encoder_weights."
         )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flairhub.archives.store import sha256_of
+from flairhub.archives.checksums import sha256_of
 from flairhub.catalog.released import RELEASED
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.models.tensors import SUFFIXES
 from flairhub.records.layout import row_files
 from flairhub.weights.contract import WeightsContract
-from flairhub.weights.given import known_contract
 from flairhub.weights.locate import weights_folder
+from flairhub.weights.weights_file import known_contract
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flairhub.archives.store import sha256_of
+from flairhub.archives.checksums import sha256_of
 from flairhub.config.recipe import RELEASED
 from flairhub.config.workspace import Workspace
 from flairhub.errors import IntegrityError, MissingFileError
@@ -30,8 +30,8 @@ def weights_path(weights: str, file: str, workspace: Workspace) -> Path:
     """
     if weights == RELEASED:
         return weights_folder(workspace) / file
-    given = Path(weights).expanduser()
-    here, main = workspace.root / given, workspace.main / given  # an absolute path stays as it is
+    stated = Path(weights).expanduser()
+    here, main = workspace.root / stated, workspace.main / stated  # an absolute path stays as it is
     return here if here.is_file() or not main.is_file() else main
 
 
@@ -51,9 +51,9 @@ def verify_weights(path: Path, sha256: str | None) -> None:
             f"Expected a weights file at {path}, but there is none; put it there, or let "
             "`dvc repro --force resolve` look for it again."
         )
-    found = sha256_of(path)
-    if found != sha256:
+    actual = sha256_of(path)
+    if actual != sha256:
         raise IntegrityError(
-            f"{path}: expected the weights with sha256 {sha256} that the row's inputs name, but got {found}; restore "
+            f"{path}: expected the weights with sha256 {sha256} that the row's inputs name, but got {actual}; restore "
             "the file, or let `dvc repro --force resolve` take note of the new one."
         )

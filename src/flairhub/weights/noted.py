@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from flairhub.archives.store import Checksums
+from flairhub.archives.checksums import Checksums
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.params import Params
 from flairhub.config.recipe import RELEASED, TRAINED
@@ -29,13 +29,13 @@ def list_weights(
     Returns:
         Dotted name of the parameter -> name and checksum of the file.
     """
-    found = {}
+    listed = {}
     for parameter, path in _named(params, workspace).items():
         if path.is_file():
-            found[parameter] = ListedFile(name=path.name, sha256=checksums.sha256(path))
+            listed[parameter] = ListedFile(name=path.name, sha256=checksums.sha256(path))
         elif parameter in earlier and earlier[parameter].name == path.name:
-            found[parameter] = earlier[parameter]
-    return found
+            listed[parameter] = earlier[parameter]
+    return listed
 
 
 def _named(params: Params, workspace: Workspace) -> dict[str, Path]:

@@ -33,8 +33,8 @@ def row_contract(
         row_key=key,
         modalities={name: _modality(inputs, name) for name in inputs.recipe.modalities},
         tasks={
-            task: TaskContract(level=found.level, classes=found.classes, scored=scored[task])
-            for task, found in row_taxonomies(inputs).items()
+            task: TaskContract(level=nomenclature.level, classes=nomenclature.classes, scored=scored[task])
+            for task, nomenclature in row_taxonomies(inputs).items()
         },
         ref_date=inputs.recipe.model.ref_date,
         model=inputs.recipe.model.model_dump(mode="json"),

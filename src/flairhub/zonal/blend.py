@@ -51,12 +51,12 @@ class Layers:
 
     def bands(self, num_classes: int) -> dict[str, int]:
         """Layer -> number of its bands."""
-        found = {"classes": 1}
+        counts = {"classes": 1}
         if self.probabilities:
-            found["probabilities"] = num_classes
+            counts["probabilities"] = num_classes
         if self.confidence is not None:
-            found["confidence"] = 1
-        return found
+            counts["confidence"] = 1
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,18 @@ def layers_of(scores: Tensor, layers: Layers, *, probabilities: bool) -> dict[st
     Returns:
         Layer -> uint8 `[B, bands, H, W]`. The class is that of the highest score, as in evaluation.
     """
-    found = {"classes": _highest(scores)}
+    maps = {"classes": _highest(scores)}
     if not layers.needs_probabilities:
-        return found
+        return maps
     shares = scores if probabilities else scores.softmax(dim=1)
     if layers.probabilities:
-        found["probabilities"] = _scaled(shares)
+        maps["probabilities"] = _scaled(shares)
     if layers.confidence == "probability":
-        found["confidence"] = _scaled(shares.amax(dim=1, keepdim=True))
+        maps["confidence"] = _scaled(shares.amax(dim=1, keepdim=True))
     elif layers.confidence == "entropy":
         entropy = -torch.xlogy(shares, shares).sum(dim=1, keepdim=True)
-        found["confidence"] = _scaled(1 - entropy / math.log(max(2, scores.shape[1])))
-    return found
+        maps["confidence"] = _scaled(1 - entropy / math.log(max(2, scores.shape[1])))
+    return maps
 
 
 def _highest(scores: Tensor) -> Tensor:
@@ -163,9 +163,9 @@ class Mosaic:
         """
         if self._blend == "crop":
             start, stop = self._tiling.rows.core(row)
-            found = self._cropped(stop - start)
+            strip = self._cropped(stop - start)
             self._crop = {}
-            yield Strip(start, found)
+            yield Strip(start, strip)
             return
         axis, bottom = self._tiling.rows, self._window.row + self._window.height
         last = row + 1 >= axis.count or axis.start(row + 1) >= bottom
@@ -178,8 +178,8 @@ class Mosaic:
     def _add_cores(self, tiles: list[tuple[int, int]], scores: Tensor) -> None:
         margin = self._tiling.rows.margin
         inner = slice(margin, margin + self._tiling.rows.stride)
-        found = layers_of(scores[..., inner, inner], self._layers, probabilities=False)
-        arrays = {name: values.cpu().numpy() for name, values in found.items()}
+        layers = layers_of(scores[..., inner, inner], self._layers, probabilities=False)
+        arrays = {name: values.cpu().numpy() for name, values in layers.items()}
         for number, (row, column) in enumerate(tiles):
             core = self._tiling.core(row, column)
             left = core.column - self._window.column
@@ -219,5 +219,5 @@ class Mosaic:
         weight = rows[-1:]
         shares = (rows[:-1] / weight.clamp(min=torch.finfo(weight.dtype).tiny))[None]
         empty = (weight == 0)[None]
-        found = layers_of(shares, self._layers, probabilities=True)
-        return {name: values.masked_fill(empty, NODATA)[0].cpu().numpy() for name, values in found.items()}
+        layers = layers_of(shares, self._layers, probabilities=True)
+        return {name: values.masked_fill(empty, NODATA)[0].cpu().numpy() for name, values in layers.items()}

@@ -49,12 +49,12 @@ def check_pixels(
         dtypes: NumPy dtypes of the raster's bands.
         resampled: whether the raster is brought to the model's pixels; otherwise somebody chose its own.
     """
-    found = dtypes[0]
-    if found != contract.dtype:
-        bytewise = "uint8" in (found, contract.dtype)
+    dtype = dtypes[0]
+    if dtype != contract.dtype:
+        bytewise = "uint8" in (dtype, contract.dtype)
         yield Finding(
             bytewise,
-            f"{modality}: expected values of type {contract.dtype} ({contract.unit}), but the raster has {found}"
+            f"{modality}: expected values of type {contract.dtype} ({contract.unit}), but the raster has {dtype}"
             + (", another range" if bytewise else ""),
         )
     ratio = pixel / contract.gsd_m
@@ -105,7 +105,7 @@ def check_values(
 
 
 def _samples(layers: Sequence[RasterLayer], wanted: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
-    found = {}
+    samples = {}
     for layer in layers:
         with rasterio.open(layer.path) as raster:
             dates = max(1, len(layer.dates))
@@ -119,8 +119,8 @@ def _samples(layers: Sequence[RasterLayer], wanted: Sequence[str]) -> dict[str, 
             if layer.nodata is not None:
                 kept &= band != layer.nodata
             if name in wanted and kept.any():
-                found[name] = band[kept]
-    return found
+                samples[name] = band[kept]
+    return samples
 
 
 def _strange(z: npt.NDArray[np.float64]) -> bool:

@@ -132,13 +132,13 @@ def sample(raster: rasterio.DatasetReader, indexes: Sequence[int]) -> list[tuple
     """
     rows = sorted({_place(k, raster.height) for k in range(_PROBES)})
     columns = sorted({_place(k, raster.width) for k in range(_PROBES)})
-    found = []
+    blocks = []
     for row in rows:
         for column in columns:
             height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
             values = raster.read(list(indexes), window=RasterWindow(column, row, width, height))
-            found.append((row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}, values))
-    return found
+            blocks.append((row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}, values))
+    return blocks
 
 
 def _place(number: int, length: int) -> int:

@@ -75,10 +75,10 @@ def _files(path: str) -> Iterator[str]:
         return
     local = Path(path).expanduser()
     if local.is_dir():
-        found = [str(file.resolve()) for file in sorted(local.rglob("*")) if file.suffix.lower() in RASTERS]
-        if not found:
+        files = [str(file.resolve()) for file in sorted(local.rglob("*")) if file.suffix.lower() in RASTERS]
+        if not files:
             raise MissingFileError(f"Expected rasters ({', '.join(RASTERS)}) in the folder {local}, but found none.")
-        yield from found
+        yield from files
     elif not local.is_file():
         raise MissingFileError(f"Expected a raster, a folder of rasters or a tile index, but {local} does not exist.")
     elif local.suffix.lower() in INDEXES:

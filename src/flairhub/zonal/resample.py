@@ -53,7 +53,7 @@ def majority(classes: npt.NDArray[np.uint8], down: sparse.csr_array, across: spa
     """
     shape = (down.shape[0], across.shape[0])
     best = np.full(shape, -1.0)
-    found = np.full(shape, NODATA, np.uint8)
+    winners = np.full(shape, NODATA, np.uint8)
     valid = np.zeros(shape)
     for value in np.unique(classes):
         if value == NODATA:
@@ -61,9 +61,9 @@ def majority(classes: npt.NDArray[np.uint8], down: sparse.csr_array, across: spa
         area = _area(classes == value, down, across)
         valid += area
         larger = area > best
-        best[larger], found[larger] = area[larger], value
-    found[2 * valid < _area(np.ones_like(classes), down, across) - 1e-9] = NODATA
-    return found
+        best[larger], winners[larger] = area[larger], value
+    winners[2 * valid < _area(np.ones_like(classes), down, across) - 1e-9] = NODATA
+    return winners
 
 
 def mean(values: npt.NDArray[np.uint8], down: sparse.csr_array, across: sparse.csr_array) -> npt.NDArray[np.uint8]:
@@ -71,8 +71,8 @@ def mean(values: npt.NDArray[np.uint8], down: sparse.csr_array, across: sparse.c
     known = values[0] != NODATA
     valid = _area(known, down, across)
     total = _area(np.ones_like(known), down, across)
-    found = [_area(np.where(known, band, 0), down, across) / np.maximum(valid, 1e-9) for band in values]
-    result = np.rint(np.stack(found)).astype(np.uint8)
+    means = [_area(np.where(known, band, 0), down, across) / np.maximum(valid, 1e-9) for band in values]
+    result = np.rint(np.stack(means)).astype(np.uint8)
     result[:, 2 * valid < total - 1e-9] = NODATA
     return result
 

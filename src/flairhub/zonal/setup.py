@@ -134,7 +134,7 @@ def prepare(request: Request, weights: Path, sha256: str, contract: WeightsContr
 
 def _grouped(sources: Sequence[Source], contract: WeightsContract) -> dict[str, list[Source]]:
     """Input -> its sources; paths of the same bands are one mosaic."""
-    found: dict[tuple[str, tuple[str, ...] | None], list[str]] = {}
+    paths_by_input: dict[tuple[str, tuple[str, ...] | None], list[str]] = {}
     for source in sources:
         name = source.modality
         if name not in INPUTS:
@@ -144,15 +144,15 @@ def _grouped(sources: Sequence[Source], contract: WeightsContract) -> dict[str, 
                 f"Expected the inputs of row {contract.row}, {', '.join(contract.modalities)}, but got {name} too; "
                 "leave it out."
             )
-        found.setdefault((name, source.bands), []).extend(source.paths)
-    missing = [name for name in contract.modalities if name not in {each for each, _ in found}]
+        paths_by_input.setdefault((name, source.bands), []).extend(source.paths)
+    missing = [name for name in contract.modalities if name not in {each for each, _ in paths_by_input}]
     if missing:
         raise ConfigurationError(
             f"Expected every input of row {contract.row}, but {', '.join(missing)} is not given; add "
             f"--input {missing[0]}=PATH."
         )
     grouped: dict[str, list[Source]] = {}
-    for (name, bands), paths in found.items():
+    for (name, bands), paths in paths_by_input.items():
         grouped.setdefault(name, []).append(Source(modality=name, paths=tuple(paths), bands=bands))
     return grouped
 
@@ -198,9 +198,9 @@ def _findings(name: str, contract: WeightsContract, layers: Sequence[RasterLayer
     expected = contract.modalities[name]
     has = {band for layer in layers for band in layer.bands}
     lacking = [band for band in file_bands(expected.bands) if band not in has]
-    found = []
+    findings = []
     if lacking:
-        found.append(
+        findings.append(
             Finding(
                 True,
                 f"{name}: expected the bands {', '.join(file_bands(expected.bands))}, but the raster has "
@@ -210,9 +210,9 @@ def _findings(name: str, contract: WeightsContract, layers: Sequence[RasterLayer
     for layer in layers:
         with rasterio.open(layer.path) as raster:
             pixel = pixel_m(raster) or expected.gsd_m
-            found.extend(check_pixels(name, expected, pixel, raster.dtypes, resampled=not request.own_grid))
-    found.extend(check_values(name, expected, layers, heights=name == "DEM_ELEV"))
-    return found
+            findings.extend(check_pixels(name, expected, pixel, raster.dtypes, resampled=not request.own_grid))
+    findings.extend(check_values(name, expected, layers, heights=name == "DEM_ELEV"))
+    return findings
 
 
 def pixel_m(raster: rasterio.DatasetReader) -> float | None:
@@ -294,7 +294,7 @@ def _dates(
     inputs: Mapping[str, tuple[RasterLayer, ...]], preprocessing: Preprocessing, request: Request, scratch: Path
 ) -> dict[str, tuple[bool, ...]]:
     limits: CloudFilter = preprocessing.filter_sentinel2
-    found = {}
+    dates_used = {}
     for name, layers in inputs.items():
         if not MODALITIES[name].is_series:
             continue
@@ -311,15 +311,15 @@ def _dates(
                 )
             mask = one_raster("SENTINEL2_MSK-SC", [request.mask], scratch / "mask.vrt")
             used = clear_days(mask, layers[0].dates, used, limits)
-        found[name] = used
-    return found
+        dates_used[name] = used
+    return dates_used
 
 
 def _resampled(job: Job) -> list[str]:
     """What is said of inputs whose pixels are not those of their lattice."""
     from flairhub.zonal.rasters import placed
 
-    found = []
+    resampled = []
     for name, layers in job.inputs.items():
         lattice = job.lattice(name)
         for layer in layers:
@@ -327,8 +327,8 @@ def _resampled(job: Job) -> list[str]:
                 if not placed(raster, lattice)[1]:
                     crs = CRS.from_wkt(job.grid.crs) if job.grid.crs else None
                     place = "" if raster.crs == crs or crs is None else f" in {crs.to_string()}"
-                    found.append(
+                    resampled.append(
                         f"{name}: pixels of {raster.transform.a:.4g} x {-raster.transform.e:.4g} are resampled to "
                         f"{lattice.transform.a:.4g}{place}."
                     )
-    return found
+    return resampled

@@ -97,13 +97,13 @@ class StripReader:
         height, width = self._tiling.rows.length, self._tiling.columns.length
         rows = np.arange(frame.row, frame.row + frame.height)
         columns = np.arange(frame.column, frame.column + frame.width)
-        found: Mask = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None, :]
+        outside: Mask = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None, :]
         if self._job.area:
             from rasterio.features import geometry_mask
 
             where = self._job.grid.transform @ rasterio.Affine.translation(frame.column, frame.row)
-            found |= geometry_mask(self._job.area, found.shape, where)
-        return found
+            outside |= geometry_mask(self._job.area, outside.shape, where)
+        return outside
 
     def _cores(self, missing: Mask, frame: Window, block: Block, row: int) -> Mask:
         top, bottom = self._tiling.rows.core(row)

@@ -113,12 +113,12 @@ def class_polygons(raster_path: Path, taxonomy: Taxonomy, min_area: float) -> An
         # in steps: among nothing but small patches, a patch finds no larger neighbour
         classes = sieve(classes, min(size, pixels), mask=classes != NODATA)
     classes = sieve(classes, pixels, mask=classes != NODATA) if pixels > 1 else classes
-    found = [
+    polygons = [
         (int(value), taxonomy.classes[int(value)], shape(geometry))
         for geometry, value in shapes(classes, mask=classes != NODATA, transform=transform)
     ]
-    found = [row for row in found if row[2].area >= min_area * (1 - 1e-6)]
-    frame = geopandas.GeoDataFrame(found, columns=["value", "class", "geometry"], geometry="geometry", crs=crs)
+    polygons = [row for row in polygons if row[2].area >= min_area * (1 - 1e-6)]
+    frame = geopandas.GeoDataFrame(polygons, columns=["value", "class", "geometry"], geometry="geometry", crs=crs)
     frame.insert(2, "area", frame.geometry.area)
     return frame
 
@@ -140,9 +140,9 @@ def zone_areas(raster_path: Path, taxonomy: Taxonomy, zones: Path) -> list[dict[
     with rasterio.open(raster_path) as raster:
         pixel = abs(raster.transform.determinant)
         frame = read_frame(zones, None if raster.crs is None else raster.crs.to_wkt()).reset_index(drop=True)
-    found = exact_extract(str(raster_path), frame, ["count", "unique", "frac"])
+    features = exact_extract(str(raster_path), frame, ["count", "unique", "frac"])
     rows = []
-    for zone, feature in enumerate(found):
+    for zone, feature in enumerate(features):
         properties = feature["properties"]
         for value, share in sorted(zip(properties["unique"], properties["frac"], strict=True)):
             area = float(share) * float(properties["count"]) * pixel

@@ -16,9 +16,9 @@ from flairhub.pictures.curves import draw_curves, top_miou
 from flairhub.pictures.domain_map import draw_map, scale_of
 from flairhub.pictures.domains import read_domains
 from flairhub.pictures.svg import INK, MARK, inline_svg, themed_figure
-from flairhub.records.details import Figures
+from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputFigures, Robustness
+from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
 from flairhub.report.page.deviations import BY_ROW, Deviation, by_deviation, published_params, row_deviations
 from flairhub.report.page.less_input import less_input_view
 from flairhub.report.page.tables import spread_view
@@ -186,7 +186,7 @@ def test_what_rows_share_is_said_once():
 
 
 def test_the_spread_over_seeds_is_that_of_the_table():
-    details = SimpleNamespace(seeds={n: {"T": Figures(oa=None, miou=28.0 + 2 * n)} for n in (1, 2)})
+    details = SimpleNamespace(seeds={n: {"T": TaskMetrics(oa=None, miou=28.0 + 2 * n)} for n in (1, 2)})
     task = SimpleNamespace(task="T", spread={"miou": Spread(mean=31.0, std=1.41421, n=2)})
     shown = spread_view(SimpleNamespace(task=task), SimpleNamespace(details=details))
     assert (shown["mean"], shown["std"]) == ("31.00", "1.41")
@@ -205,7 +205,7 @@ def test_tests_with_less_input_show_what_is_lost(tmp_path):
     def figures(miou, estimate, low=None, high=None):
         change = Change(estimate=estimate, low=low, high=high)
         per_class = ClassIou(iou=())
-        return LessInputFigures(oa=None, miou=miou, per_class=per_class, confusion=(), change={"miou": change})
+        return LessInputMetrics(oa=None, miou=miou, per_class=per_class, confusion=(), change={"miou": change})
 
     sources = dict([row("A", ("x", figures(20.0, -10.0, -12.0, -8.5)), ("y", figures(31.0, 1.0))),
                     row("B", ("x", figures(25.0, -5.0))), row("C")])  # fmt: skip

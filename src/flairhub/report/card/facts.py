@@ -85,10 +85,10 @@ def read_facts(row: str, root: Path = Path(), *, seed: int | None = None) -> Car
 def _verified(path: Path, sha256: str, row: str, stage: str) -> Path:
     if not path.is_file():
         raise MissingFileError(f"Expected {path}, but there is no such file; run `dvc repro {stage}@{row}`.")
-    found = file_sha256(path)
-    if found != sha256:
+    actual = file_sha256(path)
+    if actual != sha256:
         raise IntegrityError(
-            f"{path}: expected sha256 {sha256}, as the receipt of row {row} says, but got {found}; the file was "
+            f"{path}: expected sha256 {sha256}, as the receipt of row {row} says, but got {actual}; the file was "
             f"changed after the evaluation: run `dvc checkout`, or `dvc repro evaluate@{row}`."
         )
     return path
@@ -96,9 +96,9 @@ def _verified(path: Path, sha256: str, row: str, stage: str) -> Path:
 
 def _same_training(weights: Path, contract: WeightsContract, receipt: Receipt, seed: int) -> None:
     """The contract inside the weights names the training that the receipt names."""
-    found, expected = (contract.row, contract.row_key), (receipt.row, receipt.seeds.get(seed))
-    if found != expected:
+    stated, expected = (contract.row, contract.row_key), (receipt.row, receipt.seeds.get(seed))
+    if stated != expected:
         raise IntegrityError(
-            f"{weights}: expected the contract of the training {expected} that the receipt names, but got {found}; "
+            f"{weights}: expected the contract of the training {expected} that the receipt names, but got {stated}; "
             f"run `dvc repro evaluate@{receipt.row}`."
         )

@@ -70,30 +70,30 @@ def _moments(item: ModalityContract) -> tuple[tuple[str, str, str], ...]:
 def preparation(contract: WeightsContract) -> list[str]:
     """What happens to the files' values before normalisation, one sentence each."""
     settings = contract.preprocessing
-    found = []
+    sentences = []
     if any(HEIGHT in item.bands for item in contract.modalities.values()):
-        found.append(f"`{HEIGHT}` is DSM - DTM, computed from both bands of the file.")
+        sentences.append(f"`{HEIGHT}` is DSM - DTM, computed from both bands of the file.")
     series = [name for name in contract.modalities if MODALITIES[name].is_series]
     if not series:
-        return [*found, f"The reference date {contract.ref_date} is for time series; this model has none."]
-    found.append(
+        return [*sentences, f"The reference date {contract.ref_date} is for time series; this model has none."]
+    sentences.append(
         f"Reference date {contract.ref_date} (month-day): a date enters as its signed distance in days to that day of "
         "its own year."
     )
     clouds = settings.get("filter_sentinel2", {})
     if clouds.get("enabled") and "SENTINEL2_TS" in series:
-        found.append(
+        sentences.append(
             f"A Sentinel-2 date is used while at most {100 * clouds['max_fraction_covered']:g} % of its pixels have a "
             f"cloud probability above {clouds['max_cloud']:g} or a snow probability above {clouds['max_snow']:g} "
             "(0..100)."
         )
     if settings.get("max_dates") is not None:
-        found.append(f"At most {settings['max_dates']} dates of a series are used, spread evenly.")
+        sentences.append(f"At most {settings['max_dates']} dates of a series are used, spread evenly.")
     for sensor in ("sentinel1", "sentinel2"):
         period = settings.get(f"temporal_average_{sensor}")
         if period is not None and any(name.lower().startswith(sensor) for name in series):
-            found.append(f"Dates of {sensor.capitalize()} are averaged: {period}.")
-    return found
+            sentences.append(f"Dates of {sensor.capitalize()} are averaged: {period}.")
+    return sentences
 
 
 def result_lines(details: TaskDetails) -> list[tuple[str, str, str]]:

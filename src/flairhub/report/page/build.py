@@ -90,7 +90,7 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
     published = published_params(sources.profiles)
     deviations = {source.row: row_deviations(source, params, published) for source in sources.rows}
     chosen = choose_examples(table.sections, sources)
-    found = read_domains(sources.index)
+    domain_map = read_domains(sources.index)
     return {
         "profile": params.profile,
         "comparable": params.profile in COMPARABLE_PROFILES,
@@ -98,9 +98,9 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
         "archives": f"{len(sources.manifest.archives)} archives, {sources.manifest.size / 1e6:,.0f} MB",
         "num_rows": len(sources.rows),
         "ids": {source.row: row_id(source.row) for source in sources.rows},
-        "sections": [_section(section, table, sources, found) for section in table.sections],
+        "sections": [_section(section, table, sources, domain_map) for section in table.sections],
         "caption": table.caption,
-        "domains_note": _domains_note(found),
+        "domains_note": _domains_note(domain_map),
         "examples": example_views(chosen, table.sections, sources, params.preprocessing.filter_sentinel2),
         "examples_left_out": chosen.num_left_out,
         "error_colours": {"right": RIGHT, "wrong": WRONG, "not scored": UNSCORED},
@@ -118,13 +118,13 @@ def _source_text(sources: PageSources) -> str:
     return ", ".join([known, *rest])
 
 
-def _domains_note(found: DomainMap) -> str:
-    if not found.left_out:
+def _domains_note(domain_map: DomainMap) -> str:
+    if not domain_map.left_out:
         return ""
-    return f"Not on the map, because their files have no reference system: {', '.join(found.left_out)}."
+    return f"Not on the map, because their files have no reference system: {', '.join(domain_map.left_out)}."
 
 
-def _section(section: Section, table: Table, sources: PageSources, found: DomainMap) -> dict[str, Any]:
+def _section(section: Section, table: Table, sources: PageSources, domain_map: DomainMap) -> dict[str, Any]:
     by_row = {source.row: source for source in sources.rows}
     order = {line.result.row: place for place, line in reversed(list(enumerate(table.lines)))}
     rows = [line.result.row for line in section.lines]
@@ -145,7 +145,7 @@ def _section(section: Section, table: Table, sources: PageSources, found: Domain
         "inputs": inputs_view(section, by_row),
         "confusions": [confusion_view(section, by_row[row]) for row in rows],
         "domains": domains_view(section, by_row),
-        "map": _map(section, sources, found, best.result.row),
+        "map": _map(section, sources, domain_map, best.result.row),
         "curves": _curves(section, sources),
         "less_input": less_input_view(section, by_row),
     }
@@ -156,8 +156,8 @@ def _equal(line: Any, best: Any) -> bool:
     return bool(set(line.groups["miou"]) & set(best.groups["miou"]))
 
 
-def _map(section: Section, sources: PageSources, found: DomainMap, best: str) -> dict[str, Any] | None:
-    if not found.domains:
+def _map(section: Section, sources: PageSources, domain_map: DomainMap, best: str) -> dict[str, Any] | None:
+    if not domain_map.domains:
         return None
     values = {line.result.row: domain_values(sources.row(line.result.row), section.task) for line in section.lines}
     scale = scale_of([value for each in values.values() for value in each.values() if value is not None])
@@ -171,7 +171,7 @@ def _map(section: Section, sources: PageSources, found: DomainMap, best: str) ->
     }
     label = f"Map of the domains of {section.title}, mIoU of {best}; the numbers are in the table below"
     return {
-        "svg": _markup(draw_map(found, values[best], scale, label=label, prefix=f"map-{name}")),
+        "svg": _markup(draw_map(domain_map, values[best], scale, label=label, prefix=f"map-{name}")),
         "colours": colours,
         "low": f"{scale.low:g}",
         "high": f"{scale.high:g}",

@@ -64,11 +64,11 @@ def row_deviations(source: RowSource, params: Params, published: Params) -> tupl
         *_differ("", _without(receipt.recipe), _without(wanted)),
         *_differ("", _data_sections(params), _data_sections(published)),
     ]
-    found = [
+    deviations = [
         Deviation(what=what, here=_text(here), published=_text(there), status=_status(what, published))
         for what, here, there in sorted(differences, key=lambda item: item[0])
     ]
-    return (*_facts(source), *found)
+    return (*_facts(source), *deviations)
 
 
 def _facts(source: RowSource) -> Iterator[Deviation]:
@@ -149,15 +149,15 @@ class SharedDeviation:
 BY_ROW = "by row"
 
 
-def by_deviation(found: Mapping[str, Sequence[Deviation]]) -> tuple[SharedDeviation, ...]:
+def by_deviation(by_row: Mapping[str, Sequence[Deviation]]) -> tuple[SharedDeviation, ...]:
     """Each thing that differs once, those of more rows first, then in the order of the first row."""
     variants: dict[str, dict[Deviation, list[str]]] = {}
-    for row, deviations in found.items():
+    for row, deviations in by_row.items():
         for deviation in deviations:
             variants.setdefault(deviation.what, {}).setdefault(deviation, []).append(row)
     shared = []
     for what, by_value in variants.items():
-        rows = tuple(row for row in found if any(row in names for names in by_value.values()))
+        rows = tuple(row for row in by_row if any(row in names for names in by_value.values()))
         first = next(iter(by_value))
         several = Deviation(what=what, here=BY_ROW, published=BY_ROW, status=first.status)
         shared.append(SharedDeviation(deviation=first if len(by_value) == 1 else several, rows=rows))

@@ -94,7 +94,7 @@ def _view(
 def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) -> dict[str, Raster]:
     """Every layer that the patch has in this version of the data."""
     patch, known = parse_patch_id(patch_id), set(archives)
-    found = {}
+    layers = {}
     for modality in MODALITIES:
         archive = archive_of(patch, modality)
         if archive not in known:
@@ -108,15 +108,15 @@ def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) ->
                 "set evaluate.examples to 0."
             ) from None
         try:
-            found[modality] = read_raster(reader.read(archive, member_of(patch, modality)))
+            layers[modality] = read_raster(reader.read(archive, member_of(patch, modality)))
         except MissingFileError:
             continue  # a patch need not have every modality
-    if not found:
+    if not layers:
         raise MissingFileError(
             f"Expected the example patch {patch_id} of reports/rows in the archives of data/manifest.json, but it has "
             "no layer there; evaluate the rows on this version of the data with `dvc repro`."
         )
-    return found
+    return layers
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _hashes(receipt: Receipt) -> Iterator[tuple[str, str]]:
 def _links(source: RowSource) -> Iterator[tuple[str, str]]:
     """Words and addresses relative to `reports/`, of files that are there."""
     files, name = source.files, quote(source.row)
-    found = {
+    links = {
         "receipt": (files.receipt, f"rows/{name}/receipt.json"),
         "every figure": (files.details, f"rows/{name}/details.json"),
         "metrics": (files.metrics, f"rows/{name}/metrics.json"),
@@ -104,6 +104,6 @@ def _links(source: RowSource) -> Iterator[tuple[str, str]]:
         "weights": (files.weights, f"../models/{name}/model.safetensors"),
         "example predictions": (files.examples, f"rows/{name}/examples/"),
     }
-    for words, (path, address) in found.items():
+    for words, (path, address) in links.items():
         if path.exists():
             yield words, address

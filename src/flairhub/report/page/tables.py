@@ -109,11 +109,11 @@ def _cell(truth: Any, prediction: int) -> dict[str, str]:
 
 def domains_view(section: Section, sources: Mapping[str, RowSource]) -> dict[str, Any]:
     """The mIoU of every row of a section in every test domain."""
-    found = {line.result.row: domain_values(sources[line.result.row], section.task) for line in section.lines}
-    names = sorted({name for values in found.values() for name in values})
-    highest = max((value or 0.0 for values in found.values() for value in values.values()), default=0.0)
+    values_by_row = {line.result.row: domain_values(sources[line.result.row], section.task) for line in section.lines}
+    names = sorted({name for values in values_by_row.values() for name in values})
+    highest = max((value or 0.0 for values in values_by_row.values() for value in values.values()), default=0.0)
     lines = []
-    for row, values in found.items():
+    for row, values in values_by_row.items():
         cells = []
         for name in names:
             value = values.get(name)

@@ -145,12 +145,12 @@ def verify(folder: Path, entry: ArchiveEntry, checksums: Checksums, *, progress:
     """
     path, kind = find_archive(folder, entry.name)
     size = archive_size(path)
-    found = checksums.sha256(path, progress=progress) if (kind, size) == (entry.kind, entry.size) else None
-    if found != entry.sha256:
+    sha256 = checksums.sha256(path, progress=progress) if (kind, size) == (entry.kind, entry.size) else None
+    if sha256 != entry.sha256:
         raise IntegrityError(
             f"{path}: expected the {entry.kind} of {entry.size} bytes with sha256 {entry.sha256} that the manifest "
-            f"names, but got a {kind} of {size} bytes{f' with {found}' if found else ''}: the data changed after pull. "
-            "Put the old bytes back, or run `flairhub repro`, which takes the new ones as a new version of the data."
+            f"names, but got a {kind} of {size} bytes{f' with {sha256}' if sha256 else ''}: the data changed after "
+            "pull. Put the old bytes back, or run `flairhub repro`, which takes the new ones as a new data version."
         )
 
 
@@ -199,8 +199,8 @@ def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
 
     SQLite rebuilds `-shm` beside a GeoPackage whenever somebody opens it; it says nothing.
     """
-    found = [(path, path.stat()) for path in folder.rglob("*") if not path.name.endswith("-shm")]
-    regular = [(path, status) for path, status in found if stat.S_ISREG(status.st_mode)]
+    statuses = [(path, path.stat()) for path in folder.rglob("*") if not path.name.endswith("-shm")]
+    regular = [(path, status) for path, status in statuses if stat.S_ISREG(status.st_mode)]
     return sorted(regular, key=lambda item: item[0].relative_to(folder).as_posix())
 
 

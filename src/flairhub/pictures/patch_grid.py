@@ -53,7 +53,7 @@ def page_height(feet: tuple[float, ...]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class PatchGrid:
     """Draws on a figure in inches from its lower left corner."""
 
     figure: Figure

@@ -50,13 +50,15 @@ def released_contract(weights: ReleasedWeights, *, auxiliary: tuple[str, ...] = 
             means=None if statistics is None else tuple(statistics[band].mean for band in bands),
             stds=None if statistics is None else tuple(statistics[band].std for band in bands),
         )
-    found = taxonomy(weights.task, weights.level)
+    nomenclature = taxonomy(weights.task, weights.level)
     spec = released_spec(weights, auxiliary=auxiliary)
     return WeightsContract(
         row=weights.row,
         row_key="",
         modalities=inputs,
-        tasks={weights.task: TaskContract(level=weights.level, classes=found.classes, scored=found.scored)},
+        tasks={
+            weights.task: TaskContract(level=weights.level, classes=nomenclature.classes, scored=nomenclature.scored)
+        },
         ref_date=weights.ref_date.value,
         model=spec.model.model_dump(mode="json"),
         preprocessing=_preprocessing(weights),

@@ -17,7 +17,7 @@ from flairhub.config.workspace import Workspace
 from flairhub.files import read_json
 from flairhub.locks import locked
 from flairhub.records.history import MetricPoint
-from flairhub.records.metrics import ValidFigures
+from flairhub.records.metrics import ValidMetrics
 from flairhub.tracking import names, writer
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.reading import history_points, valid_metrics
@@ -122,7 +122,7 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     last = max((point.step for point in history), default=0)
     final = [
         MetricPoint(name=name, step=last, value=value)
-        for name, value in valid_metrics(ValidFigures.read(files.layout.valid))
+        for name, value in valid_metrics(ValidMetrics.read(files.layout.valid))
     ]
     there = {place for place, _ in writer.logged_points(store, run)}
     metrics = [

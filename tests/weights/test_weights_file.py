@@ -26,9 +26,9 @@ from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.records.inputs import BandStatistics, read_inputs, row_layers, write_inputs
 from flairhub.rows.accepted import Facts
 from flairhub.rows.resolve import resolve_row
-from flairhub.weights.given import GivenWeights, given_weights
 from flairhub.weights.of_row import row_contract
-from flairhub.weights.published import released_contract
+from flairhub.weights.released import released_contract
+from flairhub.weights.weights_file import WeightsFile, row_weights_file
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 SPLITS = {"train": ("D901-2020_AA-S1-1_1-1",), "valid": ("D901-2020_AA-S1-2_1-1",), "test": ("D902-2020_AA-S1-1_1-1",)}
@@ -68,7 +68,7 @@ def resolved(row, given, *sets):
 
 
 def published(name):
-    return GivenWeights(
+    return WeightsFile(
         path=Path(f"{name}.safetensors"), sha256=SHA256, contract=released_contract(released_by_file(name))
     )
 
@@ -125,7 +125,7 @@ def test_a_path_gives_name_and_checksum_and_never_enters_the_inputs(tmp_path, wo
         path.parent.mkdir(parents=True)
         torch.save({"a": torch.zeros(1)}, path)
         weights = f"{folder}/mine.pth"
-        given = given_weights("LC-A", weights, workspace)
+        given = row_weights_file("LC-A", weights, workspace)
         assert given.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert given.contract is None
         inputs = resolved("LC-A", given, f"rows.LC-A.weights={weights}")
@@ -139,7 +139,7 @@ def test_a_path_gives_name_and_checksum_and_never_enters_the_inputs(tmp_path, wo
 def test_a_published_file_is_known_by_its_name(tmp_path, workspace):
     path = tmp_path / "FLAIR-HUB_LC-A_RGB_swinbase-upernet.safetensors"
     save_file({"a": torch.zeros(1)}, str(path), metadata={"format": "pt"})
-    given = given_weights("LC-A", str(path), workspace)
+    given = row_weights_file("LC-A", str(path), workspace)
     assert given.contract.modalities["AERIAL_RGBI"].bands == ("R", "G", "B")
 
 
@@ -149,7 +149,7 @@ def test_a_file_of_our_own_carries_its_contract(tmp_path, workspace):
     contract = row_contract(origin, key="k", data_sha256="d", code_sha256="c")
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.zeros(1)}, str(path), metadata=contract.to_metadata())
-    given = given_weights("LC-A", "model.safetensors", workspace)
+    given = row_weights_file("LC-A", "model.safetensors", workspace)
     assert given.contract == contract
     sets = ("rows.LC-A.weights=model.safetensors",)
     assert resolved("LC-A", given, *sets).weights_sha256 == given.sha256
@@ -158,13 +158,13 @@ def test_a_file_of_our_own_carries_its_contract(tmp_path, workspace):
 
 
 def test_what_is_no_weights_file(workspace):
-    assert given_weights("LC-A", "trained", workspace) is None
+    assert row_weights_file("LC-A", "trained", workspace) is None
     with pytest.raises(ConfigurationError, match=r"trained, released, or the path .*got 'relased'"):
-        given_weights("LC-A", "relased", workspace)
+        row_weights_file("LC-A", "relased", workspace)
     with pytest.raises(MissingFileError, match=r"rows\.LC-A\.weights: .*gone\.pth"):
-        given_weights("LC-A", "gone.pth", workspace)
+        row_weights_file("LC-A", "gone.pth", workspace)
     with pytest.raises(ConfigurationError, match="published: LC-A, LC-B"):
-        given_weights("LC-C", "released", workspace)
+        row_weights_file("LC-C", "released", workspace)
 
 
 def test_inputs_name_a_file_exactly_where_nothing_is_trained():

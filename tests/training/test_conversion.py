@@ -25,7 +25,7 @@ from flairhub.models.build import build_network, network_spec
 from flairhub.records.code import Fingerprint
 from flairhub.records.inputs import BandStatistics, write_inputs
 from flairhub.records.layout import row_files
-from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidFigures, split_metrics
+from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidMetrics, split_metrics
 from flairhub.records.plan import evaluation_plan
 from flairhub.records.receipt import Receipt
 from flairhub.rows.evaluate import evaluate_row
@@ -157,7 +157,7 @@ def test_confusion_is_that_of_a_plain_loop(world, tmp_path, name, auxiliary):
     assert read_contract(files.weights).auxiliary == auxiliary
     assert sorted(path.name for path in files.model.iterdir()) == ["history.csv", "model.safetensors", "valid.json"]
     assert (files.model / "history.csv").read_text() == "epoch,step,learning_rate,train_loss\n"
-    valid = ValidFigures.read(files.valid)
+    valid = ValidMetrics.read(files.valid)
     kept = {key: n for key, n in plain_counts(world, state, auxiliary, "valid").items() if max(key[1:]) < 15}
     right = sum(n for (_, truth, prediction), n in kept.items() if truth == prediction)
     assert valid.epoch is None

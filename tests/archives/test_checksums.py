@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from flairhub.archives import store
-from flairhub.archives.store import Checksums, archive_entry, sha256_of, verify, verify_all
+from flairhub.archives import checksums as checksums_module
+from flairhub.archives.checksums import Checksums, archive_entry, sha256_of, verify, verify_all
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.records.manifest import Manifest
 
@@ -19,13 +19,13 @@ NAME = "D012-2019_AERIAL_RGBI"
 def hashed(monkeypatch) -> list[str]:
     """Names of what was really hashed."""
     names: list[str] = []
-    real = store.sha256_of
+    real = checksums_module.sha256_of
 
     def spy(path, **options):
         names.append(path.name)
         return real(path, **options)
 
-    monkeypatch.setattr(store, "sha256_of", spy)
+    monkeypatch.setattr(checksums_module, "sha256_of", spy)
     return names
 
 
@@ -81,16 +81,16 @@ def test_a_folder_is_hashed_over_its_sorted_files(tmp_path, hashed):
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(tmp_path, monkeypatch):
     checksums, path = Checksums(tmp_path / "v.sqlite"), tmp_path / "a.zip"
     path.write_bytes(b"one")
-    real = store.sha256_of
+    real = checksums_module.sha256_of
 
     def slow(target, **options):
         digest = real(target, **options)
         target.write_bytes(b"other")
         return digest
 
-    monkeypatch.setattr(store, "sha256_of", slow)
+    monkeypatch.setattr(checksums_module, "sha256_of", slow)
     checksums.sha256(path)
-    monkeypatch.setattr(store, "sha256_of", real)
+    monkeypatch.setattr(checksums_module, "sha256_of", real)
     assert checksums.sha256(path) == hashlib.sha256(b"other").hexdigest()
 
 

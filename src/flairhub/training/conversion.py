@@ -20,7 +20,7 @@ from flairhub.weights.locate import verify_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class ConvertedWeights:
     """A row's network with given weights."""
 
     network: SegmentationNetwork
@@ -31,9 +31,9 @@ class Given:
     """valid.* metrics, percent; None where undefined."""
 
 
-def take_given(
+def convert_weights(
     inputs: RowInputs, source: Path, reader: PatchReader, settings: RuntimeSettings, devices: Devices
-) -> Given:
+) -> ConvertedWeights:
     """Load a given weights file into the row's network and score it on valid.
 
     Args:
@@ -51,16 +51,16 @@ def take_given(
     """
     pin_threads(inputs.recipe.train.threads)
     verify_weights(source, inputs.weights_sha256)
-    network = load_given(inputs, source)
+    network = load_weights_file(inputs, source)
     # The first process scores alone: nothing joins the counts of several where there is no training.
     one = dataclasses.replace(devices, per_node=1, num_nodes=1, rank=0)
     network.to(one.device)
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     result = Validation(inputs, reader, settings, one, network, preprocessor)()
-    return Given(network=network.cpu(), auxiliary=network.spec.auxiliary_modalities, metrics=result.metrics)
+    return ConvertedWeights(network=network.cpu(), auxiliary=network.spec.auxiliary_modalities, metrics=result.metrics)
 
 
-def load_given(inputs: RowInputs, source: Path) -> SegmentationNetwork:
+def load_weights_file(inputs: RowInputs, source: Path) -> SegmentationNetwork:
     """The row's network with the weights of a file, and with those auxiliary decoders that the file holds."""
     tensors = network_tensors(read_tensors(source))
     spec = network_spec(inputs)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flairhub.archives.store import checksums_of
+from flairhub.archives.checksums import checksums_of
 from flairhub.catalog.released import RELEASED as PUBLISHED_FILES
 from flairhub.config.recipe import RELEASED, TRAINED
 from flairhub.config.workspace import Workspace
@@ -24,7 +24,7 @@ from flairhub.weights.contract import WeightsContract
 from flairhub.weights.fetch import fetch_released
 from flairhub.weights.locate import weights_path
 from flairhub.weights.of_row import row_contract
-from flairhub.weights.published import released_contract
+from flairhub.weights.released import released_contract
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _FREE = {"norm_padding"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenWeights:
+class WeightsFile:
     """A weights file of this machine."""
 
     path: Path
@@ -44,7 +44,7 @@ class GivenWeights:
     """What the file is known to expect; None: nobody says."""
 
 
-def given_weights(
+def row_weights_file(
     row: str,
     weights: str,
     workspace: Workspace,
@@ -52,7 +52,7 @@ def given_weights(
     endpoint: str | None = None,
     progress: bool = False,
     patience: Patience | None = None,
-) -> GivenWeights | None:
+) -> WeightsFile | None:
     """The file that `rows.X.weights` means, fetched if it is a published one that is not here.
 
     Args:
@@ -79,10 +79,10 @@ def given_weights(
         path = weights_path(weights, "", workspace)
         _check_path(row, weights, path)
     sha256 = checksums_of(workspace).sha256(path, progress=progress)
-    return GivenWeights(path=path, sha256=sha256, contract=known_contract(path))
+    return WeightsFile(path=path, sha256=sha256, contract=known_contract(path))
 
 
-def require_agreement(inputs: RowInputs, given: GivenWeights) -> None:
+def require_agreement(inputs: RowInputs, weights: WeightsFile) -> None:
     """Refuse parameters of a row that contradict the contract of the weights it is given.
 
     Raises:
@@ -93,14 +93,14 @@ def require_agreement(inputs: RowInputs, given: GivenWeights) -> None:
             f"Row {inputs.row}: expected one seed where weights are given, because nothing is trained, but got "
             f"{list(inputs.recipe.seeds)}; remove rows.{inputs.row}.seeds."
         )
-    if given.contract is None:
-        _log.warning("%s: %s has no contract; the row's parameters are taken as its own", inputs.row, given.path.name)
+    if weights.contract is None:
+        _log.warning("%s: %s has no contract; the row's parameters are taken as its own", inputs.row, weights.path.name)
         return
     own = row_contract(inputs, key="", data_sha256="", code_sha256="")
-    conflicts = list(_conflicts(own, given.contract))
+    conflicts = list(_conflicts(own, weights.contract))
     if conflicts:
         raise ConfigurationError(
-            f"Row {inputs.row}: expected parameters that agree with the contract of {given.path.name}, but "
+            f"Row {inputs.row}: expected parameters that agree with the contract of {weights.path.name}, but "
             f"{'; '.join(conflicts)}. Set the file's values in params.yaml (the profile `released` has those of the "
             "published files), or train the row."
         )
