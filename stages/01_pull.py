@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
@@ -26,8 +25,7 @@ def main(_: argparse.Namespace) -> None:
     settings = read_settings(workspace)
     data = read_params(Path("params.yaml")).data
     code = code_fingerprint("sample", ["flairhub.sample.build"], SOURCE).sha256
-    wanted = set(MODALITIES if data.modalities is None else data.modalities)
-    manifest = pull(data, workspace, settings, modalities=wanted, code=code, progress=settings.progress)
+    manifest = pull(data, workspace, settings, code=code, progress=settings.progress)
     listed = list_source(data, workspace, settings)
     require_settled(manifest, listed)
     write_archives(ARCHIVES, listed)

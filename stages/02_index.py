@@ -1,6 +1,7 @@
 """index: one pass over the pixels of every archive into the table of facts, data/index.
 
-A part is kept per archive under .flairhub/index, so that a new archive costs only itself.
+A part is kept per archive under .flairhub/index, so that a new archive costs only itself, and per piece of an archive
+until it is complete, so that an interrupted index goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from flairhub.compute.executors import open_executor
 from flairhub.config.reader import read_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
+from flairhub.facts.draw import RoiDraw
 from flairhub.facts.index import build_index
 from flairhub.facts.metadata import require_dates
 from flairhub.lineage.concerns import FACTS
@@ -26,6 +28,7 @@ from flairhub.records.manifest import read_manifest
 def main(_: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
+    params = read_params(Path("params.yaml"))
     manifest = read_manifest(Path("data/manifest.json"))
     folder = archive_folder(manifest.source, workspace, settings)
     require_dates(manifest, PatchReader(folder))
@@ -34,7 +37,8 @@ def main(_: argparse.Namespace) -> None:
             manifest,
             folder,
             Path("data/index"),
-            filter=read_params(Path("params.yaml")).preprocessing.filter_sentinel2,
+            filter=params.preprocessing.filter_sentinel2,
+            draw=RoiDraw(share=params.data.subset.rois, seed=params.data.subset.seed),
             cache=workspace.state / "index",
             code=code_fingerprint("facts", FACTS, SOURCE).sha256,
             executor=executor,

@@ -34,7 +34,7 @@ NOT_RUN = {
     ("Compare in MLflow", "make ui"): "serves until it is interrupted; tests/tracking/test_ui.py starts the server",
     (
         "Get part of the data",
-        "flairhub use full --rows LC-G --set 'data.domains=[D012-2019, D058-2020]'",
+        "flairhub use full --rows LC-G --set 'data.subset.domains=[D012-2019, D058-2020]'",
     ): "would end the profile whose results the next sections look at; tests/config/test_profiles.py selects so",
     ("Get part of the data", "dvc repro pull"): "some GB from the network",
     (

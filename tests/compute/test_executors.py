@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from flairhub.compute.executors import open_executor
+from flairhub.compute.executors import WorkerLostError, open_executor
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import ConfigurationError
 
@@ -21,6 +21,14 @@ def test_several_workers_are_processes():
     with open_executor(RuntimeSettings(workers=2)) as executor:
         assert isinstance(executor, ProcessPoolExecutor)
         assert executor.submit(math.sqrt, 16).result() == 4
+
+
+def test_a_killed_process_is_named_and_what_to_do():
+    with (
+        pytest.raises(WorkerLostError, match=r"one of 2 processes ended.*same command again, with fewer `workers`"),
+        open_executor(RuntimeSettings(workers=2)) as executor,
+    ):
+        executor.submit(os._exit, 9).result()
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch):

@@ -60,7 +60,7 @@ def test_what_is_shown_is_what_the_row_uses(name, tmp_path):
 def test_a_file_names_its_profile_or_the_base(tmp_path):
     found = settings(tmp_path, "full", rows=["LC-G"])
     assert found["train.epochs"].origin == "profile full"
-    assert found["data.modalities"].origin == "params"  # chosen by --rows
+    assert found["data.subset.modalities"].origin == "params"  # chosen by --rows
     assert found["rows.LC-G.tasks"].origin == "profile sample"
     own = settings(tmp_path, "sample", sets=["profile=mine", "train.epochs=3", "audit.checks.size=null"])
     assert (own["profile"].origin, own["train.epochs"].origin) == ("params", "params")

@@ -190,13 +190,13 @@ def test_what_a_profile_may_not_say(own_profiles, text, message):
 
 def test_few_rows_of_the_published_data_name_the_layers_to_pull(tmp_path):
     params = parsed(profile_text(PROFILES, "full", rows=["LC-G"]), tmp_path)
-    assert params.data.modalities == ("SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
-    assert parsed(profile_text(PROFILES, "full"), tmp_path).data.modalities is None
-    assert parsed(profile_text(PROFILES, "sample", rows=["LC-G"]), tmp_path).data.modalities is None
+    assert params.data.subset.modalities == ("SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
+    assert parsed(profile_text(PROFILES, "full"), tmp_path).data.subset.modalities is None
+    assert parsed(profile_text(PROFILES, "sample", rows=["LC-G"]), tmp_path).data.subset.modalities is None
 
 
 def test_a_part_of_the_published_data_by_domain_and_row(tmp_path):
-    text = profile_text(PROFILES, "full", rows=["LC-G"], sets=["data.domains=[D012-2019, D058-2020]"])
+    text = profile_text(PROFILES, "full", rows=["LC-G"], sets=["data.subset.domains=[D012-2019, D058-2020]"])
     params = parsed(text, tmp_path)
-    assert params.data.domains == ("D012-2019", "D058-2020")
-    assert params.data.modalities == ("SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")
+    assert params.data.subset.domains == ("D012-2019", "D058-2020")
+    assert params.data.subset.modalities == ("SENTINEL2_TS", "SENTINEL2_MSK-SC", "AERIAL_LABEL-COSIA")

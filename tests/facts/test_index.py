@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import zlib
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.facts import index as module
+from flairhub.facts import pieces
+from flairhub.facts.draw import RoiDraw
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
 from flairhub.files import read_json
@@ -167,6 +170,72 @@ def test_the_bytes_do_not_depend_on_who_computes(world, monkeypatch):
         assert digests(world.index("threads", cache=world.root / "c1", executor=threads)) == expected
     assert len(expected) == len(SHAPES) + 2 + 1  # patches, dates, summary
     assert digests(world.index("cached", cache=world.root / "c0")) == expected
+
+
+def test_pieces_give_the_bytes_of_whole_archives(world, built, monkeypatch):
+    whole = digests(world.index("whole", cache=world.root / "c0"))
+    assert len(built) == len(SHAPES)
+    built.clear()
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 3000)
+    cut = world.index("cut", cache=world.root / "c1")
+    assert Counter(built)["D012-2019_AERIAL_RGBI"] > 1 == Counter(built)["D012-2019_SENTINEL2_MSK-SC"]
+    assert digests(cut) == whole
+    assert not list((world.root / "c1").glob(".*")), "finished pieces go"
+
+
+def test_an_interrupted_index_goes_on_and_reads_no_piece_twice(world, built, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 3000)
+    expected = digests(world.index("whole", cache=world.root / "c0"))
+    total, real = len(built), module.build_part
+    built.clear()
+
+    def killed(task):
+        if len(built) == 9:
+            raise KeyboardInterrupt
+        return real(task)
+
+    monkeypatch.setattr(module, "build_part", killed)
+    with pytest.raises(KeyboardInterrupt):
+        world.index("cut")
+    assert len(list((world.root / "cache").glob(".*.pieces/*"))) > 0
+    monkeypatch.setattr(module, "build_part", real)
+    assert digests(world.index("cut")) == expected
+    assert len(built) == total
+
+
+def half_a_domain() -> RoiDraw:
+    """A draw that keeps one of the two regions."""
+    draws = (RoiDraw(share=0.5, seed=seed) for seed in range(20))
+    return next(draw for draw in draws if draw.keeps("D012", "AF-S1-27") > draw.keeps("D012", "UU-S1-3"))
+
+
+def test_a_share_of_regions_is_read_alike_in_every_layer(world, built):
+    draw = half_a_domain()
+    everything = read_patches(world.index())
+    built.clear()
+    table = read_patches(world.index(draw=draw))
+    kept = everything[everything["patch_id"].str.contains("AF-S1-27")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, kept)
+    assert set(table["modality"]) == set(SHAPES)
+    assert len(built) == len(SHAPES)
+    assert read_json(world.root / "index" / "summary.json")["D012-2019_AERIAL_RGBI"]["ignored"] == 0
+    pd.testing.assert_frame_equal(read_patches(world.index()), everything)
+    assert len(built) == len(SHAPES), "the parts of everything were kept"
+
+
+def test_a_draw_that_leaves_nothing_is_refused(world):
+    with pytest.raises(
+        DataError, match=r"share of 1e-09, but the draw with seed 3 leaves none; raise data\.subset\.rois"
+    ):
+        world.index(draw=RoiDraw(share=1e-9, seed=3))
+
+
+def test_larger_shares_hold_smaller_ones():
+    regions = [f"UU-S1-{number}" for number in range(400)]
+    kept = [{roi for roi in regions if RoiDraw(share=share, seed=5).keeps("D012", roi)} for share in (0.1, 0.5, 1.0)]
+    assert kept[0] < kept[1] < kept[2] == set(regions)
+    assert 170 < len(kept[1]) < 230
+    assert kept[1] != {roi for roi in regions if RoiDraw(share=0.5, seed=6).keeps("D012", roi)}
 
 
 @pytest.mark.slow
@@ -334,6 +403,21 @@ def real(treesat, tmp_path_factory) -> Path:
     manifest = local_manifest(treesat, Selection(), Checksums(folder / "v.sqlite"))
     build_index(manifest, treesat, folder / "index", filter=FILTER, cache=folder / "cache", code="c")
     return folder / "index"
+
+
+def test_one_more_domain_re_reads_that_domain_only(treesat, tmp_path, built):
+    def index(*domains: str) -> list[str]:
+        built.clear()
+        selection = Selection(domains=frozenset(domains), modalities=frozenset({"AERIAL_RGBI", "SENTINEL1-ASC_TS"}))
+        manifest = local_manifest(treesat, selection, Checksums(tmp_path / "v.sqlite"))
+        build_index(manifest, treesat, tmp_path / "index", filter=FILTER, cache=tmp_path / "cache", code="c")
+        return sorted(built)
+
+    assert index("D911") == ["D911-2020_AERIAL_RGBI", "D911-2020_SENTINEL1-ASC_TS"]
+    assert index("D911", "D912-2019") == ["D912-2019_AERIAL_RGBI", "D912-2019_SENTINEL1-ASC_TS"]
+    assert len(read_patches(tmp_path / "index")) == 4
+    assert index("D912-2019") == []
+    assert set(read_patches(tmp_path / "index")["patch_id"].str[:9]) == {"D912-2019"}
 
 
 def test_the_real_set_is_complete(real):

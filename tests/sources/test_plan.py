@@ -90,7 +90,7 @@ def test_sizes_and_what_is_here(params, tmp_path):
         (Wish(years=("2016",)), "a year of the aerial campaigns"),
         (Wish(modalities=("SPOT",)), "did you mean 'SPOT_RGBI'"),
         (Wish(split="val"), "did you mean 'valid'"),
-        (Wish(domains=("D012",), years=("2021",)), "there are none; widen the choice"),
+        (Wish(domains=("D012",), years=("2021",)), "there is none; widen the choice"),
     ],
 )
 def test_what_does_not_exist_is_refused(params, tmp_path, wish, message):

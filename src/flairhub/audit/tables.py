@@ -87,7 +87,9 @@ def layer_tables(index: Path) -> LayerTables:
         if MODALITIES[modality].kind in {"mono", "series"}:
             extremes[modality] = _widen(extremes.get(modality), part, modality)
     if not parts:
-        raise DataError(f"Expected facts of at least one patch in {index}, but got none; check data.domains and pull.")
+        raise DataError(
+            f"Expected facts of at least one patch in {index}, but got none; check data.subset.domains and pull."
+        )
     return LayerTables(_derive(pd.concat(parts, ignore_index=True)), _band_table(extremes))
 
 

@@ -7,12 +7,17 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
 from flairhub.config.runtime import RuntimeSettings
-from flairhub.errors import ConfigurationError
+from flairhub.errors import ConfigurationError, FlairhubError
 from flairhub.surroundings import own_libraries
+
+
+class WorkerLostError(FlairhubError):
+    """A process that worked on tasks is gone, and its task with it."""
 
 
 @contextmanager
@@ -25,6 +30,7 @@ def open_executor(settings: RuntimeSettings) -> Iterator[Executor | None]:
 
     Raises:
         ConfigurationError: a scheduler is set, but Dask is not installed or does not answer.
+        WorkerLostError: a process of this machine was killed, or one task killed several workers of the cluster.
     """
     if settings.scheduler is not None:
         with _dask(settings.scheduler) as executor:
@@ -34,8 +40,11 @@ def open_executor(settings: RuntimeSettings) -> Iterator[Executor | None]:
     else:
         # Fresh processes: a fork of one that has threads (pyarrow, GDAL) can hang.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(settings.workers, mp_context=context) as pool:
-            yield pool
+        try:
+            with ProcessPoolExecutor(settings.workers, mp_context=context) as pool:
+                yield pool
+        except BrokenProcessPool:
+            raise _lost(f"one of {settings.workers} processes ended", "fewer `workers`") from None
 
 
 @contextmanager
@@ -53,9 +62,19 @@ def _dask(address: str) -> Iterator[Executor]:
         raise ConfigurationError(
             f"Expected a Dask scheduler at {address}, but got: {error}; start it, or set scheduler to null."
         ) from None
-    with client, client.get_executor() as executor:
-        client.register_worker_callbacks(setup=settle_worker)
-        yield executor
+    try:
+        with client, client.get_executor() as executor:
+            client.register_worker_callbacks(setup=settle_worker)
+            yield executor
+    except distributed.KilledWorker as error:
+        raise _lost(str(error).splitlines()[0], "workers with more memory") from None
+
+
+def _lost(what: str, remedy: str) -> WorkerLostError:
+    return WorkerLostError(
+        f"Expected every worker to stay, but {what}, as happens where memory ends. What was read is kept: run the same "
+        f"command again, with {remedy} if it happens again."
+    )
 
 
 def settle_worker() -> None:

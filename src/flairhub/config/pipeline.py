@@ -48,15 +48,31 @@ class HuggingFaceParams(Section):
     """Pinned commit."""
 
 
+class SubsetParams(Section):
+    """Which part of a source is used: archives by layer, domain and year, and in them regions of interest."""
+
+    rows: tuple[str, ...] | None
+    """Rows of the published benchmark whose layers are used, e.g. [LC-G]; null: not by row."""
+    modalities: tuple[str, ...] | None
+    """Layers to use (inputs, masks, labels), beside those of the rows; null: all, where no row is named either."""
+    domains: tuple[str, ...] | None
+    """Domains or domain-years, e.g. [D012, D068-2021]; null: all that the source has."""
+    years: tuple[int, ...] | None
+    """Years of the aerial campaigns, e.g. [2019, 2020]; null: all."""
+    rois: float = Field(gt=0, le=1)
+    """Share of the regions of interest. Whether one is used follows from the seed and its own name, so that a larger
+    share holds every smaller one, and other data change nothing."""
+    seed: int
+    """Of the draw of regions."""
+
+
 class DataParams(Section):
     """Where archives come from and which of them are wanted."""
 
     source: Literal["sample", "local", "url", "huggingface"]
     """`sample` is embedded and works offline; `local` is a folder chosen by `flairhub use local --data PATH`."""
-    domains: tuple[str, ...] | None
-    """Domain-years to use, e.g. [D012-2019]; null: all that the source has."""
-    modalities: tuple[str, ...] | None
-    """Layers to pull (inputs, masks, labels); null: all that the source has."""
+    subset: SubsetParams
+    """The part of the source that is used."""
     sample: SampleParams
     """For source `sample`."""
     url: UrlParams

@@ -60,7 +60,7 @@ def profile_text(folder: Path, name: str, *, rows: Sequence[str] | None = None, 
     if rows is not None:
         _keep_rows(document, rows, "--rows")
         if document["data"]["source"] == "huggingface":
-            document["data"]["modalities"] = _layers(document["rows"])
+            document["data"]["subset"]["modalities"] = _layers(document["rows"])
     for change in sets:
         _set(document, change)
     text = _dump(document)

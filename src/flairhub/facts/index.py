@@ -1,13 +1,13 @@
-"""The index: one pass over the pixels of every archive, kept per archive, assembled into the table of facts."""
+"""The index: one pass over the pixels of every archive, kept per piece and archive, assembled into a table."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,11 +18,13 @@ from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
 from flairhub.catalog.names import HISTORICAL_YEAR, ArchiveName, parse_archive
 from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError
+from flairhub.facts.draw import RoiDraw
 from flairhub.facts.historical import Places, places_by_domain
 from flairhub.facts.kept_parts import part_name, prune_parts
 from flairhub.facts.metadata import Calendar, Metadata, read_metadata
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
+from flairhub.facts.pieces import CutTask, cut, join
 from flairhub.files import share, write_json
 from flairhub.locks import locked
 from flairhub.records.manifest import ArchiveEntry, Manifest
@@ -39,6 +41,7 @@ def build_index(
     filter: CloudFilter,  # noqa: A002 - named as in the parameters
     cache: Path,
     code: str,
+    draw: RoiDraw | None = None,
     executor: Executor | None = None,
     checksums: Checksums | None = None,
     progress: bool = False,
@@ -52,14 +55,16 @@ def build_index(
         filter: its thresholds say when a pixel of the cloud mask is clear.
         cache: folder that keeps the parts; a part is made once per archive bytes, code, dates and thresholds.
         code: fingerprint of the code that computes facts.
-        executor: runs one task per archive; None: this process does.
+        draw: which regions are read; None: all.
+        executor: runs the tasks, each a piece of an archive; None: this process does.
         checksums: cache of checksums; with it, the archives must have the manifest's bytes.
         progress: draw bars.
 
     Raises:
         MissingFileError: an archive of the manifest is not in the folder.
         IntegrityError: an archive has other bytes than the manifest states.
-        DataError: an archive or the metadata is damaged, or the manifest has no archive of patches.
+        DataError: an archive or the metadata is damaged, the manifest has no archive of patches, or the draw leaves no
+            region.
     """
     if checksums is not None:
         verify_all(manifest, manifest.names, folder, checksums, progress=progress)
@@ -73,15 +78,15 @@ def build_index(
     for entry in manifest.archives:
         name = parse_archive(entry.name)
         if name is not None:
-            tasks[entry.name] = _task(entry, name, folder, metadata, places, rule, cache, code)
+            task = _task(entry, name, folder, metadata, places, rule, cache, code)
+            tasks[entry.name] = _drawn(task, draw)
     if not tasks:
-        raise DataError(
-            "Expected archives of patches in the manifest, but got none; correct data.domains or data.modalities."
-        )
+        raise DataError("Expected archives of patches in the manifest, but got none; correct data.subset.")
     sizes = {entry.name: entry.size for entry in manifest.archives}
     with locked(cache / "lock"):  # two builds would read the same archives, and one could delete the other's parts
-        missing = [task for task in tasks.values() if not task.target.is_dir()]
-        _run(missing, sizes, executor, progress=progress)
+        missing = [cut(task, sizes[name]) for name, task in tasks.items() if not task.target.is_dir()]
+        _run(missing, executor, progress=progress)
+        _require_patches(tasks.values(), draw)
         _assemble(tasks, metadata, destination)
         prune_parts(cache, [task.target for task in tasks.values()])
 
@@ -115,27 +120,52 @@ def _task(
     )
 
 
-def _run(tasks: Sequence[PartTask], sizes: Mapping[str, int], executor: Executor | None, *, progress: bool) -> None:
-    """Build the missing parts, the largest archives first, so that no long task is left for the end."""
-    ordered = sorted(tasks, key=lambda task: (-sizes[task.archive], task.archive))
-    total = sum(sizes[task.archive] for task in ordered)
+def _drawn(task: PartTask, draw: RoiDraw | None) -> PartTask:
+    """The task on the drawn regions only; its target is another one."""
+    if draw is None or draw.share >= 1:
+        return task
+    key = json.dumps([task.target.name, asdict(draw)], sort_keys=True)
+    target = task.target.with_name(part_name(task.archive, hashlib.sha256(key.encode()).hexdigest()))
+    return replace(task, draw=draw, target=target)
+
+
+def _require_patches(tasks: Iterable[PartTask], draw: RoiDraw | None) -> None:
+    if draw is not None and draw.share < 1 and not any(read_summary(task.target)["patches"] for task in tasks):
+        raise DataError(
+            f"Expected regions of interest in a share of {draw.share:g}, but the draw with seed {draw.seed} leaves "
+            "none; raise data.subset.rois."
+        )
+
+
+def _run(archives: Sequence[CutTask], executor: Executor | None, *, progress: bool) -> None:
+    """Build the missing parts piece by piece, the largest pieces first, so that no long task is left for the end."""
+    owners = {piece.target: archive for archive in archives for piece in archive.pieces}
+    waiting = {archive.task.target: {piece.target for piece in archive.missing} for archive in archives}
+    pieces = [piece for archive in archives for piece in archive.missing]
+    pieces.sort(key=lambda piece: (-owners[piece.target].piece_bytes, str(piece.target)))
+    total = sum(owners[piece.target].piece_bytes for piece in pieces)
+    for archive in archives:
+        if not waiting[archive.task.target]:
+            join(archive)
     with tqdm(total=total, unit="B", unit_scale=True, desc="index", disable=not progress, leave=False) as bar:
-        for archive in _finished(ordered, executor if total >= INLINE_BYTES else None):
-            bar.update(sizes[archive])
+        for target in _finished(pieces, executor if total >= INLINE_BYTES else None):
+            archive = owners[target]
+            waiting[archive.task.target].discard(target)
+            if not waiting[archive.task.target]:
+                join(archive)
+            bar.update(archive.piece_bytes)
 
 
-def _finished(tasks: Sequence[PartTask], executor: Executor | None) -> Iterator[str]:
-    """Names of archives as their parts get ready."""
+def _finished(tasks: Sequence[PartTask], executor: Executor | None) -> Iterator[Path]:
+    """Targets as they get ready."""
     if executor is None:
         for task in tasks:
-            build_part(task)
-            yield task.archive
+            yield build_part(task)
         return
-    futures: dict[Future[Path], str] = {executor.submit(build_part, task): task.archive for task in tasks}
+    futures: list[Future[Path]] = [executor.submit(build_part, task) for task in tasks]
     try:
         for future in as_completed(futures):
-            future.result()
-            yield futures[future]
+            yield future.result()
     finally:
         for future in futures:
             future.cancel()

@@ -110,7 +110,7 @@ def require_dates(manifest: Manifest, reader: PatchReader) -> None:
     lacking = f"its {METADATA_ARCHIVE} has not got it" if whole else f"there is no archive {METADATA_ARCHIVE}"
     raise DataError(
         f"Expected {', '.join(sorted(needed - present))} with the acquisition dates of the series beside the data, but "
-        f"{lacking}; add it and run `flairhub repro`, or leave the series out by data.modalities."
+        f"{lacking}; add it and run `flairhub repro`, or leave the series out by data.subset.modalities."
     )
 
 

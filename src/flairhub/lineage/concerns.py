@@ -13,7 +13,7 @@ ROOTS: dict[str, tuple[str, ...]] = {
 }
 """Stage -> modules that make its result, with all that they import. Other stages begin with their own script."""
 
-FACTS = (f"{PACKAGE}.facts.parts", f"{PACKAGE}.surroundings")
+FACTS = (f"{PACKAGE}.facts.pieces", f"{PACKAGE}.surroundings")
 """What makes the facts of one archive: parts of the index are kept as long as this code stays the same."""
 
 SURROUNDINGS: dict[str, str] = {

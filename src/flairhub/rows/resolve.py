@@ -166,7 +166,7 @@ def _size(row: str, facts: LayerFacts, layer: str, places: NDArray[np.int64]) ->
         examples = [f"{facts.ids[places[n]]}: {h} x {w}" for n, (h, w) in zip(first, sizes.T.tolist(), strict=True)]
         raise DataError(
             f"Row {row}: expected one size of {layer} for all its patches, but got {'; '.join(examples[:3])}; keep one "
-            f"size with rows.{row}.domains or data.domains."
+            f"size with rows.{row}.domains or data.subset.domains."
         )
     height, width = sizes[:, 0].tolist()
     return height, width

@@ -158,7 +158,7 @@ def _require_space(
     if needed > free:
         raise DataError(
             f"{store}: expected {needed / 1e9:.1f} GB of free disk for {len(missing)} archives, but there are "
-            f"{free / 1e9:.1f} GB; choose fewer rows or data.domains (`flairhub plan`), or another disk "
+            f"{free / 1e9:.1f} GB; choose fewer rows or data.subset.domains (`flairhub plan`), or another disk "
             "(a link in place of data/archives)."
         )
     return needed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +86,12 @@ def plan(wish: Wish, params: Params, sizes: Mapping[str, int], store: Path, name
         ConfigurationError: a row, domain, year or layer does not exist, or nothing is left of the wish.
     """
     known = tuple(hub_archives() if names is None else names)
-    selection = Selection(domains=frozenset(_domain_years(wish, known)), modalities=_layers(wish, params))
-    chosen = selection.choose(known, "the data set")
+    if wish.split is not None and wish.split not in PUBLISHED_PATCHES:
+        raise ConfigurationError(f"Expected a split, but got {wish.split!r}{nearest(wish.split, PUBLISHED_PATCHES)}")
+    selection = Selection(
+        domains=frozenset(wish.domains) or None, years=frozenset(wish.years) or None, modalities=_layers(wish, params)
+    )
+    chosen = [name for name in selection.choose(known, "the data set") if _has_split(name, wish.split)]
     if all(name == METADATA_ARCHIVE for name in chosen):
         raise ConfigurationError(f"Expected archives that fit {wish}, but there are none; widen the choice.")
     return Plan(archives=tuple(_archive(name, sizes, store) for name in chosen))
@@ -121,30 +125,10 @@ def row_layers(row: str, params: Params) -> tuple[str, ...]:
     raise ConfigurationError(f"Expected a row of params.yaml or of the benchmark, but got {row!r}{nearest(row, known)}")
 
 
-def _domain_years(wish: Wish, names: Sequence[str]) -> list[str]:
-    """Domain-years that fit domains, years and split."""
-    parsed = [archive for name in names if (archive := parse_archive(name)) and archive.year != HISTORICAL_YEAR]
-    pairs = sorted({(archive.domain, archive.year) for archive in parsed})
-    domains, years = {domain for domain, _ in pairs}, {year for _, year in pairs}
-    known = domains | {f"{domain}-{year}" for domain, year in pairs}
-    _require(wish.domains, known, "a domain or domain-year")
-    _require(wish.years, years, "a year of the aerial campaigns")
-    if wish.split is not None:
-        _require([wish.split], PUBLISHED_PATCHES, "a split")
-    return [
-        f"{domain}-{year}"
-        for domain, year in pairs
-        if (not wish.domains or {domain, f"{domain}-{year}"} & set(wish.domains))
-        and (not wish.years or year in wish.years)
-        and (wish.split is None or (domain in PUBLISHED_TEST_DOMAINS) == (wish.split == "test"))
-    ]
-
-
-def _require(values: Iterable[str], known: Iterable[str], what: str) -> None:
-    names = tuple(known)
-    for value in values:
-        if value not in names:
-            raise ConfigurationError(f"Expected {what}, but got {value!r}{nearest(value, names)}")
+def _has_split(name: str, split: str | None) -> bool:
+    """Whether an archive's domain has patches of a published split."""
+    archive = parse_archive(name)
+    return archive is None or split is None or (archive.domain in PUBLISHED_TEST_DOMAINS) == (split == "test")
 
 
 def training_hours(epochs: int, archives: Iterable[PlannedArchive], patches_per_s: float) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
-
 from flairhub.archives.checksums import Checksums, checksums_of
 from flairhub.archives.locate import local_folder
 from flairhub.config.pipeline import DataParams
@@ -15,7 +13,7 @@ from flairhub.records.manifest import Manifest
 from flairhub.sources.hub import Transfers, pull_huggingface
 from flairhub.sources.local import compare, list_folder, local_manifest
 from flairhub.sources.sample import pull_sample
-from flairhub.sources.selection import Selection
+from flairhub.sources.selection import Selection, selection_of
 from flairhub.sources.url import pull_url
 
 
@@ -24,36 +22,34 @@ def pull(
     workspace: Workspace,
     settings: RuntimeSettings,
     *,
-    modalities: AbstractSet[str] | None = None,
     code: str,
     progress: bool = False,
 ) -> Manifest:
     """Make sure that the wanted archives are on this machine, and say which bytes they have.
 
     Args:
-        data: source and domain-years.
+        data: the source, and the part of it whose archives are fetched and listed: with the cloud mask of a wanted
+            series and the metadata.
         workspace: its main folder holds the store.
         settings: its `data` is the folder of the source `local`.
-        modalities: layers that any row needs, inputs and labels; only their archives are fetched and listed, with the
-            cloud mask of a wanted series and the metadata. None: all, which is 750 GB for the source `huggingface`.
         code: fingerprint of the sample generator's code, for the source `sample`.
         progress: draw bars.
 
     Raises:
-        ConfigurationError: a domain-year or modality does not exist, or the source is `local` and no folder is set.
+        ConfigurationError: a row, domain, year or modality does not exist, or the source is `local` and no folder is
+            set.
         MissingFileError: a folder, file or archive does not exist.
         DataError: what was found is damaged or ambiguous, or nothing that is wanted was found.
         IntegrityError: bytes differ from a given checksum.
         DownloadError: a transfer did not succeed.
     """
-    selection = selection_of(data, modalities)
+    selection = selection_of(data.subset)
     checksums = checksums_of(workspace)
     manifest = _pull(data, workspace, settings, selection, checksums, code, progress)
     if not manifest.archives:
-        wanted = ", ".join(sorted(modalities or ())) or "any modality"
+        wanted = ", ".join(sorted(selection.modalities or ())) or "any modality"
         raise DataError(
-            f"Expected archives of {wanted} in data.source `{data.source}`, but found none; "
-            "correct data.domains or data.modalities."
+            f"Expected archives of {wanted} in data.source `{data.source}`, but found none; correct data.subset."
         )
     return manifest
 
@@ -64,14 +60,13 @@ def list_source(data: DataParams, workspace: Workspace, settings: RuntimeSetting
     Every other source is identified by its parameters, and verified by checksums.
 
     Raises:
-        ConfigurationError: a domain-year does not exist, or the source is `local` and no folder is set.
+        ConfigurationError: a domain or year does not exist, or the source is `local` and no folder is set.
         MissingFileError: the folder or archives in it do not exist.
         DataError: an archive is there twice.
     """
     if data.source != "local":
         return ()
-    modalities = None if data.modalities is None else set(data.modalities)
-    return list_folder(local_folder(settings), selection_of(data, modalities), checksums_of(workspace))
+    return list_folder(local_folder(settings), selection_of(data.subset), checksums_of(workspace))
 
 
 def require_settled(manifest: Manifest, listed: tuple[ListedArchive, ...]) -> None:
@@ -84,12 +79,6 @@ def require_settled(manifest: Manifest, listed: tuple[ListedArchive, ...]) -> No
     if manifest.source["kind"] == "local" and not report.clean:
         names = ", ".join((*report.missing, *report.new, *report.changed))
         raise DataError(f"Expected the local folder to stay as it is while it is pulled, but {names} changed; repeat.")
-
-
-def selection_of(data: DataParams, modalities: AbstractSet[str] | None) -> Selection:
-    """What parameters and rows want of a source."""
-    domains = None if data.domains is None else frozenset(data.domains)
-    return Selection(domains=domains, modalities=None if modalities is None else frozenset(modalities))
 
 
 def _pull(

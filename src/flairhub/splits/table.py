@@ -81,7 +81,7 @@ def split(params: SplitParams, index: Path, valid: pd.DataFrame, repo_root: Path
     if not listed & known:
         raise DataError(
             f"Expected patches of the data in the splits of method {params.method}, but none of the {len(listed)} "
-            f"listed is among the {len(known)} patches of the data; check split.method, split.csv and data.domains."
+            f"listed is among the {len(known)} patches of the data; check split.method, split.csv and data.subset."
         )
     table = SplitTable(
         patches={name: tuple(sorted(set(wanted[name]) & accepted)) for name in SPLITS},
@@ -206,5 +206,5 @@ def _require_patches(params: SplitParams, table: SplitTable) -> None:
         raise DataError(
             f"Expected accepted patches in every split, but got none in {' and '.join(empty)} ({counts}; method "
             f"{params.method}). {len(table.not_in_data)} listed patches are not in the data and "
-            f"{len(table.not_accepted)} have no accepted file: widen data.domains, or choose another split.method."
+            f"{len(table.not_accepted)} have no accepted file: widen data.subset, or choose another split.method."
         )

@@ -19,7 +19,7 @@ from flairhub.report.results import PUBLISHED_TEST_PATCHES
 PUBLISHED = "full"
 """Profile of the published recipe."""
 
-_DATA = {"data": ("source", "domains", "modalities"), "split": None, "stats": None}
+_DATA = {"data": ("source", "subset"), "split": None, "stats": None}
 """Sections that no row's recipe holds; None: all of their keys."""
 _NAMES = ("row", "tasks", "modalities")
 """Keys of a recipe that say what the row is."""
