@@ -111,6 +111,40 @@ def test_names_of_whole_timm_models(tmp_path, spec):
         assert torch.equal(value, whole.state_dict()[key.replace("stages_", "stages.").replace("stem_", "stem.")]), key
 
 
+@pytest.mark.parametrize("prefix", ["", "model.", "encoder."])
+@pytest.mark.parametrize("headless", [False, True])
+def test_stages_of_swin_in_the_order_before_timm_0_9(tmp_path, spec, prefix, headless):
+    """timm's own conversion of the same file is the oracle: there a step between stages belonged to the earlier one."""
+    import re
+
+    import timm
+    from timm.models.swin_transformer import checkpoint_filter_fn
+
+    arch = "swin_tiny_patch4_window7_224"
+    whole = timm.create_model(arch, pretrained=False, img_size=64)
+    old = {
+        re.sub(r"layers\.(\d)\.downsample", lambda step: f"layers.{int(step[1]) - 1}.downsample", name): tensor
+        for name, tensor in whole.state_dict().items()
+    }
+    assert "layers.0.downsample.reduction.weight" in old
+    heads = ("head.", "norm.") if headless else ()
+    kept = {name: tensor for name, tensor in old.items() if not name.startswith(heads or "-")}
+    kept |= {"layers.0.blocks.0.attn.relative_position_index": torch.zeros(2)}  # a buffer that files of then had
+    path = tmp_path / "old.pth"
+    torch.save({f"{prefix}{name}": tensor for name, tensor in kept.items()}, path)
+    expected = checkpoint_filter_fn(dict(kept), whole)
+    made = spec(
+        "AERIAL_RGBI",
+        channels={"AERIAL_RGBI": 3},
+        size=64,
+        mono={"arch": f"{arch}-upernet", "encoder_weights": str(path), "decoder_options": {}},
+    )
+    found = build_network(made).encoders["AERIAL_RGBI"].seg_model.model.state_dict()
+    assert any("layers_3.downsample" in name for name in found)
+    for name, value in found.items():
+        assert torch.equal(value, expected[name.replace("layers_", "layers.")]), name
+
+
 def test_wrong_files(tmp_path, spec):
     with pytest.raises(MissingFileError, match="does not exist"):
         build_network(spec("AERIAL_RGBI", mono={"encoder_weights": str(tmp_path / "no.pth")}))

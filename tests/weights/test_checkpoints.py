@@ -201,6 +201,23 @@ def test_swin_for_another_patch_size(spec):
     assert not report.reinitialised
 
 
+@pytest.mark.slow
+def test_a_network_with_the_order_of_older_timm_fits_exactly(spec):
+    import re
+
+    made = spec("SPOT_RGBI", "AERIAL_RGBI", size=64, mono={"arch": "swin_tiny_patch4_window7_224-unet"})
+    source, target = build_network(made), build_network(made)
+    old = {
+        re.sub(r"layers_(\d)\.downsample", lambda step: f"layers_{int(step[1]) - 1}.downsample", name): tensor
+        for name, tensor in source.state_dict().items()
+    }
+    assert set(old) != set(source.state_dict())
+    old["encoders.SPOT_RGBI.seg_model.model.layers_0.blocks.1.attn_mask"] = torch.zeros(1)
+    assert load_tensors(target, old, "file").exact
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], tensor), name
+
+
 def test_contract_is_required(tmp_path, network):
     from safetensors.torch import save_file
 

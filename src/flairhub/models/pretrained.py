@@ -22,6 +22,7 @@ from flairhub.models.adapt import (
 )
 from flairhub.models.arch import plan_encoder
 from flairhub.models.backbone import MonoEncoder, create_encoder
+from flairhub.models.renames import in_todays_order
 from flairhub.models.tensors import read_tensors
 
 if TYPE_CHECKING:
@@ -97,12 +98,13 @@ def match_keys(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor], sourc
     """The tensors of a file under the keys of an encoder.
 
     Files of timm name the stages of a whole model (`layers.0.`, `stages.0.`), its feature extractors `layers_0.`;
-    files of segmentation models put a prefix before the encoder. Classification heads are left out.
+    files of segmentation models put a prefix before the encoder; older ones have other stages (`models.renames`).
+    Classification heads are left out.
 
     Raises:
         ConfigurationError: the file does not hold every tensor of the encoder.
     """
-    available = {_canonical(name): tensor for name, tensor in stored.items()}
+    available = {_canonical(name): tensor for name, tensor in in_todays_order(stored, wanted).items()}
     matched = {}
     missing = []
     for name in wanted:

@@ -15,6 +15,7 @@ from torch import Tensor
 from flairhub.errors import IntegrityError
 from flairhub.files import replacing
 from flairhub.models.adapt import is_position_table, resize_position_table
+from flairhub.models.renames import in_todays_order
 from flairhub.models.tensors import network_tensors, read_metadata, read_tensors
 from flairhub.weights.contract import WeightsContract
 
@@ -137,6 +138,7 @@ def load_tensors(
 ) -> LoadReport:
     """As `load_weights`, for tensors that are read already."""
     state = network.state_dict()
+    tensors = in_todays_order(tensors, state)
     taken: dict[str, Tensor] = {}
     sorted_keys: dict[str, list[str]] = {"reinitialised": [], "interpolated": [], "mismatched": []}
     for name, current in state.items():
