@@ -69,9 +69,50 @@ def test_nodata_of_integers_counts_where_every_band_has_it(tmp_path: Path):
     array[:, :5] = 7
     array[0, 10] = 7
     path = write_raster(tmp_path / "a.tif", array, nodata=7)
-    _, empty, _ = opened(path, nodata=7.0).read(Window(4, 4, 20, 20))
+    values, empty, _ = opened(path, nodata=7.0).read(Window(4, 4, 20, 20))
     assert empty[:5].all()
     assert not empty[5:].any()
+    assert (np.isnan(values) == (array == 7)).all()  # as training reads the file
+
+
+def elevation(path: Path, *, grid: Grid | None = None, nodata: float | None = None) -> InputReader:
+    grid = grid or own_grid(path)
+    lattice = lattice_of(grid, Tiling.of(grid.height, grid.width, 16, 4), 16, "DEM_ELEV")
+    layer = RasterLayer(modality="DEM_ELEV", path=str(path), bands=("DSM", "DTM"), indexes=(1, 2), nodata=nodata)
+    return InputReader([layer], lattice)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("marker", [-9999.0, -32768.0, np.nan, -np.inf, -3.4028234663852886e38])
+def test_values_that_are_declared_missing_are_so_without_a_tag(tmp_path: Path, marker: float, dtype: str):
+    if dtype == "int16" and not -32768 <= marker < 0:
+        marker = -32767.0
+    array = np.random.default_rng(0).integers(90, 110, (2, 12, 12)).astype(dtype)
+    array[0, 2:4, 2:4] = array[:, 8] = marker
+    piece = elevation(write_raster(tmp_path / "dem.tif", array)).read(Window(4, 4, 12, 12))
+    gaps = np.zeros((2, 12, 12), bool)
+    gaps[0, 2:4, 2:4] = gaps[:, 8] = True
+    assert (np.isnan(piece.values) == gaps).all()
+    assert (piece.values[~gaps] == array[~gaps]).all()
+    assert (piece.missing == gaps.all(axis=0)).all()
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("marker", [-9999.0, -32767.0, np.nan])
+@pytest.mark.parametrize("pixel", [1.0, 0.05])
+def test_resampling_mixes_no_gap_of_one_band_into_its_neighbours(
+    tmp_path: Path, pixel: float, marker: float, tagged: bool
+):
+    array = np.random.default_rng(0).normal(100, 5, (2, 80, 80)).astype(np.float32)
+    array[0, 20:50, 20:50] = array[:, :, :6] = marker
+    path = write_raster(tmp_path / "dem.tif", array, pixel=pixel, nodata=marker if tagged else None)
+    grid = grid_over(tuple(own_grid(path).bounds), own_grid(path).crs, 0.2)
+    reader = elevation(path, grid=grid, nodata=marker if tagged else None)
+    piece = reader.read(Window(4, 4, grid.height, grid.width))
+    known = np.isfinite(piece.values)
+    assert piece.values[known].min() > 70
+    assert 0.05 < 1 - known[0].mean() < 0.35
+    assert 0.03 < 1 - known[1].mean() < 0.12
 
 
 def test_nodata_of_floats_counts_band_by_band(tmp_path: Path):

@@ -28,10 +28,13 @@ class _Dates(Oracle):
         super().__init__()
         self.modality = modality
         self.seen: set[tuple[float, ...]] = set()
+        self.least, self.most = float("inf"), float("-inf")
 
     def forward(self, inputs, dates, valid, size):
         x, days, used = inputs[self.modality], dates[self.modality], valid[self.modality]
         self.seen |= {tuple(row[mask].tolist()) for row, mask in zip(days, used, strict=True)}
+        told = x[used]
+        self.least, self.most = min(self.least, float(told.min())), max(self.most, float(told.max()))
         value = (x[:, :, 0] * used[:, :, None, None]).sum(dim=1, keepdim=True)
         value = torch.nn.functional.interpolate(value, size, mode="nearest")
         classes = torch.arange(19.0)[None, :, None, None]
@@ -94,6 +97,34 @@ def test_gaps_are_filled_from_the_other_dates(tmp_path: Path):
         network = _Dates(S1)
         whole_map(job, oracle_model(job, network))
         assert network.seen == {(-131.0, -61.0, 47.0)}
+
+
+@pytest.mark.parametrize("tag", [65535, None, 0])
+def test_what_a_date_lacks_never_reaches_the_network(tmp_path: Path, tag: int | None):
+    """Saturated pixels of Sentinel-2, tagged or not, and what any other tag says."""
+    contract, sources, options, values = case(tmp_path)
+    values += 1
+    marker = 65535 if tag is None else tag
+    values[:10, 5, 5] = marker  # the first date
+    values[30, 7, 9] = marker  # one band of the fourth
+    values[50:, :4, :4] = marker  # a twentieth of the sixth
+    write_raster(tmp_path / "s.tif", values, pixel=3.2, nodata=tag)
+    job = prepared(tmp_path, contract, *sources, **options).job
+    network = _Dates(S2)
+    whole_map(job, oracle_model(job, network))
+    assert job.dates[S2] == (True, False, True, True, True, True)
+    assert network.least >= 1
+    assert network.most <= 41
+
+
+def test_a_corner_without_any_date_is_no_gap_of_the_dates(tmp_path: Path):
+    contract, sources, options, values = case(tmp_path)
+    values += 1
+    values[:, :8, :8] = 0  # a fifth of the raster, as beside a swath
+    values[20:30] = 0
+    write_raster(tmp_path / "s.tif", values, pixel=3.2, nodata=0)
+    job = prepared(tmp_path, contract, *sources, **options).job
+    assert job.dates[S2] == (True, False, False, True, True, True)
 
 
 def test_clouds_everywhere_and_other_numbers_of_bands_are_refused(tmp_path: Path):

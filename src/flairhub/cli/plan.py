@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = local_folder(settings) if local else workspace.archives / "huggingface"
     plan = planned(wish, params, {} if arguments.offline else _sizes(full), store)
     if arguments.json:
-        print(json.dumps(_plain(plan)))
+        print(json.dumps(_plain(plan), allow_nan=False))
         return 0
     store.mkdir(parents=True, exist_ok=True)
     print(_table(plan))

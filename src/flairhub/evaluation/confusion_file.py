@@ -35,7 +35,7 @@ def write_confusion(path: Path, tables: Iterable[ConfusionTable]) -> None:
             ("prediction", pa.uint8()),
             ("count", pa.int64()),
         ],
-        metadata={_KEY: json.dumps(contract, sort_keys=True).encode()},
+        metadata={_KEY: json.dumps(contract, sort_keys=True, allow_nan=False).encode()},
     )
     parts = [_arrow(table, schema) for table in ordered]
     with replacing(path) as temporary:

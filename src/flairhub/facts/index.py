@@ -113,7 +113,7 @@ def _task(
         "places": known,
         "rule": asdict(rule) if MODALITIES[name.modality].kind == "mask" else None,
     }
-    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     target = cache / part_name(entry.name, hashlib.sha256(text.encode()).hexdigest())
     return PartTask(
         folder=folder, archive=entry.name, rule=rule, calendar=calendar, places=known, target=target.absolute()

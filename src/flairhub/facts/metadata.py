@@ -87,7 +87,7 @@ class Metadata:
             [row[0] for row in rows],
             [row[1] for row in rows],
             [row[2] or None for row in rows],
-            [json.dumps(row[3], separators=(",", ":")) for row in rows],
+            [json.dumps(row[3], separators=(",", ":"), allow_nan=False) for row in rows],
         ]
         return pa.table(columns, schema=DATE_LISTS)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from flairhub.data.batch import Batch
 from flairhub.data.preprocess import Preprocessor
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
+from flairhub.inference.classes import classes_of
 from flairhub.inference.views import View, averaged_logits
 from flairhub.models.network import SegmentationNetwork
 
@@ -55,7 +56,7 @@ def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Bat
         Task -> class maps uint8 `[B, H, W]` at the size of the labels.
     """
     scores = logits_of(network, preprocessor, batch, label_size(batch))
-    return {task: logits.argmax(dim=1).to(torch.uint8) for task, logits in scores.items()}
+    return {task: classes_of(logits) for task, logits in scores.items()}
 
 
 def label_size(batch: Batch) -> tuple[int, int]:

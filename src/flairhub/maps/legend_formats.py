@@ -120,7 +120,7 @@ def _json(legend: Legend, _: int) -> str:
             for entry in legend.entries
         ],
     }
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _csv(legend: Legend, _: int) -> str:

@@ -124,7 +124,7 @@ def plan_encoder(
 
 def options_key(decoder_options: Mapping[str, Any]) -> str:
     """Options of a decoder as one hashable string."""
-    return json.dumps(dict(decoder_options), sort_keys=True)
+    return json.dumps(dict(decoder_options), sort_keys=True, allow_nan=False)
 
 
 @lru_cache(maxsize=256)

@@ -58,4 +58,4 @@ def _text(modality: str, dates: Sequence[str]) -> str:
     """A series lists its dates as `{"1": "YYYYMMDD", ...}`, in the order of the file's bands."""
     if not MODALITIES[modality].is_series:
         return dates[0]
-    return json.dumps({str(k): date for k, date in enumerate(dates, start=1)}, separators=(",", ":"))
+    return json.dumps({str(k): date for k, date in enumerate(dates, start=1)}, separators=(",", ":"), allow_nan=False)

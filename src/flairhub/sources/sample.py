@@ -21,7 +21,9 @@ _COMPLETE = ".complete.json"
 
 def sample_key(params: SampleParams, code: str) -> str:
     """Name of a sample: 16 hex digits over its parameters and the fingerprint of the generator's code."""
-    text = json.dumps({"params": params.model_dump(mode="json"), "code": code}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(
+        {"params": params.model_dump(mode="json"), "code": code}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -109,7 +109,9 @@ def parameters(value: Any, prefix: str = "") -> dict[str, str]:
         for key in sorted(value, key=str):
             flat.update(parameters(value[key], f"{prefix}.{slug(str(key))}" if prefix else slug(str(key))))
         return flat
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    text = (
+        value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    )
     return {prefix: text}
 
 

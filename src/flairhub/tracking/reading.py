@@ -264,6 +264,6 @@ def _documents(files: RunFiles, receipt: Receipt) -> dict[str, str]:
         "size": weights.path.stat().st_size if weights.path is not None else None,
     }
     return {
-        "parameters.json": json.dumps(dict(receipt.recipe), indent=1, sort_keys=True) + "\n",
-        f"{names.MODEL}/weights.json": json.dumps(about, indent=1, sort_keys=True) + "\n",
+        "parameters.json": json.dumps(dict(receipt.recipe), indent=1, sort_keys=True, allow_nan=False) + "\n",
+        f"{names.MODEL}/weights.json": json.dumps(about, indent=1, sort_keys=True, allow_nan=False) + "\n",
     }

@@ -90,7 +90,10 @@ def dvc_md5(path: Path) -> str:
         ),
         key=lambda entry: entry["relpath"],
     )
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return (
+        hashlib.md5(json.dumps(entries, sort_keys=True, allow_nan=False).encode(), usedforsecurity=False).hexdigest()
+        + ".dir"
+    )
 
 
 def locked_outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:

@@ -87,7 +87,9 @@ def _sorted_header(content: bytes) -> tuple[bytes, int]:
 
 def _header(metadata: Mapping[str, str], tensors: Mapping[str, object]) -> bytes:
     sorted_metadata = dict(sorted(metadata.items()))
-    text = json.dumps({"__metadata__": sorted_metadata, **tensors}, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(
+        {"__metadata__": sorted_metadata, **tensors}, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
     text += b" " * (-len(text) % 8)  # the tensors stay aligned to 8 bytes
     return len(text).to_bytes(8, "little") + text
 
@@ -97,7 +99,7 @@ def tensors_sha256(path: Path) -> str:
     with path.open("rb") as handle:
         header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
         header.pop("__metadata__", None)
-        digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(header, sort_keys=True, allow_nan=False).encode())
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -93,8 +93,8 @@ class WeightsContract:
             for name, value in plain.items()
         }
         # Order matters in a network; sorted keys lose it.
-        values["modality_order"] = json.dumps(list(self.modalities))
-        values["task_order"] = json.dumps(list(self.tasks))
+        values["modality_order"] = json.dumps(list(self.modalities), allow_nan=False)
+        values["task_order"] = json.dumps(list(self.tasks), allow_nan=False)
         return {"format": str(FORMAT), **values}
 
     @classmethod

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from flairhub.inference.classes import classes_of
 from flairhub.zonal.windows import Tiling, Window
 
 Blend = Literal["crop", "linear", "cosine", "gaussian"]
@@ -88,9 +89,9 @@ def layers_of(scores: Tensor, layers: Layers, *, probabilities: bool) -> dict[st
         probabilities: whether the scores are probabilities.
 
     Returns:
-        Layer -> uint8 `[B, bands, H, W]`. The class is that of the highest score, as in evaluation.
+        Layer -> uint8 `[B, bands, H, W]`. The class is that of `classes_of`, as in evaluation.
     """
-    maps = {"classes": _highest(scores)}
+    maps = {"classes": classes_of(scores)[:, None]}
     if not layers.needs_probabilities:
         return maps
     shares = scores if probabilities else scores.softmax(dim=1)
@@ -102,14 +103,6 @@ def layers_of(scores: Tensor, layers: Layers, *, probabilities: bool) -> dict[st
         entropy = -torch.xlogy(shares, shares).sum(dim=1, keepdim=True)
         maps["confidence"] = _scaled(1 - entropy / math.log(max(2, scores.shape[1])))
     return maps
-
-
-def _highest(scores: Tensor) -> Tensor:
-    """Class of the highest score, the first one of equals, uint8 `[B, 1, H, W]`.
-
-    What argmax gives, by max: on a CPU torch's argmax over any but the last axis is four times slower.
-    """
-    return scores.max(dim=1, keepdim=True).indices.to(torch.uint8)
 
 
 def _scaled(shares: Tensor) -> Tensor:

@@ -8,10 +8,9 @@ from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 
 from flairhub.weights.contract import ModalityContract
-from flairhub.zonal.layers import RasterLayer, sample
+from flairhub.zonal.layers import RasterLayer, measured
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
@@ -105,19 +104,14 @@ def check_values(
 
 
 def _samples(layers: Sequence[RasterLayer], wanted: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+    """Values of each wanted band; pixels that are zero in every band are left out, be they declared missing or not."""
     samples = {}
     for layer in layers:
-        with rasterio.open(layer.path) as raster:
-            dates = max(1, len(layer.dates))
-            per_date = len(layer.bands)
-            windows = [values for _, values in sample(raster, layer.read_indexes)]
-        stacked = np.concatenate([each.reshape(each.shape[0], -1) for each in windows], axis=1).astype(np.float64)
-        stacked = stacked.reshape(dates, per_date, -1)
+        values = measured(layer)
+        values = values.reshape(max(1, len(layer.dates)), len(layer.bands), values.shape[1])
         for number, name in enumerate(layer.bands):
-            band = stacked[:, number]
-            kept = np.isfinite(band) & (stacked != 0).any(axis=1)
-            if layer.nodata is not None:
-                kept &= band != layer.nodata
+            band = values[:, number]
+            kept = ~np.isnan(band) & (np.nan_to_num(values) != 0).any(axis=1)
             if name in wanted and kept.any():
                 samples[name] = band[kept]
     return samples

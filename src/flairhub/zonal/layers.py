@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,9 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 
+from flairhub.archives.validity import find_missing
 from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.values import MISSING
 from flairhub.errors import DataError
 
 _COLOURS = {
@@ -107,6 +109,31 @@ def has_mask(raster: rasterio.DatasetReader) -> bool:
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
+def left_out(
+    raster: rasterio.DatasetReader, area: RasterWindow, *, masked: bool, alpha: int | None
+) -> npt.NDArray[np.bool_]:
+    """`[H, W]`: pixels of a window that a raster's mask or its alpha band says are no data."""
+    out = np.zeros((round(area.height), round(area.width)), np.bool_)
+    if masked:
+        out |= raster.dataset_mask(window=area) == 0
+    if alpha is not None:
+        out |= raster.read(alpha, window=area) == 0
+    return out
+
+
+def gap_value(layer: RasterLayer, raster: rasterio.DatasetReader) -> float | None:
+    """The value that resampling must not mix into its neighbours: the tag, or else a declared one.
+
+    GDAL takes one. Of those that are declared for the layer it is the most frequent of a sample.
+    """
+    wanted = (layer.nodata,) if layer.nodata is not None else MISSING.get(layer.modality, ())
+    possible = [value for value in wanted if rasterio.dtypes.in_dtype_range(value, raster.dtypes[0])]
+    if len(possible) < 2:
+        return possible[0] if possible else None
+    values = np.concatenate([each.ravel() for _, each in sample(raster, layer.indexes)])
+    return max(possible, key=lambda value: int((values == values.dtype.type(value)).sum()))
+
+
 def alpha_is_data(modality: str, raster: rasterio.DatasetReader) -> bool:
     """Whether a band that is called alpha is one of the modality: GDAL calls the fourth of four bytes so by default.
 
@@ -130,15 +157,40 @@ def sample(raster: rasterio.DatasetReader, indexes: Sequence[int]) -> list[tuple
     Returns:
         For each window, whether it lies at the raster's edge, and its values `[bands, h, w]`.
     """
+    return [(edge, raster.read(list(indexes), window=window)) for edge, window in _probes(raster)]
+
+
+def measured(layer: RasterLayer) -> npt.NDArray[np.float64]:
+    """Sampled pixels of a layer, NaN where a value is missing, masked or in a black collar: `[dates * bands, pixels]`.
+
+    Pixels without a value in any band and date are left out.
+    """
+    with rasterio.open(layer.path) as raster:
+        masked, alpha = has_mask(raster), alpha_band(raster)
+        pieces = []
+        for _, window in _probes(raster):
+            values = raster.read(list(layer.read_indexes), window=window)
+            gone = left_out(raster, window, masked=masked, alpha=alpha)
+            if layer.black:
+                gone |= (values == 0).all(axis=0)
+            missing = find_missing(values, layer.modality, layer.nodata).mask
+            numbers = values.astype(np.float64)
+            if missing is not None:
+                numbers[missing] = np.nan
+            numbers[:, gone] = np.nan
+            pieces.append(numbers.reshape(len(numbers), -1))
+    values = np.concatenate(pieces, axis=1)
+    return values[:, ~np.isnan(values).all(axis=0)]
+
+
+def _probes(raster: rasterio.DatasetReader) -> Iterator[tuple[bool, RasterWindow]]:
     rows = sorted({_place(k, raster.height) for k in range(_PROBES)})
     columns = sorted({_place(k, raster.width) for k in range(_PROBES)})
-    blocks = []
+    height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
     for row in rows:
         for column in columns:
-            height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
-            values = raster.read(list(indexes), window=RasterWindow(column, row, width, height))
-            blocks.append((row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}, values))
-    return blocks
+            edge = row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}
+            yield edge, RasterWindow(column, row, width, height)
 
 
 def _place(number: int, length: int) -> int:

@@ -16,9 +16,10 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 from scipy import ndimage
 
+from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.zonal.grid import Lattice, outline_bounds
-from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, own_nodata
+from flairhub.zonal.layers import RasterLayer, alpha_band, gap_value, has_mask, left_out
 from flairhub.zonal.windows import Window, reflected
 
 Array = npt.NDArray[Any]
@@ -33,8 +34,8 @@ class Piece:
     """A rectangle of one input."""
 
     values: Array
-    """Mono `[C, H, W]`, series `[T, C, H, W]`, every band of the modality, raw. Where a pixel has no data a float
-    input is NaN, and bytes and integers become float32 to be able to."""
+    """Mono `[C, H, W]`, series `[T, C, H, W]`, every band of the modality, raw. A value that is missing
+    (`archives.validity`) is NaN, and bytes and integers become float32 to be able to."""
     missing: Mask
     """`[H, W]`: no data in any band, or beyond the raster: what the values hold there is context."""
 
@@ -67,7 +68,7 @@ class RasterReader:
         return self._data is not self._source
 
     def _warped(self, lattice: Lattice) -> WarpedVRT:
-        nodata = 0.0 if self._layer.black else self._layer.nodata
+        nodata = 0.0 if self._layer.black else gap_value(self._layer, self._source)
         finer = abs(self._source.transform.a) < lattice.transform.a * 0.75 and self._source.crs is not None
         data = WarpedVRT(
             self._source,
@@ -81,6 +82,8 @@ class RasterReader:
             nodata=nodata,
             src_alpha=self._alpha or 0,
             add_alpha=nodata is None and self._alpha is None,
+            # Each band and date has gaps of its own; a collar is where every band is zero.
+            UNIFIED_SRC_NODATA="YES" if self._layer.black else "NO",
         )
         self._masked, self._alpha = False, None if nodata is not None else self._alpha or data.count
         return data
@@ -118,29 +121,22 @@ class RasterReader:
         left, right = max(0, int(columns.min()) - halo), min(self._width, int(columns.max()) + 1 + halo)
         area = RasterWindow(left, top, right - left, bottom - top)
         values = self._data.read(list(self._layer.read_indexes), window=area)
-        empty = self._empty(values, area)
+        values, empty = self._gaps(values, area)
         if len(rows) == bottom - top and len(columns) == right - left and _plain(rows) and _plain(columns):
             return values, empty
         index = np.ix_(rows - top, columns - left)
-        return values[(slice(None), *index)], empty[index]
+        return values[:, index[0], index[1]], empty[index]
 
-    def _empty(self, values: Array, area: RasterWindow) -> Mask:
-        """`[H, W]`: no band has data. NaN is written where single bands of floats have none."""
-        nodata = self._layer.nodata
+    def _gaps(self, values: Array, area: RasterWindow) -> tuple[Array, Mask]:
+        """The values with NaN where one is missing, and `[H, W]`: no band has data."""
+        black = _opened((values == 0).all(axis=0)) if self._layer.black else None
+        values = with_gaps(values, self._layer.modality, self._layer.nodata)
         empty = np.zeros(values.shape[1:], np.bool_)
         if np.issubdtype(values.dtype, np.floating):
-            if nodata is not None:
-                values[values == values.dtype.type(nodata)] = np.nan
             empty |= np.isnan(values).all(axis=0)
-        elif nodata is not None:
-            empty |= (values == nodata).all(axis=0)
-        if self._layer.black:
-            empty |= _opened((values == 0).all(axis=0))
-        if self._masked:
-            empty |= self._data.dataset_mask(window=area) == 0
-        if self._alpha is not None:
-            empty |= self._data.read(self._alpha, window=area) == 0
-        return empty
+        if black is not None:
+            empty |= black
+        return values, empty | left_out(self._data, area, masked=self._masked, alpha=self._alpha)
 
 
 def placed(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[Window, bool]:
@@ -202,11 +198,6 @@ class InputReader:
                 whole[:, names.index(name)] = values[:, number]
         assert whole is not None
         return Piece(whole if self._modality.is_series else whole[0], missing)
-
-
-def layer_nodata(raster: rasterio.DatasetReader, given: float | None) -> float | None:
-    """The nodata value in force: the given one, else the raster's own."""
-    return own_nodata(raster) if given is None else given
 
 
 def _opened(black: Mask) -> Mask:

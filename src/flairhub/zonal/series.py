@@ -19,7 +19,7 @@ from flairhub.config.inputs import CloudFilter
 from flairhub.data.dates import parse_day
 from flairhub.data.series import covered_pixels, dates_within
 from flairhub.errors import DataError, MissingFileError
-from flairhub.zonal.layers import RasterLayer, sample
+from flairhub.zonal.layers import RasterLayer, measured
 
 _ROWS = 256
 """Rows of a cloud mask that are read at a time."""
@@ -75,20 +75,10 @@ def count_dates(modality: str, raster: rasterio.DatasetReader, dates: tuple[str,
 
 
 def complete_dates(layer: RasterLayer, max_missing: float) -> tuple[bool, ...]:
-    """Which dates have data at all but a share of the sampled pixels of the raster."""
-    per_date = len(layer.bands)
-    with rasterio.open(layer.path) as raster:
-        missing = np.zeros(len(layer.dates))
-        pixels = 0
-        for _, values in sample(raster, layer.read_indexes):
-            numbers = values.astype(np.float64)
-            if layer.nodata is not None:
-                numbers[numbers == layer.nodata] = np.nan
-            gone = np.isnan(numbers) | np.isinf(numbers)
-            lost = gone.reshape(len(layer.dates), per_date, *values.shape[1:]).any(axis=1)
-            missing += lost.sum(axis=(1, 2))
-            pixels += values.shape[1] * values.shape[2]
-    return tuple(bool(each) for each in missing <= max_missing * pixels)
+    """Which dates have data at all but a share of the sampled pixels that any date has data at."""
+    values = measured(layer)
+    missing = np.isnan(values).reshape(len(layer.dates), len(layer.bands), values.shape[1]).any(axis=1).sum(axis=1)
+    return tuple(bool(each) for each in missing <= max_missing * values.shape[1])
 
 
 def clear_days(mask: str, dates: tuple[str, ...], valid: tuple[bool, ...], limits: CloudFilter) -> tuple[bool, ...]:

@@ -124,7 +124,7 @@ def _text(value: Any) -> str:
     """A value as params.yaml would write it, on one line."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, sort_keys=True).replace('"', "")
+    return json.dumps(value, sort_keys=True, allow_nan=False).replace('"', "")
 
 
 def _status(what: str, published: Params) -> str:
