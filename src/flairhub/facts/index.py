@@ -124,7 +124,7 @@ def _drawn(task: PartTask, draw: RoiDraw | None) -> PartTask:
     """The task on the drawn regions only; its target is another one."""
     if draw is None or draw.share >= 1:
         return task
-    key = json.dumps([task.target.name, asdict(draw)], sort_keys=True)
+    key = json.dumps([task.target.name, asdict(draw)], sort_keys=True, allow_nan=False)
     target = task.target.with_name(part_name(task.archive, hashlib.sha256(key.encode()).hexdigest()))
     return replace(task, draw=draw, target=target)
 
