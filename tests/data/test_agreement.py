@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.drawn_rows import encode
 
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.data.batch import collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.preprocess import Preprocessor
@@ -46,9 +47,10 @@ def test_the_pixels_of_statistics_are_those_of_networks(
     assert moments is not None
     per_band = np.moveaxis(values, -3, 0).reshape(values.shape[-3], -1).astype(np.float64)
     finite = np.isfinite(per_band)
-    assert moments.n[: len(per_band)].tolist() == finite.sum(axis=1).tolist()
+    positions = [MODALITIES[layer].bands.index(band) for band in sample.bands[layer]]
+    assert moments.n[positions].tolist() == finite.sum(axis=1).tolist()
     assert not finite.all()
-    for band, (seen, counts) in enumerate(zip(per_band, finite, strict=True)):
+    for band, seen, counts in zip(positions, per_band, finite, strict=True):
         np.testing.assert_allclose(moments.mean[band], seen[counts].mean(), rtol=1e-12)
 
     prepared = Preprocessor(row.inputs.recipe, row.inputs.statistics)(collate([dataset[0, 0], dataset[0, 1]]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import MODALITIES
@@ -13,6 +14,7 @@ from flairhub.config.recipe import Recipe
 from flairhub.config.training import AugmentationParams
 from flairhub.data import dataset as module
 from flairhub.data.augmentation import Augmentation
+from flairhub.data.batch import collate
 from flairhub.data.dataset import PatchDataset, split_dates
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.records.patches import Patches
@@ -34,15 +36,47 @@ def test_samples_hold_the_files_values(everything: Any):
         for name, array in (*sample.inputs.items(), *sample.masks.items()):
             modality = MODALITIES[name]
             stacked = everything.arrays[entry.patch_id, name]
+            positions = [modality.bands.index(band) for band in sample.bands.get(name, modality.bands)]
             if modality.is_series:
-                assert array.shape == (4, len(modality.bands), 6, 6)
-                stacked = stacked.reshape(array.shape)
-            np.testing.assert_array_equal(array, stacked)
+                stacked = stacked.reshape(4, len(modality.bands), 6, 6)
+            np.testing.assert_array_equal(array, stacked[..., positions, :, :])
             assert array.dtype == stacked.dtype
         np.testing.assert_array_equal(sample.labels[COSIA], everything.arrays[entry.patch_id, COSIA][0])
         np.testing.assert_array_equal(sample.labels[LPIS], everything.arrays[entry.patch_id, LPIS][0])
         assert sample.dates[S2].tolist() == [-125, -75, 48, 230]
         assert list(sample.inputs) == list(everything.inputs.recipe.modalities)
+
+
+@pytest.mark.parametrize(
+    ("calc_elevation", "chosen", "bands"),
+    [(False, ["DTM"], ("DTM",)), (False, ["DTM", "DSM"], ("DSM", "DTM")), (True, ["DTM"], ("DSM", "DTM"))],
+)
+def test_only_the_bands_that_channels_are_made_of_are_kept(
+    recipe_of: RecipeOf, row_of: RowOf, calc_elevation: bool, chosen: list[str], bands: tuple[str, ...]
+):
+    recipe = recipe_of("LC-B", preprocessing={"calc_elevation": calc_elevation}, channels={"DEM_ELEV": chosen})
+    row = row_of(recipe)
+    sample = PatchDataset(row.inputs, "test", row.reader)[0, 0]
+    assert sample.bands == {"AERIAL_RGBI": ("R", "G", "NIR"), "DEM_ELEV": bands}
+    files = {name: row.arrays[sample.patch_id, name] for name in sample.bands}
+    np.testing.assert_array_equal(sample.inputs["AERIAL_RGBI"], files["AERIAL_RGBI"][[0, 1, 3]])
+    np.testing.assert_array_equal(
+        sample.inputs["DEM_ELEV"], files["DEM_ELEV"][[("DSM", "DTM").index(band) for band in bands]]
+    )
+    assert all(array.flags.c_contiguous for array in sample.inputs.values())
+
+
+def test_an_aerial_patch_and_its_label_weigh_four_bytes_per_pixel(recipe_of: RecipeOf, row_of: RowOf):
+    """1.05 MB of 512 x 512 pixels, all the way to the network; series and SPOT two bytes per value."""
+    row = row_of(recipe_of("LC-A"), sizes={"AERIAL_RGBI": (64, 64), COSIA: (64, 64)})
+    batch = collate([PatchDataset(row.inputs, "train", row.reader)[0, 0]])
+    assert sum(tensor.nbytes for tensor in (*batch.inputs.values(), *batch.labels.values())) == 4 * 64 * 64
+    many = row_of(recipe_of("X", rows={"X": {"tasks": [COSIA], "modalities": ["SPOT_RGBI", S2]}}))
+    batch = collate([PatchDataset(many.inputs, "train", many.reader)[0, 0]])
+    assert {name: tensor.dtype for name, tensor in batch.inputs.items()} == {
+        "SPOT_RGBI": torch.uint16,
+        S2: torch.uint16,
+    }
 
 
 def test_time_comes_first_in_a_series(everything: Any):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from flairhub.catalog.modalities import S2_BANDS
 from flairhub.config.channels import network_channels
 from flairhub.config.inputs import Normalisation
 from flairhub.config.recipe import Recipe
@@ -15,6 +16,7 @@ from flairhub.records.inputs import BandStatistics
 Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 RecipeOf = Callable[..., Recipe]
 
+DEM = ("DSM", "DTM")
 REFERENCE_AERIAL = {"R": (105.66, 52.23), "G": (111.35, 45.62), "B": (102.18, 44.30), "NIR": (106.59, 39.78)}
 REFERENCE_SPOT = {"R": (433.26, 312.76), "G": (508.75, 284.61), "B": (467.77, 226.02), "NIR": (1137.03, 543.11)}
 REFERENCE_DEM = {"DSM": (311.06, 537.55), "HEIGHT": (311.06, 537.55)}
@@ -70,13 +72,13 @@ def test_elevation_equals_the_reference(parity: Parity, recipe_of: RecipeOf, sta
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": True, "calc_elevation_stack_dsm": stack})
     channels = network_channels(recipe)["DEM_ELEV"]
     assert channels == (("DSM", "HEIGHT") if stack else ("HEIGHT",))
-    np.testing.assert_array_equal(select_bands(torch.from_numpy(arrays["elev|in"]), "DEM_ELEV", channels), arrays[key])
+    np.testing.assert_array_equal(select_bands(torch.from_numpy(arrays["elev|in"]), DEM, channels), arrays[key])
 
 
 def test_height_has_its_own_statistics_and_the_references_only_if_given(parity: Parity, recipe_of: RecipeOf):
     _, arrays = parity
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": True, "calc_elevation_stack_dsm": True})
-    raw = select_bands(torch.from_numpy(arrays["elev|in"]), "DEM_ELEV", ("DSM", "HEIGHT"))
+    raw = select_bands(torch.from_numpy(arrays["elev|in"]), DEM, ("DSM", "HEIGHT"))
     as_published = scale_of(recipe, "DEM_ELEV", {"DEM_ELEV": moments(REFERENCE_DEM)}).apply(raw.clone())
     np.testing.assert_allclose(as_published, arrays["norm|dem_stack_custom"], atol=1e-6)
     own = scale_of(recipe, "DEM_ELEV", {"DEM_ELEV": moments({"DSM": (300, 500), "HEIGHT": (4, 7)})}).apply(raw.clone())
@@ -86,17 +88,18 @@ def test_height_has_its_own_statistics_and_the_references_only_if_given(parity: 
 def test_without_height_the_channels_of_the_dem_count(recipe_of: RecipeOf):
     recipe = recipe_of("LC-J", preprocessing={"calc_elevation": False}, channels={"DEM_ELEV": ["DTM", "DSM"]})
     assert network_channels(recipe)["DEM_ELEV"] == ("DTM", "DSM")
-    found = select_bands(torch.arange(2.0)[None, :, None, None], "DEM_ELEV", ("DTM", "DSM"))
+    found = select_bands(torch.arange(2.0)[None, :, None, None], DEM, ("DTM", "DSM"))
     assert found.flatten().tolist() == [1, 0]
 
 
-def test_selection_works_on_series_and_copies():
-    raw = torch.arange(20, dtype=torch.uint8).reshape(2, 10, 1, 1)
-    found = select_bands(raw, "SENTINEL2_TS", ("B12", "B02"))
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.float32])
+def test_selection_works_on_series_and_copies(dtype: torch.dtype):
+    raw = torch.arange(20).to(dtype).reshape(2, 10, 1, 1)
+    found = select_bands(raw, S2_BANDS, ("B12", "B02"))
     assert found.flatten().tolist() == [9, 0, 19, 10]
     assert found.dtype == torch.float32
     same = torch.ones(4, 2, 2)
-    select_bands(same, "AERIAL_RGBI", ("R", "G", "B", "NIR")).zero_()
+    select_bands(same, ("R", "G", "B", "NIR"), ("R", "G", "B", "NIR")).zero_()
     assert same.all()
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,43 @@ def test_the_raw_batch_is_not_changed(recipe_of: RecipeOf, statistics_of: Statis
     Preprocessor(recipe, statistics_of(recipe))(batch)
     for name, tensor in before.items():
         torch.testing.assert_close({**batch.inputs, **batch.masks}[name], tensor, rtol=0, atol=0)
+
+
+def test_small_integers_and_few_bands_give_the_bits_of_all_bands_in_floating_point(
+    recipe_of: RecipeOf, statistics_of: StatisticsOf, everything: Any
+):
+    """What a batch leaves out or keeps in its files' types is no part of the result."""
+    recipe = everything.inputs.recipe
+    generator = np.random.default_rng(2)
+    statistics = {
+        name: {
+            band: BandStatistics(mean=float(generator.normal()), std=float(generator.uniform(1, 3))) for band in moments
+        }
+        for name, moments in statistics_of(recipe).items()
+    }
+    dataset = PatchDataset(everything.inputs, "test", everything.reader)
+    batch = collate([dataset[0, index] for index in range(3)])
+
+    def whole(name: str) -> torch.Tensor:
+        arrays = np.stack([everything.arrays[patch, name] for patch in batch.patch_ids]).astype(np.float32)
+        bands = len(MODALITIES[name].bands)
+        return torch.from_numpy(
+            arrays.reshape(3, -1, bands, *arrays.shape[-2:]) if MODALITIES[name].is_series else arrays
+        )
+
+    plain = replace(
+        batch,
+        inputs={name: whole(name) for name in batch.inputs},
+        masks={name: whole(name) for name in batch.masks},
+        bands={},
+    )
+    assert {tensor.dtype for tensor in batch.inputs.values()} == {torch.uint8, torch.uint16, torch.float32}
+    found, expected = (Preprocessor(recipe, statistics)(each) for each in (batch, plain))
+    for name in recipe.modalities:
+        torch.testing.assert_close(found.inputs[name], expected.inputs[name], rtol=0, atol=0)
+    for group in ("dates", "valid", "calendar"):
+        for name, tensor in getattr(expected, group).items():
+            assert torch.equal(getattr(found, group)[name], tensor)
 
 
 def test_what_is_missing_is_named(recipe_of: RecipeOf, statistics_of: StatisticsOf):

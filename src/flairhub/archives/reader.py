@@ -241,6 +241,17 @@ def _read_row(descriptor: int, directory: _Directory, row: int, member: str, pat
 
 
 def _inflate(payload: bytes, size: int, where: str) -> bytes:
+    """By libdeflate, in half the time of zlib; this one says what is wrong where the first gives up."""
+    import imagecodecs
+
+    try:
+        data = bytes(imagecodecs.deflate_decode(payload, raw=True, out=size))
+    except (imagecodecs.DeflateError, ValueError):
+        data = b""
+    return data if len(data) == size and size else _inflate_slowly(payload, size, where)
+
+
+def _inflate_slowly(payload: bytes, size: int, where: str) -> bytes:
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         data = stream.decompress(payload, size + 1)
@@ -252,7 +263,9 @@ def _inflate(payload: bytes, size: int, where: str) -> bytes:
 
 
 def _check_crc(data: bytes, expected: int, where: str) -> None:
-    actual = zlib.crc32(data)
+    import imagecodecs  # whose CRC-32 is zlib's, a dozen times as fast
+
+    actual = imagecodecs.deflate_crc32(data)
     if actual != expected:
         raise IntegrityError(
             f"{where}: expected CRC-32 {expected:08x}, but got {actual:08x}; the archive changed or is damaged: "

@@ -19,6 +19,16 @@ def network_channels(recipe: InputRecipe) -> dict[str, tuple[str, ...]]:
     return {modality: _channels(recipe, modality) for modality in recipe.modalities}
 
 
+def read_bands(recipe: InputRecipe) -> dict[str, tuple[str, ...]]:
+    """Bands of each modality's files that its channels are made of, in the order of the files."""
+    return {modality: _sources(modality, channels) for modality, channels in network_channels(recipe).items()}
+
+
+def _sources(modality: str, channels: tuple[str, ...]) -> tuple[str, ...]:
+    known = MODALITIES[modality].bands
+    return known if HEIGHT in channels else tuple(band for band in known if band in channels)
+
+
 def _channels(recipe: InputRecipe, modality: str) -> tuple[str, ...]:
     if modality == ELEVATION and recipe.preprocessing.calc_elevation:
         return ("DSM", HEIGHT) if recipe.preprocessing.calc_elevation_stack_dsm else (HEIGHT,)

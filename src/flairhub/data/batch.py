@@ -21,7 +21,7 @@ class Sample:
 
     patch_id: str
     inputs: dict[str, npt.NDArray[Any]]
-    """Mono `[C, H, W]`, series `[T, C, H, W]`; all bands of the file."""
+    """Mono `[C, H, W]`, series `[T, C, H, W]`."""
     dates: dict[str, npt.NDArray[Any]]
     """Series -> `[T]` float32, signed day offsets to the reference day of each acquisition's own year."""
     calendar: dict[str, npt.NDArray[Any]]
@@ -32,32 +32,36 @@ class Sample:
     """SENTINEL2_MSK-SC `[T, 2, H, W]` where the cloud filter is on."""
     labels: dict[str, npt.NDArray[Any]]
     """Task -> `[H, W]` uint8 class map."""
+    bands: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Input -> names of its bands; an input that is not named has all bands of its modality."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Samples of one batch.
 
-    Leaving the loader, inputs hold all bands of the files with raw values. After `Preprocessor` they hold the
-    network's channels, normalised, and `masks` is empty.
+    Leaving the loader, inputs hold bands of the files with raw values. After `Preprocessor` they hold the network's
+    channels, normalised, and `masks` is empty.
     """
 
     patch_ids: tuple[str, ...]
     inputs: dict[str, Tensor]
-    """Mono `[B, C, H, W]`, series `[B, T, C, H, W]`; float32, but raw 8-bit images stay uint8 until the
-    `Preprocessor`: a quarter of the memory to fill and to move."""
+    """Mono `[B, C, H, W]`, series `[B, T, C, H, W]`; float32, but raw 8-bit and 16-bit integers stay what they are
+    until the `Preprocessor`: a quarter or half of the memory to fill and to move."""
     dates: dict[str, Tensor] = field(default_factory=dict)
     """Series -> `[B, T]` float32, signed day offsets to the reference day of the acquisition's own year; 0 where
     there is no date."""
     valid: dict[str, Tensor] = field(default_factory=dict)
     """Series -> `[B, T]` bool; False: padding, or a rejected, unknown, non-finite or filtered date."""
     masks: dict[str, Tensor] = field(default_factory=dict)
-    """SENTINEL2_MSK-SC `[B, T, 2, H, W]` float32, raw, where the cloud filter is on."""
+    """SENTINEL2_MSK-SC `[B, T, 2, H, W]`, raw, of a type as in `inputs`, where the cloud filter is on."""
     labels: dict[str, Tensor] = field(default_factory=dict)
     """Task -> `[B, H, W]` uint8 class map."""
     calendar: dict[str, Tensor] = field(default_factory=dict)
     """Series -> `[B, T]` int32 dates YYYYMMDD, 0 where there is none; needed only for temporal averages, because
     an offset alone does not tell the month of a leap year."""
+    bands: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Input -> names of its bands before the `Preprocessor`; an input that is not named has all of its modality."""
 
     def __len__(self) -> int:
         return len(self.patch_ids)
@@ -82,13 +86,18 @@ class Batch:
             masks=each(self.masks),
             labels=each(self.labels),
             calendar=each(self.calendar),
+            bands=self.bands,
         )
+
+
+_KEPT = {"uint8": torch.uint8, "int16": torch.int16, "uint16": torch.uint16}
+"""Types of files that a batch keeps."""
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples; series are padded at the end to the longest one (at least one date) and masked there.
 
-    Values become float32 in the one copy that stacking makes; 8-bit images and labels stay uint8.
+    Values become float32 in the one copy that stacking makes, where the samples do not share a small integer type.
     """
     first = samples[0]
     return Batch(
@@ -96,15 +105,16 @@ def collate(samples: Sequence[Sample]) -> Batch:
         inputs={name: _stack_inputs([s.inputs[name] for s in samples]) for name in first.inputs},
         dates={name: _stack([s.dates[name] for s in samples], torch.float32) for name in first.dates},
         valid={name: _stack([s.valid[name] for s in samples], torch.bool) for name in first.valid},
-        masks={name: _stack([s.masks[name] for s in samples], torch.float32) for name in first.masks},
+        masks={name: _stack_inputs([s.masks[name] for s in samples]) for name in first.masks},
         labels={name: _stack([s.labels[name] for s in samples], torch.uint8) for name in first.labels},
         calendar={name: _stack([s.calendar[name] for s in samples], torch.int32) for name in first.calendar},
+        bands=first.bands,
     )
 
 
 def _stack_inputs(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
-    bytewise = all(array.dtype == np.uint8 for array in arrays)
-    return _stack(arrays, torch.uint8 if bytewise else torch.float32)
+    types = {array.dtype for array in arrays if array.size}  # a series of no dates has no type of its own
+    return _stack(arrays, _KEPT.get(types.pop().name, torch.float32) if len(types) == 1 else torch.float32)
 
 
 def _stack(arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype) -> Tensor:

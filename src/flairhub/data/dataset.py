@@ -15,6 +15,7 @@ from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import LABELS, MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.taxonomies import taxonomy
+from flairhub.config.channels import read_bands
 from flairhub.data.augmentation import Augmentation, turned
 from flairhub.data.batch import Sample
 from flairhub.data.dates import encode_dates
@@ -39,6 +40,8 @@ class _Layer:
     """For a label; 0 otherwise."""
     band: int
     """For a label: 0-based band of its level; 0 otherwise."""
+    positions: tuple[int, ...] | None
+    """0-based bands, of each date, that the row needs; None: all."""
 
 
 class PatchDataset(Dataset[Sample]):
@@ -68,6 +71,7 @@ class PatchDataset(Dataset[Sample]):
         self._entries = inputs.splits[split]
         self._recipe = inputs.recipe
         self._layers = [_layer(inputs, name) for name in inputs.layers]
+        self._bands = read_bands(inputs.recipe)
         self._square = all(layer.height == layer.width for layer in self._layers)
         self._reader = reader
         self._augmentation = augmentation
@@ -148,6 +152,7 @@ class PatchDataset(Dataset[Sample]):
             valid={name: arrays[2] for name, arrays in dates.items()},
             masks=masks,
             labels=labels,
+            bands=self._bands,
         )
 
     def _dates(self, entry: PatchEntry, series: str) -> _Dates:
@@ -162,7 +167,7 @@ class PatchDataset(Dataset[Sample]):
         """Mono and label `[C, H, W]`, series and mask `[T, C, H, W]`, checked against the row."""
         modality = MODALITIES[layer.name]
         if layer.name not in entry.crc32:
-            return _absent(entry, layer)
+            return _picked(_absent(entry, layer), layer.positions)
         patch = parse_patch_id(entry.patch_id)
         archive, member = archive_of(patch, layer.name), member_of(patch, layer.name)
         data = self._reader.read(archive, member, entry.crc32[layer.name])
@@ -170,8 +175,7 @@ class PatchDataset(Dataset[Sample]):
             values, nodata = read_values(data)
         except DataError as error:
             raise DataError(f"{archive}: {member}: {error}") from None
-        array = with_gaps(values, layer.name, nodata)
-        bands, height, width = array.shape
+        bands, height, width = values.shape
         per_date = len(modality.bands)
         fits = bands % per_date == 0 if modality.is_series else bands == per_date
         if not fits or (height, width) != (layer.height, layer.width):
@@ -179,16 +183,29 @@ class PatchDataset(Dataset[Sample]):
                 f"{archive}: {member}: expected {'a multiple of ' if modality.is_series else ''}{per_date} bands of "
                 f"{layer.height} x {layer.width} pixels, but got {bands} of {height} x {width}; run the index stage."
             )
-        return split_dates(array, per_date) if modality.is_series else array
+        if modality.is_series:
+            values = split_dates(values, per_date)
+        return with_gaps(_picked(values, layer.positions), layer.name, nodata)
 
 
 def _layer(inputs: RowInputs, name: str) -> _Layer:
     height, width = inputs.sizes[name]
-    if name not in LABELS:
-        return _Layer(name=name, height=height, width=width, num_classes=0, band=0)
-    classes = taxonomy(name, inputs.recipe.labels[name].level)
-    band = classes.level - 1
-    return _Layer(name=name, height=height, width=width, num_classes=classes.num_classes, band=band)
+    if name in LABELS:
+        classes = taxonomy(name, inputs.recipe.labels[name].level)
+        count, band = classes.num_classes, classes.level - 1
+        only = None if len(MODALITIES[name].bands) == 1 else (band,)
+        return _Layer(name=name, height=height, width=width, num_classes=count, band=band, positions=only)
+    known = MODALITIES[name].bands
+    wanted = read_bands(inputs.recipe).get(name, known)
+    positions = None if wanted == known else tuple(known.index(band) for band in wanted)
+    return _Layer(name=name, height=height, width=width, num_classes=0, band=0, positions=positions)
+
+
+def _picked(values: npt.NDArray[Any], positions: tuple[int, ...] | None) -> npt.NDArray[Any]:
+    """Bands `[..., C, H, W]` one after the other in memory: rotating them then touches one plane at a time."""
+    if positions is None:
+        return np.ascontiguousarray(values)
+    return np.stack([values[..., position, :, :] for position in positions], axis=-3)
 
 
 def split_dates(stacked: npt.NDArray[Any], num_bands: int) -> npt.NDArray[Any]:
@@ -207,8 +224,8 @@ def _absent(entry: PatchEntry, layer: _Layer) -> npt.NDArray[Any]:
 
 
 def _class_map(array: npt.NDArray[Any], layer: _Layer, entry: PatchEntry) -> npt.NDArray[np.uint8]:
-    """The band of the level, with every value inside the taxonomy."""
-    classes = array[layer.band]
+    """The one band that was picked, with every value inside the taxonomy."""
+    classes = array[0]
     worst = classes.max()
     if not np.issubdtype(classes.dtype, np.integer) or worst >= layer.num_classes or classes.min() < 0:
         raise DataError(

@@ -7,28 +7,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flairhub.catalog.modalities import HEIGHT, MODALITIES
+from flairhub.catalog.modalities import HEIGHT
 from flairhub.config.channels import network_channels
 from flairhub.config.recipe import InputRecipe
 from flairhub.errors import ConfigurationError
 from flairhub.records.inputs import BandStatistics
 
 
-def select_bands(values: Tensor, modality: str, channels: tuple[str, ...]) -> Tensor:
+def select_bands(values: Tensor, bands: tuple[str, ...], channels: tuple[str, ...]) -> Tensor:
     """The chosen channels of a modality, derived ones computed.
 
     Args:
-        values: `[..., C, H, W]`, all bands of the file, float32 or uint8.
-        modality: decides the order of the bands.
-        channels: names out of the modality's bands and, for DEM_ELEV, HEIGHT.
+        values: `[..., C, H, W]`, float32 or a small integer type.
+        bands: names of the C bands.
+        channels: names out of them and, where DSM and DTM are among them, HEIGHT.
 
     Returns:
         `[..., len(channels), H, W]` float32; never shares memory with `values`.
     """
-    bands = MODALITIES[modality].bands
+    if channels == bands:
+        return values.to(torch.float32, copy=True)
     if HEIGHT not in channels:
-        positions = torch.tensor([bands.index(name) for name in channels], device=values.device)
-        return values.index_select(-3, positions).to(torch.float32)
+        chosen = torch.empty(*values.shape[:-3], len(channels), *values.shape[-2:], device=values.device)
+        for position, name in enumerate(channels):  # picks and converts in one pass
+            chosen[..., position, :, :] = values[..., bands.index(name), :, :]
+        return chosen
     planes = {name: values[..., position, :, :].to(torch.float32) for position, name in enumerate(bands)}
     planes[HEIGHT] = planes["DSM"] - planes["DTM"]
     return torch.stack([planes[name] for name in channels], dim=-3)

@@ -77,17 +77,21 @@ class Preprocessor:
                 if modality not in batch.inputs:
                     raise DataError(f"Expected a batch with {modality}, but got {sorted(batch.inputs)}.")
                 if not MODALITIES[modality].is_series:
-                    inputs[modality] = self._mono(batch.inputs[modality], modality)
+                    inputs[modality] = self._mono(batch, modality)
                     continue
                 series = self._series(batch, modality)
                 inputs[modality], dates[modality] = series.values, series.dates
                 valid[modality], calendar[modality] = series.valid, series.calendar
-        return replace(batch, inputs=inputs, dates=dates, valid=valid, calendar=calendar, masks={})
+        return replace(batch, inputs=inputs, dates=dates, valid=valid, calendar=calendar, masks={}, bands={})
 
-    def _mono(self, raw: Tensor, modality: str) -> Tensor:
+    def _selected(self, batch: Batch, modality: str) -> Tensor:
+        bands = batch.bands.get(modality, MODALITIES[modality].bands)
+        return select_bands(batch.inputs[modality], bands, self._channels[modality])
+
+    def _mono(self, batch: Batch, modality: str) -> Tensor:
         scale = self._scales[modality]
-        values = select_bands(raw, modality, self._channels[modality])
-        if raw.is_floating_point():  # bytes are always finite
+        values = self._selected(batch, modality)
+        if batch.inputs[modality].is_floating_point():  # integers are always finite
             values, count = fill_missing(values, scale)
             self._replaced[modality] = self._replaced.get(modality, 0) + count
         return scale.apply(values)
@@ -95,13 +99,14 @@ class Preprocessor:
     def _series(self, batch: Batch, modality: str) -> Series:
         valid = batch.valid[modality]
         series = Series(
-            values=select_bands(batch.inputs[modality], modality, self._channels[modality]),
+            values=self._selected(batch, modality),
             dates=batch.dates[modality],
             valid=valid,
             calendar=batch.calendar.get(modality, torch.zeros_like(valid, dtype=torch.int32)),
         )
-        series = masked(series, finite_dates(series.values))
-        series = masked(series, self._kept(batch, modality, series.valid))
+        if batch.inputs[modality].is_floating_point():
+            valid = valid & finite_dates(series.values)
+        series = masked(series, self._kept(batch, modality, valid))
         series = self._averaged(series, modality, self._period(modality))
         self._scales[modality].apply(series.values)
         return series if self._repeat_empty_slots else masked(series, series.valid)
@@ -115,7 +120,11 @@ class Preprocessor:
                 raise DataError(f"Expected a batch with {companion} for the cloud filter, but got none.")
             limits = settings.filter_sentinel2
             valid = clear_dates(
-                batch.masks[companion], valid, limits.max_cloud, limits.max_snow, limits.max_fraction_covered
+                batch.masks[companion].to(torch.float32),
+                valid,
+                limits.max_cloud,
+                limits.max_snow,
+                limits.max_fraction_covered,
             )
         return valid if settings.max_dates is None else spread_dates(valid, settings.max_dates)
 

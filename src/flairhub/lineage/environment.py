@@ -11,7 +11,17 @@ from flairhub.lineage.fingerprint import LOCK
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 
-LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "timm", "rasterio", "numpy", "pandas", "pyarrow")
+LIBRARIES = (
+    "torch",
+    "lightning",
+    "segmentation-models-pytorch",
+    "timm",
+    "rasterio",
+    "imagecodecs",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
 """Distributions that touch numbers."""
 
 
