@@ -115,12 +115,12 @@ TRAIN = {
     },
     "validation chooses the weights": {
         *("evaluation.confusion", "evaluation.metrics", "evaluation.protocols", "inference.predict"),
-        *("inference.views", "records.classes"),
+        *("inference.classes", "inference.views", "records.classes"),
     },
     "the network": {
         *("models.adapt", "models.arch", "models.backbone", "models.build", "models.dropout", "models.fusion"),
         *("models.network", "models.pretrained", "models.resize", "models.spec", "models.temporal", "models.tensors"),
-        *("models.upernet", "models.utae", "models.parameters", "models.published", "models.trial"),
+        *("models.upernet", "models.utae", "models.parameters", "models.published", "models.renames", "models.trial"),
     },
     "what the row reads": {"records.inputs", "records.patches"},
     "the environment of the arithmetic": {"surroundings"},
