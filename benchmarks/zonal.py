@@ -33,8 +33,9 @@ from flairhub.zonal.job import Job
 from flairhub.zonal.ledger import Ledger
 from flairhub.zonal.model import Model, chosen_dates
 from flairhub.zonal.outputs import Outputs, write_outputs
+from flairhub.zonal.request import Request, Source
 from flairhub.zonal.run import write_blocks
-from flairhub.zonal.setup import Request, Source, prepare
+from flairhub.zonal.setup import prepare
 
 TILE, MARGIN, BATCH = 512, 128, 4
 CLASSES = taxonomy(COSIA)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 from _stage import run
@@ -20,9 +19,9 @@ from flairhub.config.reader import read_params
 from flairhub.config.recipe import Recipe
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
-from flairhub.files import write_json
 from flairhub.records.listings import WEIGHTS, read_weights, write_weights
 from flairhub.records.plan import evaluation_plan, write_plan
+from flairhub.records.resolution import InputsSummary
 from flairhub.rows.resolved import GraphFiles, Resolver
 from flairhub.weights.encoders import encoder_path, encoder_sha256
 from flairhub.weights.noted import list_weights
@@ -47,19 +46,19 @@ def main(_: argparse.Namespace) -> None:
     resolver = Resolver(params=params, files=FILES, kept=kept, facts_sha256=FILES.sha256(checksums))
     plain = params.model_dump(mode="json")
 
-    def given(row: str) -> WeightsFile | None:
+    def weights_of(row: str) -> WeightsFile | None:
         return row_weights_file(row, params.rows[row].weights, workspace, progress=progress)
 
     def encoder(recipe: Recipe) -> str | None:
         return encoder_sha256(recipe, encoder_path(plain, recipe.row, workspace), checksums, kept)
 
-    summary = {row: asdict(counts) for row, counts in resolver.resolve(given, encoder, DESTINATION).items()}
+    summary = InputsSummary(rows=resolver.resolve(weights_of, encoder, DESTINATION))
     for row in params.rows:
         write_plan(EVALUATIONS / f"{row}.json", evaluation_plan(params, row))
-    write_json(DESTINATION / "summary.json", summary)
+    summary.write(DESTINATION / "summary.json")
     write_weights(WEIGHTS, list_weights(params, workspace, checksums, read_weights(WEIGHTS)))
-    left_out = {row: sum(counts["left_out"].values()) for row, counts in summary.items()}
-    print(f"resolve: {len(summary)} rows; patches left out: {sum(left_out.values())}")
+    left_out = sum(sum(counts.left_out.values()) for counts in summary.rows.values())
+    print(f"resolve: {len(summary.rows)} rows; patches left out: {left_out}")
 
 
 if __name__ == "__main__":

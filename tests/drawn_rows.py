@@ -24,7 +24,8 @@ from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.config.reader import parse_params, read_yaml
 from flairhub.config.recipe import Recipe
 from flairhub.config.resolve import merged, row_recipe
-from flairhub.records.inputs import BandStatistics, RowInputs, row_layers
+from flairhub.records.inputs import RowInputs, row_layers
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.patches import PatchEntry, Patches
 
 ROOT = Path(__file__).parents[1]

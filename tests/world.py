@@ -40,6 +40,7 @@ from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.environment import EvaluationEnvironment, TrainingEnvironment
 from flairhub.records.history import Epoch, History
 from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import SPLITS, InputsFile, SplitColumns
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import ArchiveEntry, Manifest, write_manifest
 from flairhub.records.metrics import ValidMetrics
@@ -132,6 +133,15 @@ def bare_weights(key: str, content: str = "") -> Callable[[Path, int], None]:
         path.write_bytes(len(header).to_bytes(8, "little") + header + content.encode())
 
     return write
+
+
+def bare_inputs(recipe: Mapping[str, Any]) -> InputsFile:
+    """The file of a row's inputs, without patches: enough for a key."""
+    return InputsFile(
+        row=recipe["row"], recipe=recipe, statistics={}, sizes={}, gsd_m={}, archives={}, weights_file=None,
+        weights_sha256=None, encoder_sha256=None,
+        splits={split: SplitColumns(patches=0, columns={}) for split in SPLITS},
+    )  # fmt: skip
 
 
 def evaluated_row(

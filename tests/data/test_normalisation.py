@@ -11,7 +11,7 @@ from flairhub.config.inputs import Normalisation
 from flairhub.config.recipe import Recipe
 from flairhub.data.normalisation import fill_missing, scale_of, select_bands
 from flairhub.errors import ConfigurationError
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 
 Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 RecipeOf = Callable[..., Recipe]

@@ -13,7 +13,7 @@ from flairhub.data.batch import Batch, collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import ConfigurationError, DataError
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 
 RecipeOf = Callable[..., Recipe]
 StatisticsOf = Callable[[Recipe], dict[str, dict[str, BandStatistics]]]

@@ -24,8 +24,8 @@ from flairhub.facts import pieces
 from flairhub.facts.draw import RoiDraw
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
-from flairhub.files import read_json
 from flairhub.locks import locked
+from flairhub.records.index_summary import IndexSummary
 from flairhub.records.manifest import Manifest
 from flairhub.sources.local import local_manifest
 from flairhub.sources.selection import Selection
@@ -218,7 +218,7 @@ def test_a_share_of_regions_is_read_alike_in_every_layer(world, built):
     pd.testing.assert_frame_equal(table, kept)
     assert set(table["modality"]) == set(SHAPES)
     assert len(built) == len(SHAPES)
-    assert read_json(world.root / "index" / "summary.json")["D012-2019_AERIAL_RGBI"]["ignored"] == 0
+    assert IndexSummary.read(world.root / "index" / "summary.json").archives["D012-2019_AERIAL_RGBI"].ignored == 0
     pd.testing.assert_frame_equal(read_patches(world.index()), everything)
     assert len(built) == len(SHAPES), "the parts of everything were kept"
 
@@ -316,7 +316,7 @@ def test_an_unreadable_raster_is_a_row(world):
     assert "a multiple of 2 bands" in table.loc[PATCHES[2], "error"]
     assert table.loc[PATCHES[2], "num_bands"] == 5
     assert set(read_dates(world.root / "index", ["SENTINEL1-ASC_TS"])["patch_id"]) == {PATCHES[0]}
-    assert read_json(world.root / "index" / "summary.json")["D012-2019_SENTINEL1-ASC_TS"]["errors"] == 2
+    assert IndexSummary.read(world.root / "index" / "summary.json").archives["D012-2019_SENTINEL1-ASC_TS"].errors == 2
 
 
 def test_an_archive_of_nothing_but_damage_still_has_its_tables(world):
@@ -346,9 +346,9 @@ def test_members_that_are_no_patches_are_counted(world):
         f"{name}/AF-S1-27/D013-2020_AERIAL_RGBI_AF-S1-27_1-1.tif": b"of another domain",
     }
     world.put("AERIAL_RGBI", {PATCHES[0]: world.geotiff(array_of(PATCHES[0], "AERIAL_RGBI"))}, extra)
-    summary = read_json(world.index() / "summary.json")[name]
-    assert (summary["patches"], summary["ignored"]) == (1, 3)
-    assert summary["ignored_examples"] == sorted(extra)
+    summary = IndexSummary.read(world.index() / "summary.json").archives[name]
+    assert (summary.patches, summary.ignored) == (1, 3)
+    assert summary.ignored_examples == tuple(sorted(extra))
 
 
 def test_an_archive_without_its_top_folder_is_named_as_such(world):

@@ -1,28 +1,45 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from flairhub.files import write_json
+from flairhub.errors import DataError
 from flairhub.lineage.keys import eval_key, row_key, seed_keys, weights_key
 from flairhub.records.code import Fingerprint
+from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import InputsFile
 
 
 @pytest.fixture
-def files(tmp_path):
-    write_json(tmp_path / "inputs.json", {"recipe": {"seeds": [1], "train": {"seed": 1, "epochs": 2}}, "x": 1})
+def files(tmp_path, row_of, recipe_of):
+    write_inputs(tmp_path / "inputs.json", row_of(recipe_of("LC-A")).inputs)
+    with_seeds(tmp_path / "inputs.json", [1])
     Fingerprint(stage="train", sha256="c", parts={}).write(tmp_path / "code.json")
     return tmp_path / "inputs.json", tmp_path / "code.json"
 
 
 def with_seeds(path, seeds):
-    value = json.loads(path.read_text())
-    value["recipe"]["seeds"] = seeds
-    value["recipe"]["train"]["seed"] = seeds[0]
-    write_json(path, value)
+    file = InputsFile.read(path)
+    train = {**file.recipe["train"], "seed": seeds[0]}
+    replace(file, recipe={**file.recipe, "seeds": seeds, "train": train}).write(path)
+
+
+def test_a_key_is_the_hash_of_the_file_as_it_is_written(files):
+    """By hand: the bytes of both files, without the newline; whoever changes the formula retrains everything."""
+    text = files[0].read_text().rstrip("\n") + "\n" + "c"
+    assert seed_keys(*files) == {1: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def test_a_file_of_another_format_has_no_key(files):
+    value = json.loads(files[0].read_text())
+    files[0].write_text(json.dumps(value | {"format": 2}))
+    with pytest.raises(DataError, match=r"inputs\.json: expected inputsfile of format 3, but got 2"):
+        seed_keys(*files)
 
 
 def test_adding_a_seed_leaves_the_keys_of_the_others(files):
@@ -47,7 +64,7 @@ def test_inputs_and_code_change_the_key(files):
     assert seed_keys(*files) != before
     Fingerprint(stage="train", sha256="c", parts={}).write(files[1])
     assert seed_keys(*files) == before
-    write_json(files[0], json.loads(files[0].read_text()) | {"x": 2})
+    replace(InputsFile.read(files[0]), gsd_m={"AERIAL_RGBI": 0.5}).write(files[0])
     assert seed_keys(*files) != before
 
 

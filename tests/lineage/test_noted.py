@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 
-from flairhub.files import write_json
+from tests.drawn_rows import make_recipe
+from tests.world import bare_inputs
+
 from flairhub.lineage.keys import seed_keys
 from flairhub.lineage.states import noted_keys
 from flairhub.records.code import Fingerprint
@@ -11,7 +13,7 @@ from flairhub.records.layout import row_files
 
 def test_a_training_is_noted_once_the_lock_file_names_its_inputs_and_code(tmp_path):
     files = row_files("LC-A", tmp_path)
-    write_json(files.inputs, {"recipe": {"seeds": [1], "train": {"seed": 1}}})
+    bare_inputs(make_recipe("LC-A").model_dump(mode="json")).write(files.inputs)
     Fingerprint(stage="train", sha256="c", parts={}).write(files.train_code)
     (key,) = seed_keys(files.inputs, files.train_code).values()
 

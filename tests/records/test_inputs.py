@@ -10,7 +10,8 @@ from flairhub.config.recipe import Recipe
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.files import read_json, write_json
 from flairhub.records.columns import FOLDER
-from flairhub.records.inputs import BandStatistics, RowInputs, read_inputs, row_layers, write_inputs
+from flairhub.records.inputs import RowInputs, read_inputs, row_layers, write_inputs
+from flairhub.records.inputs_file import BandStatistics, InputsFile
 from flairhub.records.patches import PatchEntry, Patches, Shared
 
 RecipeOf = Callable[..., Recipe]
@@ -81,8 +82,7 @@ def test_rows_share_the_columns_that_they_have_in_common(inputs: RowInputs, tmp_
     write_inputs(tmp_path / "b.json", other)
     assert sorted((tmp_path / FOLDER).iterdir()) == before
     assert (tmp_path / "b.json").read_bytes() != (tmp_path / "a.json").read_bytes()
-    columns = read_json(tmp_path / "a.json")["splits"]["train"]["columns"]
-    assert set(columns.values()) <= {path.stem for path in before}
+    assert InputsFile.read(tmp_path / "a.json").columns == {path.stem for path in before}
 
 
 def test_weights_of_class_balanced_sampling_survive(inputs: RowInputs, tmp_path: Path, recipe_of: RecipeOf):
@@ -98,17 +98,18 @@ def test_weights_of_class_balanced_sampling_survive(inputs: RowInputs, tmp_path:
 
 
 def test_no_file(tmp_path: Path):
-    with pytest.raises(MissingFileError, match="no such file; run"):
+    with pytest.raises(MissingFileError, match=r"does not exist; .* `dvc repro resolve` makes it"):
         read_inputs(tmp_path / "row.json")
 
 
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        (lambda v: v.update(format=1), DataError, "format 3, but got 1"),
-        (lambda v: v.pop("sizes"), DataError, "KeyError: 'sizes'"),
+        (lambda v: v.update(format=1), DataError, "inputsfile of format 3, but got 1"),
+        (lambda v: v.pop("sizes"), DataError, "`sizes`: Field required"),
         (lambda v: v["recipe"].update(rwo="x"), ConfigurationError, "unknown key `rwo`; did you mean 'row'"),
-        (lambda v: v["splits"].pop("valid"), DataError, "KeyError: 'valid'"),
+        (lambda v: v["recipe"].pop("seeds"), DataError, "expected a recipe with seeds"),
+        (lambda v: v["splits"].pop("valid"), DataError, "expected the splits"),
         (lambda v: v["splits"]["train"].update(patches=3), DataError, "expected 3 train patches"),
         (lambda v: columns(v).pop("AERIAL_RGBI/crc32"), DataError, "KeyError: 'AERIAL_RGBI/crc32'"),
         (lambda v: columns(v).update(patch_id="0" * 64), MissingFileError, "which a row's inputs name"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.drawn_rows import make_recipe, make_row
 from tests.world import HISTORY, epoch, evaluated_row
 
 from flairhub.catalog.taxonomies import COSIA, LPIS
@@ -18,10 +19,15 @@ from flairhub.records.costs import Energy, RowCosts, StageCosts, read_costs
 from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.examples import Examples
 from flairhub.records.history import History, StepLosses
+from flairhub.records.index_summary import ArchiveSummary, IndexSummary
+from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import InputsFile
+from flairhub.records.map_receipt import MapGrid, MapInput, MapReceipt, MapWeights
 from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidMetrics, split_metrics
 from flairhub.records.paper import Paper
 from flairhub.records.probe import Probe
 from flairhub.records.receipt import Receipt
+from flairhub.records.resolution import InputsSummary, Resolution
 from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
 from flairhub.records.seeds import Seeds
 
@@ -39,6 +45,14 @@ STAGE = StageCosts(
     energy=Energy(cpu_joules=None, cpu_reason="none", gpu_joules=1.5, gpu_reason=None),
 )
 COSTS = RowCosts(evaluate=STAGE, start_ms=1, end_ms=2, host="h", git_commit=None, git_dirty=None)
+RESOLUTION = Resolution(
+    used={"train": 3, "valid": 2, "test": 1},
+    left_out={"train": 0, "valid": 0, "test": 1},
+    pixels={"train": {COSIA: (9, 0)}},
+    unscored={"train": {COSIA: 1}},
+)
+ARCHIVE = ArchiveSummary(patches=2, errors=1, ignored=1, ignored_examples=("thumbs.db",))
+
 PAPERS: list[Paper] = [
     Fingerprint(stage="train", sha256="a", parts={"b": "c"}),
     COSTS,
@@ -50,14 +64,37 @@ PAPERS: list[Paper] = [
     ValidMetrics(epoch=None, valid={COSIA: UNDEFINED}),
     Robustness(row="X", not_applicable=("x",), variants=(LessInput(name="n", mask=(), dates=2, tasks={COSIA: TEST}),)),
     Seeds(first=1, further=(2, 3)),
+    RESOLUTION,
+    InputsSummary(rows={"X": RESOLUTION}),
+    ARCHIVE,
+    IndexSummary(archives={"D012-2019_AERIAL_RGBI": ARCHIVE}),
+    MapReceipt(
+        row="X",
+        row_key="k",
+        weights=MapWeights(file="model.safetensors", sha256="0" * 64),
+        map_key="m",
+        grid=MapGrid(crs=None, transform=(0.2, 0.0, 7e5, 0.0, -0.2, 6.6e6), height=3, width=4),
+        tile=64,
+        margin=16,
+        blend="crop",
+        views=((1, True, 1.5),),
+        preprocessing={"filter_sentinel2": {"enabled": True}},
+        inputs={"AERIAL_RGBI": (MapInput(file="a.tif", bands=("R",), nodata="nan"),)},
+        dates={"SENTINEL2_TS": ("20210515",)},
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> list[Paper]:
     files = evaluated_row(tmp_path_factory.mktemp("row"), recipe={"seeds": [1, 2]})
+    row = make_row(tmp_path_factory.mktemp("archives"), make_recipe("LC-A"))
+    write_inputs(files.inputs, row.inputs)
+    written: list[tuple[type[Paper], Path]] = [
+        (Details, files.details), (Receipt, files.receipt), (InputsFile, files.inputs)
+    ]  # fmt: skip
     probe = Probe(patches=("D012-2019_AF-S1-27_5-10",), sha256={"T": "0" * 64}, sample={"T": (0.5, -1.25)})
-    return [*PAPERS, probe, Details.read(files.details), Receipt.read(files.receipt)]
+    return [*PAPERS, probe, *(kind.read(path) for kind, path in written)]
 
 
 def test_every_class_is_tested(papers: list[Paper]) -> None:
@@ -117,7 +154,7 @@ def test_anything_else_is_refused_by_name(papers: list[Paper], tmp_path: Path) -
     path = tmp_path / "x.json"
     for paper in papers:
         kind = type(paper)
-        with pytest.raises(MissingFileError, match=r"x\.json.*dvc repro"):
+        with pytest.raises(MissingFileError, match=rf"x\.json.*{kind.MADE_BY}"):
             kind.read(path)
         paper.write(path)
         good = json.loads(path.read_text())

@@ -13,7 +13,8 @@ from flairhub.catalog.statistics import published_statistics
 from flairhub.config.reader import parse_params
 from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, DataError
-from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.patches import Shared
 from flairhub.rows.accepted import Facts
 from flairhub.rows.resolve import resolve_row

@@ -8,7 +8,7 @@ import pytest
 from tests.drawn_rows import make_recipe
 
 from flairhub.errors import DataError
-from flairhub.rows.resolve import Resolution
+from flairhub.records.resolution import Resolution
 from flairhub.rows.scored import require_scored
 
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.world import bare_inputs
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
 from flairhub.errors import TrackingError
 from flairhub.files import write_json
 from flairhub.lineage.git import Repository
+from flairhub.records.code import Fingerprint
 from flairhub.records.receipt import Receipt
 from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
@@ -94,8 +96,8 @@ class Project(Rows):
         before = stages[f"train@{row}"]["outs"][0]["md5"]
         self.lock(row)
         after = yaml.safe_load(path.read_text())["stages"][f"train@{row}"]
-        inputs = {"recipe": dict(Receipt.read(self.receipt(row)).recipe), "row": row}
-        code = {"format": 1, "stage": "train", "sha256": "c" * 64, "parts": {}}
+        inputs = bare_inputs(Receipt.read(self.receipt(row)).recipe).plain()
+        code = Fingerprint(stage="train", sha256="c" * 64, parts={}).plain()
         files = {f"data/inputs/{row}.json": inputs, "data/code/train.json": code}
         after["deps"] = [{"path": name, "md5": self.cached(json.dumps(text).encode())} for name, text in files.items()]
         stages[f"train@{row}"] = after

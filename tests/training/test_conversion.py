@@ -23,7 +23,8 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.models.build import build_network, network_spec
 from flairhub.records.code import Fingerprint
-from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.layout import row_files
 from flairhub.records.metrics import RowMetrics, TrainingMetrics, ValidMetrics, split_metrics
 from flairhub.records.plan import evaluation_plan

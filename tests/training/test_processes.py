@@ -23,7 +23,8 @@ from flairhub.data.preprocess import Preprocessor
 from flairhub.inference.scoring import load_network
 from flairhub.models.tensors import read_tensors
 from flairhub.records.details import TaskMetrics
-from flairhub.records.inputs import BandStatistics, write_inputs
+from flairhub.records.inputs import write_inputs
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.metrics import ValidMetrics
 from flairhub.training.validation import Validation
 from flairhub.weights.checkpoints import read_contract

@@ -23,7 +23,8 @@ from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
-from flairhub.records.inputs import BandStatistics, read_inputs, row_layers, write_inputs
+from flairhub.records.inputs import read_inputs, row_layers, write_inputs
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.rows.accepted import Facts
 from flairhub.rows.resolve import resolve_row
 from flairhub.weights.of_row import row_contract

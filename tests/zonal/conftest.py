@@ -16,8 +16,9 @@ from flairhub.models.network import NetworkOutput
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
 from flairhub.zonal.job import Job
 from flairhub.zonal.model import Model, chosen_dates
+from flairhub.zonal.request import Request, Source
 from flairhub.zonal.run import predicted_blocks
-from flairhub.zonal.setup import Prepared, Request, Source, prepare
+from flairhub.zonal.setup import Prepared, prepare
 
 
 def write_raster(

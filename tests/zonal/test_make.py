@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import random
 import signal
@@ -24,6 +23,7 @@ from tests.zonal.conftest import aerial_contract, write_raster
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.cli.main import main
 from flairhub.models.build import build_network
+from flairhub.records.map_receipt import MapReceipt
 from flairhub.weights.checkpoints import save_weights
 from flairhub.zonal.ledger import Ledger
 
@@ -97,11 +97,17 @@ def test_a_map_with_all_its_files(weights: Path, raster: Path, tmp_path: Path, c
     counts = np.bincount(classes[:100, :100].ravel(), minlength=19) * 0.04
     for line in zones[zones.zone == 0].itertuples():
         assert line.area == pytest.approx(counts[line.value])
-    receipt = json.loads((tmp_path / "m" / "map.json").read_text())
-    assert receipt["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    receipt = MapReceipt.read(tmp_path / "m" / "map.json")
+    assert receipt.weights.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m").iterdir() if path.is_file()}
     main(command(weights, raster, tmp_path / "m", *options, "--zones", str(tmp_path / "zones.gpkg")))
     assert before == {path: path.stat().st_mtime_ns for path in before}  # there already: nothing to do
+
+
+def test_nodata_that_is_no_number_is_said_as_text(weights: Path, raster: Path, tmp_path: Path):
+    assert main(command(weights, raster, tmp_path / "m", "--nodata", f"{AERIAL}=nan")) == 0
+    (layer,) = MapReceipt.read(tmp_path / "m" / "map.json").inputs[AERIAL]
+    assert layer.nodata == "nan"
 
 
 def test_the_tool_and_the_loop_of_evaluation_agree(weights: Path, raster: Path, tmp_path: Path):

@@ -28,7 +28,7 @@ from flairhub.inference.views import TURNS
 from flairhub.models.network import NetworkOutput
 from flairhub.zonal import job as job_module
 from flairhub.zonal.blend import BLENDS, FULL, NODATA, Layers
-from flairhub.zonal.setup import Source
+from flairhub.zonal.request import Source
 
 AERIAL = "AERIAL_RGBI"
 

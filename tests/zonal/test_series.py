@@ -14,8 +14,8 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.errors import DataError
 from flairhub.models.network import NetworkOutput
+from flairhub.zonal.request import Source
 from flairhub.zonal.series import read_dates
-from flairhub.zonal.setup import Source
 
 AERIAL, S2, S1 = "AERIAL_RGBI", "SENTINEL2_TS", "SENTINEL1-ASC_TS"
 DAYS = ("20200105", "20200220", "20200315", "20200401", "20200520", "20200701")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flairhub.weights.contract import WeightsContract
     from flairhub.zonal.estimate import Estimate
-    from flairhub.zonal.setup import Request
+    from flairhub.zonal.request import Request
 
 _EXPLAINED = (
     "Maps rasters with a trained row or a published file: DIR/<TASK>.tif as Cloud-Optimized GeoTIFF, its QGIS style, a "
@@ -160,7 +160,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
     from flairhub.errors import ConfigurationError
     from flairhub.inference.views import FLIPS, PLAIN, TURNS, at_scales
     from flairhub.zonal.blend import Layers
-    from flairhub.zonal.setup import Request
+    from flairhub.zonal.request import Request
 
     try:
         scales = [float(part) for part in arguments.scales.split(",")]
@@ -212,7 +212,7 @@ def _averages(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _sources(given: Sequence[str]) -> Iterator[Any]:
-    from flairhub.zonal.setup import Source
+    from flairhub.zonal.request import Source
 
     for name, path in _pairs("--input", given):
         modality, _, bands = name.partition(":")

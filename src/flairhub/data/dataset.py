@@ -20,7 +20,8 @@ from flairhub.data.augmentation import Augmentation, turned
 from flairhub.data.batch import Sample
 from flairhub.data.dates import encode_dates
 from flairhub.errors import DataError
-from flairhub.records.inputs import RowInputs, SplitName
+from flairhub.records.inputs import RowInputs
+from flairhub.records.inputs_file import SplitName
 from flairhub.records.patches import PatchEntry
 
 Key = tuple[int, int]

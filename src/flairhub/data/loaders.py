@@ -18,7 +18,8 @@ from flairhub.data.augmentation import Augmentation
 from flairhub.data.batch import Sample, collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.sampler import EpochBatches, RoiBatches
-from flairhub.records.inputs import SPLITS, RowInputs, SplitName
+from flairhub.records.inputs import RowInputs
+from flairhub.records.inputs_file import SPLITS, SplitName
 
 _GDAL_CACHE_MB = 16
 

@@ -11,7 +11,7 @@ from flairhub.catalog.modalities import HEIGHT
 from flairhub.config.channels import network_channels
 from flairhub.config.recipe import InputRecipe
 from flairhub.errors import ConfigurationError
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 
 
 def select_bands(values: Tensor, bands: tuple[str, ...], channels: tuple[str, ...]) -> Tensor:

@@ -28,7 +28,7 @@ from flairhub.data.series import (
     spread_dates,
 )
 from flairhub.errors import DataError
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 
 
 class Preprocessor:

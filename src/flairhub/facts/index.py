@@ -22,11 +22,12 @@ from flairhub.facts.draw import RoiDraw
 from flairhub.facts.historical import Places, places_by_domain
 from flairhub.facts.kept_parts import part_name, prune_parts
 from flairhub.facts.metadata import Calendar, Metadata, read_metadata
-from flairhub.facts.parts import DATES_PART, PATCHES_PART, PartTask, build_part, read_summary
+from flairhub.facts.parts import DATES_PART, PATCHES_PART, SUMMARY_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
 from flairhub.facts.pieces import CutTask, cut, join
-from flairhub.files import share, write_json
+from flairhub.files import share
 from flairhub.locks import locked
+from flairhub.records.index_summary import IndexSummary
 from flairhub.records.manifest import ArchiveEntry, Manifest
 
 INLINE_BYTES = 4 << 20
@@ -130,7 +131,7 @@ def _drawn(task: PartTask, draw: RoiDraw | None) -> PartTask:
 
 
 def _require_patches(tasks: Iterable[PartTask], draw: RoiDraw | None) -> None:
-    if draw is not None and draw.share < 1 and not any(read_summary(task.target)["patches"] for task in tasks):
+    if draw is not None and draw.share < 1 and not any(read_summary(task.target).patches for task in tasks):
         raise DataError(
             f"Expected regions of interest in a share of {draw.share:g}, but the draw with seed {draw.seed} leaves "
             "none; raise data.subset.rois."
@@ -186,4 +187,5 @@ def _assemble(tasks: Mapping[str, PartTask], metadata: Metadata, destination: Pa
         pq.write_table(metadata.splits, destination / "metadata" / "splits.parquet", compression="zstd")
     if metadata.calendars:
         pq.write_table(metadata.date_lists(), destination / "metadata" / "dates.parquet", compression="zstd")
-    write_json(destination / "summary.json", {name: read_summary(task.target) for name, task in tasks.items()})
+    summaries = {name: read_summary(task.target) for name, task in tasks.items()}
+    IndexSummary(archives=summaries).write(destination / SUMMARY_PART)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flairhub.archives.reader import Member, PatchReader
 from flairhub.catalog.modalities import MODALITIES
@@ -20,7 +20,7 @@ from flairhub.facts.historical import Places
 from flairhub.facts.metadata import Calendar
 from flairhub.facts.part_tables import PatchRow, dates_table, patches_table
 from flairhub.facts.patch_facts import ClearRule, patch_facts
-from flairhub.files import read_json, write_json
+from flairhub.records.index_summary import ArchiveSummary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,13 +81,13 @@ def build_part(task: PartTask) -> Path:
         write_table(patches_table(rows, task.archive, name.modality), content / PATCHES_PART)
         if MODALITIES[name.modality].is_series:
             write_table(dates_table(rows, name.modality), content / DATES_PART)
-        write_json(content / SUMMARY_PART, _summary(rows, ignored if task.piece[0] == 0 else ()))
+        _summary(rows, ignored if task.piece[0] == 0 else ()).write(content / SUMMARY_PART)
     return task.target
 
 
-def read_summary(part: Path) -> dict[str, Any]:
-    """Counts of a finished part: patches, errors, ignored members and the first of their names."""
-    return dict(read_json(part / SUMMARY_PART))
+def read_summary(part: Path) -> ArchiveSummary:
+    """Counts of a finished part."""
+    return ArchiveSummary.read(part / SUMMARY_PART)
 
 
 @contextmanager
@@ -112,13 +112,13 @@ def _publish(content: Path, target: Path) -> None:
             raise
 
 
-def _summary(rows: Sequence[PatchRow], ignored: Sequence[str]) -> dict[str, Any]:
-    return {
-        "patches": len(rows),
-        "errors": sum(row.error is not None for row in rows),
-        "ignored": len(ignored),
-        "ignored_examples": list(ignored[:_MAX_IGNORED]),
-    }
+def _summary(rows: Sequence[PatchRow], ignored: Sequence[str]) -> ArchiveSummary:
+    return ArchiveSummary(
+        patches=len(rows),
+        errors=sum(row.error is not None for row in rows),
+        ignored=len(ignored),
+        ignored_examples=tuple(ignored[:_MAX_IGNORED]),
+    )
 
 
 def _named_members(members: Iterable[Member], task: PartTask) -> tuple[list[tuple[list[str], Member]], list[str]]:

@@ -7,13 +7,13 @@ finished piece stays on the disk until its archive is complete: an interrupted i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, SUMMARY_PART, PartTask, new_part, read_summary, write_table
-from flairhub.files import write_json
+from flairhub.records.index_summary import ArchiveSummary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def join(whole: CutTask) -> None:
                 _joined([piece / DATES_PART for piece in found], DATES, ("patch_id", "date_index")),
                 content / DATES_PART,
             )
-        write_json(content / SUMMARY_PART, _summary([read_summary(piece) for piece in found]))
+        _summary([read_summary(piece) for piece in found]).write(content / SUMMARY_PART)
     shutil.rmtree(found[0].parent)
 
 
@@ -79,7 +79,11 @@ def _joined(pieces: Iterable[Path], schema: pa.Schema, order: Sequence[str]) -> 
     return table.cast(schema).sort_by([(column, "ascending") for column in order])
 
 
-def _summary(parts: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def _summary(parts: Sequence[ArchiveSummary]) -> ArchiveSummary:
     """Counts add up; the first piece has looked at what is no patch."""
-    counts = {name: sum(int(str(part[name])) for part in parts) for name in ("patches", "errors", "ignored")}
-    return {**counts, "ignored_examples": parts[0]["ignored_examples"]}
+    return ArchiveSummary(
+        patches=sum(part.patches for part in parts),
+        errors=sum(part.errors for part in parts),
+        ignored=sum(part.ignored for part in parts),
+        ignored_examples=parts[0].ignored_examples,
+    )

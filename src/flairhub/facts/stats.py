@@ -17,7 +17,7 @@ from flairhub.config.pipeline import StatsParams
 from flairhub.errors import DataError
 from flairhub.facts.patch_moments import PatchMoments, known_modalities, patch_moments, uses_cloud
 from flairhub.files import write_json
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flairhub.files import canonical_json, read_json
+from flairhub.files import canonical_json
 from flairhub.records.code import Fingerprint
+from flairhub.records.inputs_file import InputsFile
 
 
 def seed_keys(inputs: Path, code: Path) -> dict[int, str]:
@@ -23,16 +24,12 @@ def seed_keys(inputs: Path, code: Path) -> dict[int, str]:
     Args:
         inputs: `data/inputs/<ROW>.json`.
         code: `data/code/train.json`.
+
+    Raises:
+        MissingFileError, DataError: a file is not there, or not of today's format.
     """
-    value = read_json(inputs)
-    fingerprint = code_sha256(code)
-    seeds = [int(seed) for seed in value["recipe"]["seeds"]]
-    keys = {}
-    for seed in seeds:
-        value["recipe"]["seeds"] = [seed]
-        value["recipe"]["train"]["seed"] = seed
-        keys[seed] = _combined(canonical_json(value), fingerprint)
-    return keys
+    file, fingerprint = InputsFile.read(inputs), code_sha256(code)
+    return {seed: _combined(canonical_json(file.of_seed(seed).plain()), fingerprint) for seed in file.seeds}
 
 
 def row_key(keys: dict[int, str]) -> str:

@@ -13,7 +13,7 @@ from flairhub.records.paper import Paper
 class Fingerprint(Paper):
     """The code that one stage runs."""
 
-    STAGE: ClassVar[str] = "code"
+    MADE_BY: ClassVar[str] = "dvc repro code"
 
     stage: str
     sha256: str

@@ -42,7 +42,7 @@ class StageCosts:
 class RowCosts(Paper):
     """What the stages of a row took, and where."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     train: StageCosts | None = None
     evaluate: StageCosts | None = None

@@ -171,7 +171,7 @@ class SeedSpread:
 class Details(Paper):
     """Every figure of a row, and of each of its seeds where there are several."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     row: str
     n_scored: int

@@ -12,7 +12,7 @@ from flairhub.records.paper import Paper
 class Examples(Paper):
     """The kept patches; there may be none."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     seed: int
     """Of their choice."""

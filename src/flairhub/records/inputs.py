@@ -9,33 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copyfile
-from typing import Any, Literal, get_args
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import build
 from flairhub.config.recipe import TRAINED, Recipe
-from flairhub.errors import DataError, FlairhubError, MissingFileError
-from flairhub.files import canonical_json, read_json, replacing, sha256_text, write_json
+from flairhub.errors import DataError, FlairhubError
+from flairhub.files import canonical_json, replacing, sha256_text
 from flairhub.records.columns import FOLDER, Column, read_column, write_column
+from flairhub.records.inputs_file import SPLITS, BandStatistics, InputsFile, SplitColumns, SplitName
 from flairhub.records.patches import Patches, columns_of, read_patches
-
-FORMAT = 3
-"""Format number of the file; a reader refuses any other."""
-
-SplitName = Literal["train", "valid", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-"""The three splits, in this order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandStatistics:
-    """Moments that normalise one band, in the unit of the modality."""
-
-    mean: float
-    std: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +81,7 @@ def write_inputs(path: Path, inputs: RowInputs) -> None:
     columns = _columns(inputs)
     for column in (column for split in columns.values() for column in split.values()):
         write_column(path.parent / FOLDER, column)
-    write_json(path, _plain(inputs, columns), indent=None)
+    _file(inputs, columns).write(path)
 
 
 def copy_inputs(
@@ -111,45 +96,40 @@ def copy_inputs(
         given_file: name and SHA-256 of the weights file of a row that is not trained.
         encoder_sha256: as in `RowInputs`.
     """
-    value = read_json(source)
     name, sha256 = given_file or (None, None)
-    value |= {
-        "row": recipe.row,
-        "recipe": recipe.model_dump(mode="json"),
-        "weights_file": name,
-        "weights_sha256": sha256,
-        "encoder_sha256": encoder_sha256,
-    }
-    for column in _named(value):
+    file = replace(
+        InputsFile.read(source),
+        row=recipe.row,
+        recipe=recipe.model_dump(mode="json"),
+        weights_file=name,
+        weights_sha256=sha256,
+        encoder_sha256=encoder_sha256,
+    )
+    for column in file.columns:
         target = path.parent / FOLDER / f"{column}.parquet"
         if not target.is_file():
             with replacing(target) as temporary:
                 copyfile(source.parent / FOLDER / target.name, temporary)
-    write_json(path, value, indent=None)
+    file.write(path)
 
 
 def prune_columns(folder: Path, files: Iterable[Path]) -> None:
     """Delete the columns of a folder that none of these files of inputs names."""
-    named = {column for path in files for column in _named(read_json(path))}
+    named = {column for path in files for column in InputsFile.read(path).columns}
     for path in (folder / FOLDER).glob("*.parquet"):
         if path.stem not in named:
             path.unlink(missing_ok=True)
 
 
-def _named(value: Mapping[str, Any]) -> set[str]:
-    """The columns that a file of inputs names."""
-    return {column for split in value["splits"].values() for column in split["columns"].values()}
-
-
 def inputs_sha256(inputs: RowInputs) -> str:
     """SHA-256 of the file that `write_inputs` would write."""
-    return sha256_text(canonical_json(_plain(inputs, _columns(inputs))) + "\n")
+    return sha256_text(canonical_json(_file(inputs, _columns(inputs)).plain()) + "\n")
 
 
-def _columns(inputs: RowInputs) -> dict[str, dict[str, Column]]:
+def _columns(inputs: RowInputs) -> dict[SplitName, dict[str, Column]]:
     """The columns of every split, by name."""
     layers, series = inputs.layers, _series(inputs.recipe)
-    columns: dict[str, dict[str, Column]] = {
+    columns: dict[SplitName, dict[str, Column]] = {
         split: columns_of(inputs.splits[split].completed(layers, series)) for split in SPLITS
     }
     if inputs.train_weights is not None:
@@ -157,29 +137,25 @@ def _columns(inputs: RowInputs) -> dict[str, dict[str, Column]]:
     return columns
 
 
-def _plain(inputs: RowInputs, columns: Mapping[str, Mapping[str, Column]]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "row": inputs.row,
-        "recipe": inputs.recipe.model_dump(mode="json"),
-        "statistics": {
-            modality: {band: {"mean": moments.mean, "std": moments.std} for band, moments in bands.items()}
-            for modality, bands in inputs.statistics.items()
-        },
-        "sizes": inputs.sizes,
-        "gsd_m": inputs.gsd_m,
-        "archives": inputs.archives,
-        "weights_file": inputs.weights_file,
-        "weights_sha256": inputs.weights_sha256,
-        "encoder_sha256": inputs.encoder_sha256,
-        "splits": {
-            split: {
-                "patches": len(inputs.splits[split]),
-                "columns": {name: column.sha256 for name, column in columns[split].items()},
-            }
+def _file(inputs: RowInputs, columns: Mapping[SplitName, Mapping[str, Column]]) -> InputsFile:
+    return InputsFile(
+        row=inputs.row,
+        recipe=inputs.recipe.model_dump(mode="json"),
+        statistics=inputs.statistics,
+        sizes=inputs.sizes,
+        gsd_m=inputs.gsd_m,
+        archives=inputs.archives,
+        weights_file=inputs.weights_file,
+        weights_sha256=inputs.weights_sha256,
+        encoder_sha256=inputs.encoder_sha256,
+        splits={
+            split: SplitColumns(
+                patches=len(inputs.splits[split]),
+                columns={name: column.sha256 for name, column in columns[split].items()},
+            )
             for split in SPLITS
         },
-    }
+    )
 
 
 def read_inputs(path: Path) -> RowInputs:
@@ -191,50 +167,41 @@ def read_inputs(path: Path) -> RowInputs:
         DataError: the file is not of this format, or its parts contradict each other.
         ConfigurationError: its recipe has unknown or unacceptable parameters.
     """
-    if not path.is_file():
-        raise MissingFileError(f"Expected the inputs of a row at {path}, but there is no such file; run `dvc repro`.")
-    value = read_json(path)
-    said = value.get("format") if isinstance(value, dict) else None
-    if said != FORMAT:
-        raise DataError(f"Expected {path} to have format {FORMAT}, but got {said!r}; run the resolve stage again.")
+    file = InputsFile.read(path)
     try:
-        return _parsed(value, path)
+        return _parsed(file, path)
     except FlairhubError:
         raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"Expected {path} to hold a row's inputs of format {FORMAT}, but got {type(error).__name__}: {error}; "
+            f"Expected {path} to hold a row's inputs of format {file.FORMAT}, but got {type(error).__name__}: {error}; "
             "run the resolve stage again."
         ) from error
 
 
-def _parsed(value: Mapping[str, Any], path: Path) -> RowInputs:
-    recipe = build(Recipe, value["recipe"], str(path))
+def _parsed(file: InputsFile, path: Path) -> RowInputs:
+    recipe = build(Recipe, file.recipe, str(path))
     folder = path.parent / FOLDER
-    weight = value["splits"]["train"]["columns"].get("weight")
+    weight = file.splits["train"].columns.get("weight")
     splits = {
-        split: read_patches(folder, value["splits"][split]["columns"], row_layers(recipe), _series(recipe))
-        for split in SPLITS
+        split: read_patches(folder, file.splits[split].columns, row_layers(recipe), _series(recipe)) for split in SPLITS
     }
     for split, patches in splits.items():
-        said = value["splits"][split]["patches"]
+        said = file.splits[split].patches
         if len(patches) != said:
             raise DataError(f"{path}: expected {said} {split} patches, but its columns have {len(patches)}.")
     return RowInputs(
-        row=value["row"],
+        row=file.row,
         recipe=recipe,
-        statistics={
-            modality: {band: BandStatistics(**moments) for band, moments in bands.items()}
-            for modality, bands in value["statistics"].items()
-        },
-        sizes={layer: (int(height), int(width)) for layer, (height, width) in value["sizes"].items()},
-        gsd_m={layer: float(gsd) for layer, gsd in value["gsd_m"].items()},
-        archives=dict(value["archives"]),
+        statistics={modality: dict(bands) for modality, bands in file.statistics.items()},
+        sizes=dict(file.sizes),
+        gsd_m=dict(file.gsd_m),
+        archives=dict(file.archives),
         splits=splits,
         train_weights=None if weight is None else tuple(map(float, read_column(folder, weight).content)),
-        weights_file=value["weights_file"],
-        weights_sha256=value["weights_sha256"],
-        encoder_sha256=value["encoder_sha256"],
+        weights_file=file.weights_file,
+        weights_sha256=file.weights_sha256,
+        encoder_sha256=file.encoder_sha256,
     )
 
 

@@ -44,7 +44,7 @@ class RowMetrics(Paper):
     """`reports/rows/ROW/metrics.json`."""
 
     FORMAT: ClassVar[int | None] = None
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     test: SplitMetrics
 
@@ -63,7 +63,7 @@ class TrainingMetrics(Paper):
     """`reports/training/ROW/metrics.json`."""
 
     FORMAT: ClassVar[int | None] = None
-    STAGE: ClassVar[str] = "train"
+    MADE_BY: ClassVar[str] = "dvc repro train"
 
     epoch: int | None
     """The chosen one, from 0; None, and left out of the file, where nothing was trained."""
@@ -83,7 +83,7 @@ class TrainingMetrics(Paper):
 class ValidMetrics(Paper):
     """`models/ROW/valid.json`: the chosen epoch and the figures of its validation."""
 
-    STAGE: ClassVar[str] = "train"
+    MADE_BY: ClassVar[str] = "dvc repro train"
 
     epoch: int | None
     """From 0; None where nothing was trained."""

@@ -26,8 +26,10 @@ class Paper:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     FORMAT: ClassVar[int | None] = 1
     """Version of the file's layout; None where another program reads the file and takes every number for a figure."""
-    STAGE: ClassVar[str]
-    """The stage that writes it, for messages."""
+    MADE_BY: ClassVar[str]
+    """The command that makes it, for messages."""
+    INDENT: ClassVar[int | None] = 1
+    """As in `json.dumps`; None: one compact line."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -38,12 +40,12 @@ class Paper:
             DataError: it is not JSON, holds NaN or an infinity, has another format, or its fields are not those of the
                 class.
         """
-        fields = read_object(path, cls.STAGE)
-        found = fields.pop("format", None) if cls.FORMAT is not None else None
-        if found != cls.FORMAT or isinstance(found, bool):
+        fields = read_object(path, cls.MADE_BY)
+        stated = fields.pop("format", None) if cls.FORMAT is not None else None
+        if stated != cls.FORMAT or isinstance(stated, bool):
             raise DataError(
-                f"{path}: expected {cls.__name__.lower()} of format {cls.FORMAT}, but got {found!r}; run "
-                f"`dvc repro {cls.STAGE}`."
+                f"{path}: expected {cls.__name__.lower()} of format {cls.FORMAT}, but got {stated!r}; run "
+                f"`{cls.MADE_BY}`."
             )
         return cls.of_values(fields, str(path))
 
@@ -61,7 +63,7 @@ class Paper:
         try:
             made: Self = _adapter(cls).validate_json(json.dumps(values))
         except ValidationError as error:
-            raise DataError(f"{where}: {_explained(error)}; run `dvc repro {cls.STAGE}`.") from None
+            raise DataError(f"{where}: {_explained(error)}; run `{cls.MADE_BY}`.") from None
         return made
 
     def values(self) -> dict[str, Any]:
@@ -75,24 +77,26 @@ class Paper:
         Raises:
             ValueError: a figure is NaN or infinite.
         """
-        write_json(path, self.values() | ({} if self.FORMAT is None else {"format": self.FORMAT}))
+        write_json(path, self.plain(), indent=self.INDENT)
+
+    def plain(self) -> dict[str, Any]:
+        """What the file says, with its format."""
+        return self.values() | ({} if self.FORMAT is None else {"format": self.FORMAT})
 
 
-def read_object(path: Path, stage: str) -> dict[str, Any]:
+def read_object(path: Path, made_by: str) -> dict[str, Any]:
     """A JSON object.
 
     Args:
         path: the file.
-        stage: what writes it, for messages.
+        made_by: the command that makes it, for messages.
 
     Raises:
         MissingFileError: there is none.
         DataError: it is not JSON, holds NaN or an infinity, or is no object.
     """
     if not path.is_file():
-        raise MissingFileError(
-            f"Expected {path}, but it does not exist; `dvc pull` fetches it, `dvc repro {stage}` makes it."
-        )
+        raise MissingFileError(f"Expected {path}, but it does not exist; `dvc pull` fetches it, `{made_by}` makes it.")
     try:
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from flairhub.records.paper import Paper
 class Probe(Paper):
     """Logits of the chosen weights for the first batch of valid, computed on the CPU."""
 
-    STAGE: ClassVar[str] = "train"
+    MADE_BY: ClassVar[str] = "dvc repro train"
 
     patches: tuple[str, ...]
     """Patch ids of the batch."""

@@ -31,7 +31,7 @@ class SeedSums:
 class Receipt(Paper):
     """The receipt of an evaluated row."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
     FORMAT: ClassVar[int | None] = 2
 
     row: str

@@ -54,7 +54,7 @@ class LessInput:
 class Robustness(Paper):
     """All tests of a row with less input."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     row: str
     not_applicable: tuple[str, ...]

@@ -12,7 +12,7 @@ from flairhub.records.paper import Paper
 class Seeds(Paper):
     """The trainings of a row."""
 
-    STAGE: ClassVar[str] = "evaluate"
+    MADE_BY: ClassVar[str] = "dvc repro evaluate"
 
     first: int
     """The row's figure; its files lie in the row's own folder."""

@@ -20,7 +20,8 @@ from flairhub.errors import DataError, MissingFileError
 from flairhub.facts.calendars import read_calendars
 from flairhub.facts.lists import list_matrix
 from flairhub.facts.tables import iter_patches
-from flairhub.records.inputs import SPLITS, SplitName, row_layers
+from flairhub.records.inputs import row_layers
+from flairhub.records.inputs_file import SPLITS, SplitName
 from flairhub.records.patches import Shared
 from flairhub.splits.table import read_split_table
 

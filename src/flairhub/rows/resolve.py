@@ -26,26 +26,15 @@ from flairhub.config.resolve import row_recipe
 from flairhub.data.sampler import class_balanced_weights
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.records.classes import scored_classes
-from flairhub.records.inputs import SPLITS, BandStatistics, RowInputs, SplitName, row_layers
+from flairhub.records.inputs import RowInputs, row_layers
+from flairhub.records.inputs_file import SPLITS, BandStatistics, SplitName
 from flairhub.records.patches import Patches, Shared
+from flairhub.records.resolution import Resolution
 from flairhub.rows.accepted import Facts, LayerFacts, domain_years
 from flairhub.weights.weights_file import WeightsFile, require_agreement
 
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
 """Band statistics of a modality over the given training patches."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """How many patches of each split a row uses, and how many it cannot use."""
-
-    used: dict[SplitName, int]
-    left_out: dict[SplitName, int]
-    """Patches of the split (and of the row's domains) that lack an accepted layer."""
-    pixels: dict[SplitName, dict[str, list[int]]]
-    """Split -> task -> pixels of each class in the patches used."""
-    unscored: dict[SplitName, dict[str, int]]
-    """Split -> task -> patches used that have no pixel of a scored class."""
 
 
 def resolve_row(
@@ -99,7 +88,9 @@ def resolve_row(
     return inputs, Resolution(
         used={split: len(places[split].ids) for split in SPLITS},
         left_out={split: len(wanted[split]) - len(places[split].ids) for split in SPLITS},
-        pixels={split: {task: each.sum(axis=0).tolist() for task, each in counts[split].items()} for split in SPLITS},
+        pixels={
+            split: {task: tuple(each.sum(axis=0).tolist()) for task, each in counts[split].items()} for split in SPLITS
+        },
         unscored={
             split: {task: _without(each, _scored(recipe, task)) for task, each in counts[split].items()}
             for split in SPLITS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.config.resolve import row_recipe
 from flairhub.data.sampler import EpochBatches
 from flairhub.facts.stats import Statistics
-from flairhub.files import canonical_json, read_json, sha256_text, write_json
+from flairhub.files import canonical_json, sha256_text
 from flairhub.locks import locked
-from flairhub.records.inputs import BandStatistics, copy_inputs, prune_columns, read_inputs, write_inputs
+from flairhub.records.inputs import copy_inputs, prune_columns, read_inputs, write_inputs
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.manifest import read_manifest
+from flairhub.records.resolution import Resolution
 from flairhub.rows.accepted import Facts, load_facts
-from flairhub.rows.resolve import Resolution, resolve_row
+from flairhub.rows.resolve import resolve_row
 from flairhub.rows.scored import require_scored
 from flairhub.weights.weights_file import WeightsFile, require_agreement
 
@@ -96,13 +98,13 @@ class Resolver:
         known = kept.is_file() and counts.is_file()
         if not known:
             inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, weights, encoder_sha256)
-            write_json(counts, asdict(resolution))
+            resolution.write(counts)
             write_inputs(kept, inputs)
         file = None if weights is None else (weights.path.name, weights.sha256)
         copy_inputs(kept, path, recipe, file, encoder_sha256)
         if known and weights is not None:
             require_agreement(read_inputs(path), weights)
-        resolution = Resolution(**read_json(counts))
+        resolution = Resolution.read(counts)
         for sentence in require_scored(recipe, resolution):
             _log.warning(sentence)
         if recipe.weights == TRAINED:

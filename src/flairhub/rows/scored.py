@@ -8,8 +8,8 @@ from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.recipe import TRAINED, Recipe
 from flairhub.errors import DataError
 from flairhub.records.classes import scored_classes
-from flairhub.records.inputs import SPLITS, SplitName
-from flairhub.rows.resolve import Resolution
+from flairhub.records.inputs_file import SPLITS, SplitName
+from flairhub.records.resolution import Resolution
 
 _SHOWN = 4
 """Classes that a message names."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from flairhub.config.workspace import Workspace
-from flairhub.files import read_json
 from flairhub.locks import locked
 from flairhub.records.history import MetricPoint
+from flairhub.records.inputs_file import InputsFile
 from flairhub.records.metrics import ValidMetrics
 from flairhub.tracking import names, writer
 from flairhub.tracking.monitor import experiment_tags
@@ -132,7 +132,7 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     ]
     params = [
         Param(names.shortened(name, names.MAX_KEY), names.shortened(value, names.MAX_PARAM))
-        for name, value in names.parameters(_recipe(files)).items()
+        for name, value in names.parameters(InputsFile.read(files.layout.inputs).recipe).items()
         if name not in run.data.params
     ]
     note = {names.NOTE: f"Trained, not evaluated: `dvc repro evaluate@{files.row}` adds the test split."}
@@ -140,8 +140,3 @@ def _fill(store: Store, run: Run, training: Training) -> None:
     writer.log_batches(store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in tags.items()])
     writer.forget_process(store, run.info.run_id, run.data.tags)
     store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
-
-
-def _recipe(files: RunFiles) -> dict[str, Any]:
-    recipe: dict[str, Any] = read_json(files.layout.inputs)["recipe"]
-    return recipe

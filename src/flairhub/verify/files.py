@@ -25,7 +25,7 @@ def read_row_inputs(path: Path) -> RowInputs:
         MissingFileError: there is no such file.
         DataError: it is not such a file.
     """
-    read_object(path, "resolve")
+    read_object(path, "dvc repro resolve")
     return read_inputs(path)
 
 

@@ -145,7 +145,7 @@ def archives(root: Path, inputs: RowInputs, workspace: Workspace, settings: Runt
     path = root / "data" / "manifest.json"
     if not path.is_file():
         raise NotRunError("data/manifest.json is not on this disk; `dvc pull data/manifest.json` fetches it")
-    read_object(path, "pull")
+    read_object(path, "dvc repro pull")
     try:
         folder = archive_folder(read_manifest(path).source, workspace, settings)
     except MissingFileError as error:

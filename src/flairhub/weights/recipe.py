@@ -9,7 +9,7 @@ from flairhub.config.inputs import Normalisation, Preprocessing
 from flairhub.config.model import ModelParams
 from flairhub.config.recipe import InputRecipe
 from flairhub.errors import IntegrityError
-from flairhub.records.inputs import BandStatistics
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.weights.contract import ModalityContract, WeightsContract
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from rasterio import Affine
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 from rasterio.warp import transform as transform_points
 
 from flairhub.errors import ConfigurationError
@@ -130,6 +131,18 @@ def metric_crs(crs: CRS, bounds: Bounds) -> CRS:
     )
     zone = min(60, max(1, int(((left + right) / 2 + 180) // 6) + 1))
     return CRS.from_epsg((32600 if bottom + top >= 0 else 32700) + zone)
+
+
+def pixel_m(raster: DatasetReader) -> float | None:
+    """Size of a raster's pixels, metres; None where nothing says it."""
+    crs, transform = raster.crs, raster.transform
+    if crs is None or transform.is_identity:
+        return None
+    metric = metric_crs(crs, raster.bounds)
+    bounds = outline_bounds(transform, raster.height, raster.width, crs, metric)
+    if crs != metric:
+        return float(((bounds[2] - bounds[0]) / raster.width * (bounds[3] - bounds[1]) / raster.height) ** 0.5)
+    return float(abs(transform.determinant) ** 0.5 * metric.linear_units_factor[1])
 
 
 def _text(bounds: Bounds) -> str:

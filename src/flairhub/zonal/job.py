@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,4 +90,11 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return value if isinstance(value, int | float | bool | None) else str(value)
+    if isinstance(value, float):
+        return plain_number(value)
+    return value if isinstance(value, int | bool | None) else str(value)
+
+
+def plain_number(value: float | None) -> float | str | None:
+    """A number as JSON can say it: nodata is often NaN, which has none."""
+    return value if value is None or math.isfinite(value) else str(value)

@@ -13,12 +13,13 @@ import rasterio
 from rasterio.enums import Resampling
 
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
-from flairhub.files import replacing, write_json, write_text
+from flairhub.files import replacing, write_text
 from flairhub.maps.legend import build_legend
 from flairhub.maps.legend_formats import render_legend
 from flairhub.pictures.quicklook import draw_quicklook
+from flairhub.records.map_receipt import MapGrid, MapInput, MapReceipt, MapWeights
 from flairhub.zonal.cog import LayerFile, resampled_map, virtual_map, write_cog
-from flairhub.zonal.job import Job
+from flairhub.zonal.job import Job, plain_number
 from flairhub.zonal.ledger import Ledger
 
 _QUICKLOOK_PX = 1200
@@ -121,37 +122,30 @@ def _tags(job: Job, classes: Taxonomy, layer: str) -> dict[str, str]:
 
 
 def _receipt(job: Job, output: Path) -> Path:
-    """What the map was made of, for whoever finds it: `map.json`."""
     path = output / "map.json"
-    write_json(
-        path,
-        {
-            "row": job.contract.row,
-            "row_key": job.contract.row_key,
-            "weights": {"file": job.weights.name, "sha256": job.weights_sha256},
-            "map_key": job.fingerprint(),
-            "grid": {
-                "crs": job.grid.crs,
-                "transform": list(job.grid.transform)[:6],
-                "height": job.grid.height,
-                "width": job.grid.width,
-            },
-            "tile": job.tile,
-            "margin": job.margin,
-            "blend": job.blend,
-            "views": [[view.turns, view.mirrored, view.scale] for view in job.views],
-            "preprocessing": job.contract.preprocessing,
-            "inputs": {
-                name: [
-                    {"file": Path(layer.path).name, "bands": list(layer.bands), "nodata": layer.nodata}
-                    for layer in layers
-                ]
-                for name, layers in job.inputs.items()
-            },
-            "dates": {
-                name: [day for day, used in zip(job.inputs[name][0].dates, chosen, strict=True) if used]
-                for name, chosen in job.dates.items()
-            },
+    MapReceipt(
+        row=job.contract.row,
+        row_key=job.contract.row_key,
+        weights=MapWeights(file=job.weights.name, sha256=job.weights_sha256),
+        map_key=job.fingerprint(),
+        grid=MapGrid(
+            crs=job.grid.crs, transform=tuple(job.grid.transform)[:6], height=job.grid.height, width=job.grid.width
+        ),
+        tile=job.tile,
+        margin=job.margin,
+        blend=job.blend,
+        views=tuple((view.turns, view.mirrored, view.scale) for view in job.views),
+        preprocessing=job.contract.preprocessing,
+        inputs={
+            name: tuple(
+                MapInput(file=Path(layer.path).name, bands=layer.bands, nodata=plain_number(layer.nodata))
+                for layer in layers
+            )
+            for name, layers in job.inputs.items()
         },
-    )
+        dates={
+            name: tuple(day for day, used in zip(job.inputs[name][0].dates, chosen, strict=True) if used)
+            for name, chosen in job.dates.items()
+        },
+    ).write(path)
     return path
