@@ -122,7 +122,7 @@ TRAIN = {
         *("models.network", "models.pretrained", "models.resize", "models.spec", "models.temporal", "models.tensors"),
         *("models.upernet", "models.utae", "models.parameters", "models.published", "models.renames", "models.trial"),
     },
-    "what the row reads": {"records.inputs", "records.patches"},
+    "what the row reads": {"records.inputs", "records.inputs_file", "records.patches"},
     "the environment of the arithmetic": {"surroundings"},
     "loss, optimiser, schedule, progress": {
         *("training.callbacks", "training.conversion", "training.losses", "training.module", "training.optimisers"),
