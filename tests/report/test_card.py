@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from tests.world import EVALUATED_ON, TRAINED_ON, evaluated_row, invented, sample_params
 
 from flairhub.catalog.hub import hub_archives
@@ -121,8 +122,10 @@ def make_row(tmp_path, benchmark_params):
 
 
 def hub_reader(folder: Path) -> Any:
-    hub = pytest.importorskip("huggingface_hub", reason="the judge of the format; comes with timm")
-    return hub.ModelCard.load(folder / "README.md", ignore_metadata_errors=False)
+    """The judge of the format; what it has read, it writes again to the letter."""
+    card = ModelCard.load(folder / "README.md", ignore_metadata_errors=False)
+    assert (folder / "README.md").read_text().startswith(f"---\n{card.data.to_yaml()}\n---\n")
+    return card
 
 
 def tables(text: str) -> dict[str, list[list[str]]]:
@@ -158,6 +161,9 @@ def test_the_hub_reads_the_figures_of_the_details(make_row):
     assert (card.data.library_name, card.data.pipeline_tag) == ("flairhub", "image-segmentation")
     assert {"land-cover", "crop-mapping", "SENTINEL2_TS"} <= set(card.data.tags)
     assert {result.task_type for result in card.data.eval_results} == {"image-segmentation"}
+    assert {(result.task_name, result.dataset_config) for result in card.data.eval_results} == {
+        ("Land cover (COSIA)", COSIA), ("Crops (LPIS level 2)", LPIS)
+    }  # fmt: skip
 
 
 def undefined(details: Details) -> Details:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flairhub.catalog.taxonomies import COSIA, LPIS
-from flairhub.records.details import TaskDetails
 from flairhub.report.card.facts import CardFacts
 from flairhub.report.card.origin import Licence, Origin
 from flairhub.report.table import section_title
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+_PIPELINE = "image-segmentation"
 _TASK_TAGS = {COSIA: "land-cover", LPIS: "crop-mapping"}
 _METRICS = {
     "oa": ("accuracy", "Overall accuracy (O.A.), percent"),
@@ -25,30 +29,21 @@ def card_name(facts: CardFacts) -> str:
 
 def front_matter(facts: CardFacts, origin: Origin, licence: Licence) -> str:
     """YAML between the two lines of hyphens, with a final line break; the same facts give the same text."""
-    import yaml
+    from huggingface_hub import ModelCardData
 
-    values: dict[str, Any] = {
-        "license": licence.license,
-        "license_name": licence.name,
-        "license_link": licence.link,
-        "library_name": "flairhub",
-        "pipeline_tag": "image-segmentation",
-        "datasets": [origin.dataset] if origin.on_hub else None,
-        "metrics": [metric for metric, _ in _METRICS.values()],
-        "tags": _tags(facts),
-        "model-index": [
-            {
-                "name": card_name(facts),
-                "results": [
-                    result
-                    for task, figures in facts.details.tasks.items()
-                    if (result := _result(task, figures, origin))["metrics"]
-                ],
-            }
-        ],
-    }
-    present = {name: value for name, value in values.items() if value is not None}
-    return str(yaml.safe_dump(present, sort_keys=False, allow_unicode=True, width=1000))
+    data = ModelCardData(
+        model_name=card_name(facts),
+        license=licence.license,
+        license_name=licence.name,
+        license_link=licence.link,
+        library_name="flairhub",
+        pipeline_tag=_PIPELINE,
+        datasets=[origin.dataset] if origin.on_hub else None,
+        metrics=[metric for metric, _ in _METRICS.values()],
+        tags=_tags(facts),
+        eval_results=list(_results(facts, origin)),
+    )
+    return data.to_yaml(line_break="\n") + "\n"
 
 
 def _tags(facts: CardFacts) -> list[str]:
@@ -57,14 +52,23 @@ def _tags(facts: CardFacts) -> list[str]:
     return [*general, *tasks, *facts.contract.modalities]
 
 
-def _result(task: str, details: TaskDetails, origin: Origin) -> dict[str, Any]:
-    published = {"oa": details.published.oa, "miou": details.published.miou}
-    return {
-        "task": {"type": "image-segmentation", "name": section_title(task, details.level)},
-        "dataset": {"type": origin.dataset, "name": origin.name, "split": "test"},
-        "metrics": [
-            {"type": metric, "value": round(value, 4), "name": name}
-            for figure, (metric, name) in _METRICS.items()
-            if (value := published[figure]) is not None
-        ],
-    }
+def _results(facts: CardFacts, origin: Origin) -> Iterator[EvalResult]:
+    """The defined figures; those of different labels would be taken for one evaluation but for `dataset_config`."""
+    from huggingface_hub import EvalResult
+
+    for task, details in facts.details.tasks.items():
+        figures = {"oa": details.published.oa, "miou": details.published.miou}
+        for figure, (metric, name) in _METRICS.items():
+            value = figures[figure]
+            if value is not None:
+                yield EvalResult(
+                    task_type=_PIPELINE,
+                    task_name=section_title(task, details.level),
+                    dataset_type=origin.dataset,
+                    dataset_name=origin.name,
+                    dataset_config=task,
+                    dataset_split="test",
+                    metric_type=metric,
+                    metric_name=name,
+                    metric_value=round(value, 4),
+                )
