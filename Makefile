@@ -15,7 +15,7 @@ env: $(BIN)/.installed  ## the environment, in .venv (about 7 GB with the CUDA b
 
 $(BIN)/.installed: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[audit,tracking,server,zonal,dask,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[audit,tracking,server,zonal,browse,dask,dev]'
 	touch $@
 
 repro: env  ## the whole graph, then MLflow and the table

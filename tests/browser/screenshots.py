@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import argparse
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.browser import mlflow_pages as ui
 from tests.browser.driver import Visit, browsing, listening_proxy, reason_to_skip
+from tests.browser.test_browse import browse, choose
+from tests.loopback import serving
+
+from flairhub.catalog.hub import HUB_REPO, hub_archives
 
 REPORT = Path("reports/index.html")
 HIDDEN = ("Dataset", "Source", "Models")
@@ -79,6 +84,23 @@ def shoot_report(visit: Visit, path: Path, out: Path) -> None:
     visit.shoot(out / "report.png")
 
 
+def shoot_browser(visit: Visit, folder: Path, out: Path) -> None:
+    """The page of `flairhub browse` over the names of the published archives; sizes are made up."""
+    sizes = {"SENTINEL2": 400, "SENTINEL1": 700, "AERIAL_RGBI": 2900, "DEM": 3300}
+    with serving() as server:
+        server.listings[f"/api/datasets/{HUB_REPO}/tree/v2/data"] = [
+            {"type": "file", "oid": "0" * 40, "path": f"data/{name}.zip", "size": size * 1_000_000}
+            for name in hub_archives()
+            for size in [next((size for token, size in sizes.items() if token in name), 150)]
+        ]
+        with browse(folder, server) as address:
+            visit.page.goto(address)
+            choose(visit)
+            visit.page.locator('circle[data-domain="D015"]').click()
+            visit.page.get_by_text("7 archives").wait_for()
+            visit.shoot(out / "browse.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("assets"), metavar="FOLDER", help="default: assets")
@@ -88,6 +110,8 @@ def main() -> None:
     if reason is not None:
         parser.exit(1, f"{reason}\n")
     with listening_proxy() as proxy, browsing(proxy) as fresh:
+        with tempfile.TemporaryDirectory() as folder:
+            shoot_browser(fresh(), Path(folder), arguments.out)
         with ui.serving(Path.cwd(), proxy) as server:
             ((_, address),) = server.experiments.items()
             shoot_mlflow(fresh(), address, arguments.rows.split(","), arguments.out)

@@ -1,6 +1,11 @@
-"""Domains of the published splits."""
+"""Domains of the published data set: their splits, and where they lie."""
 
 from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
 PUBLISHED_TEST_DOMAINS = frozenset(
     {
@@ -12,3 +17,29 @@ PUBLISHED_TEST_DOMAINS = frozenset(
 
 Source: first fold of public loaders of the data set, in agreement with the test domains of the official toy CSV files.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a domain lies."""
+
+    departments: str
+    """Names of its French departments."""
+    latitude: float
+    """Of their middle, degrees; good to a tenth, for drawing."""
+    longitude: float
+
+
+@lru_cache(maxsize=1)
+def domain_places() -> dict[str, Place]:
+    """Domain -> its place, for the 70 published domains.
+
+    Source: the departments' official numbers; middles read off a map.
+    """
+    text = files("flairhub.catalog").joinpath("domains.csv").read_text(encoding="utf-8")
+    return {
+        line["domain"]: Place(
+            departments=line["departments"], latitude=float(line["latitude"]), longitude=float(line["longitude"])
+        )
+        for line in csv.DictReader(text.splitlines())
+    }

@@ -95,7 +95,8 @@ def _sizes(full: Params) -> Mapping[str, int]:
     from flairhub.sources.hub import stated_archives
 
     try:
-        return {name: stated.bytes for name, stated in stated_archives(full.data.huggingface).items()}
+        archives = stated_archives(full.data.huggingface)
+        return {name: stated.bytes for name, stated in archives.items() if stated.bytes is not None}
     except DownloadError:
         return {}
 

@@ -102,10 +102,20 @@ def git_state(root: Path = Path()) -> dict[str, Any]:
 
 def committed_text(root: Path, name: str) -> str | None:
     """A file of a folder as the last commit holds it; None where it does not, or there is no git."""
+    return text_at(root, "HEAD", name)
+
+
+def text_at(root: Path, revision: str, name: str) -> str | None:
+    """A file of a folder as a revision holds it; None where it does not, or there is no git."""
     git = shutil.which("git")
-    command = [str(git), "show", f"HEAD:./{name}"]
+    command = [str(git), "show", f"{revision}:./{name}"]
     done = subprocess.run(command, cwd=root, capture_output=True, check=False) if git else None  # noqa: S603 - own words
     return done.stdout.decode("utf-8", "replace") if done is not None and done.returncode == 0 else None
+
+
+def resolve_commit(root: Path, revision: str) -> str | None:
+    """The commit that a revision names; None where there is none, or no git."""
+    return None if revision.startswith("-") else _git(root, "rev-parse", "--verify", "-q", f"{revision}^{{commit}}")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -8,6 +8,7 @@ them before DVC looks, and the stages that read them as they run: DVC notes a de
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +66,25 @@ def write_weights(path: Path, files: Mapping[str, ListedFile]) -> None:
         files: dotted name of the parameter that names the file -> the file.
     """
     _write(path, {"format": FORMAT, "files": {name: asdict(each) for name, each in files.items()}})
+
+
+def parse_archives(text: str, where: str) -> tuple[ListedArchive, ...]:
+    """The archives in the text of `archives.json`; none in an empty text.
+
+    Raises:
+        DataError: it is not of this format.
+    """
+    if not text.strip():
+        return ()
+    try:
+        value = json.loads(text)
+        listed = tuple(ListedArchive(**entry) for entry in value["archives"])
+        known = value["format"] == FORMAT
+    except (ValueError, KeyError, TypeError):
+        known, listed = False, ()
+    if not known:
+        raise DataError(f"{where}: expected archives in format {FORMAT}, but got something else; restore it from git.")
+    return listed
 
 
 def read_weights(path: Path) -> dict[str, ListedFile]:

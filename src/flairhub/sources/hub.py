@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -27,7 +29,8 @@ FOLDER = "data"
 class Stated:
     """What the Hub states of an archive."""
 
-    bytes: int
+    bytes: int | None
+    """None where the Hub was not asked."""
     sha256: str | None
     """None where it is not kept as a large file."""
 
@@ -44,6 +47,10 @@ class Transfers:
     patience: Patience | None = None
     endpoint: str | None = None
     """Address of the Hub or of a mirror; None: HF_ENDPOINT, or the Hub itself."""
+    advance: Callable[[int], Any] | None = None
+    """Told how many bytes came."""
+    stop: threading.Event | None = None
+    """Ends the transfers when it is set; what came is kept."""
 
 
 def stated_archives(params: HuggingFaceParams, endpoint: str | None = None) -> dict[str, Stated]:
@@ -99,6 +106,7 @@ def pull_huggingface(
         DataError: the disk has not the space for what is missing.
         DownloadError: a transfer did not succeed.
         IntegrityError: an archive has another checksum than the published one.
+        StoppedError: the transfers were told to stop.
     """
     published = published_sums(params, transfers.endpoint)
     names = selection.choose(published, params.repo)
@@ -121,7 +129,13 @@ def _fetch_all(
     """Fetch several archives at a time; the first error ends those that have not begun."""
     total = _require_space(params, store, missing, transfers)
     with tqdm(total=total, unit="B", unit_scale=True, desc="archives", disable=not transfers.progress) as bar:
-        meter = Meter(bar.update, most_bytes_per_s=transfers.most_bytes_per_s)
+
+        def count(number: int) -> None:
+            bar.update(number)
+            if transfers.advance is not None:
+                transfers.advance(number)
+
+        meter = Meter(count, most_bytes_per_s=transfers.most_bytes_per_s, stop=transfers.stop)
 
         def one(name: str) -> None:
             file = HubFile(
@@ -150,7 +164,7 @@ def _require_space(
         stated = stated_archives(params, transfers.endpoint)
     except DownloadError:
         return None  # a mirror without the Hub's listing; every file still checks itself
-    sizes = {name: stated[name].bytes for name in missing if name in stated}
+    sizes = {name: size for name in missing if name in stated and (size := stated[name].bytes) is not None}
     parts = {name: store / f"{name}.zip.part" for name in sizes}
     needed = sum(sizes.values()) - sum(path.stat().st_size for path in parts.values() if path.is_file())
     store.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flairhub.archives.checksums import sha256_of
-from flairhub.errors import IntegrityError, MissingFileError
+from flairhub.errors import FlairhubError, IntegrityError, MissingFileError
 from flairhub.locks import locked
 from flairhub.sources.download import DownloadError, Patience
 
@@ -61,31 +61,54 @@ def hub_endpoint(given: str | None = None) -> str:
     return str(given or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
+class StoppedError(FlairhubError):
+    """Somebody has stopped the transfer; what came is kept."""
+
+
 class Meter:
-    """Counts the bytes of all transfers of a process, and slows them down to a common rate."""
+    """Counts the bytes of all transfers of a process, slows them down to a common rate, and ends them on request."""
 
     def __init__(
-        self, advance: Callable[[int], Any] = lambda _: None, *, most_bytes_per_s: float | None = None
+        self,
+        advance: Callable[[int], Any] = lambda _: None,
+        *,
+        most_bytes_per_s: float | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._advance = advance
         self._rate = most_bytes_per_s
+        self._stop = stop
         self._free_at = 0.0
         self._lock = threading.Lock()
 
     @property
-    def capped(self) -> bool:
-        """Whether there is a rate. Chunk storage knows none, so that plain HTTP is used then."""
-        return self._rate is not None
+    def plain(self) -> bool:
+        """Whether chunk storage, which knows neither rate nor end, cannot be used."""
+        return self._rate is not None or self._stop is not None
 
     def count(self, number: int) -> None:
-        """Note bytes that came; returns when the next ones may."""
+        """Note bytes that came; returns when the next ones may.
+
+        Raises:
+            StoppedError: no more are wanted.
+        """
         self._advance(number)
+        self.go_on()
         if self._rate:
             with self._lock:
                 now = time.monotonic()
                 self._free_at = max(self._free_at, now) + number / self._rate
                 wait = self._free_at - now
             time.sleep(max(0.0, wait))
+
+    def go_on(self) -> None:
+        """Return where the transfer may go on.
+
+        Raises:
+            StoppedError: somebody has stopped it.
+        """
+        if self._stop is not None and self._stop.is_set():
+            raise StoppedError("The transfer was stopped; what came is kept.")
 
 
 def fetch(
@@ -114,6 +137,7 @@ def fetch(
         MissingFileError: repository, revision or file do not exist, or are private to others.
         DownloadError: the Hub refuses, or the transfer broke off again and again; what came is kept.
         IntegrityError: the complete file has another checksum; it is removed.
+        StoppedError: the meter was told to stop; what came is kept.
     """
     wanted, transfer = patience or Patience(), _Transfer(file, target, meter or Meter())
     with locked(target.with_name(target.name + ".lock")):
@@ -186,6 +210,7 @@ class _Transfer:
             MissingFileError: there is no such file.
             DownloadError: the Hub refuses for good.
         """
+        self.meter.go_on()
         import httpx2
         from huggingface_hub.errors import (
             HfHubHTTPError,
@@ -230,7 +255,7 @@ class _Transfer:
             headers.pop("authorization", None)  # a token is for the Hub, not for where it stores files
         stated = facts.etag or ""
         sha256 = stated if len(stated) == 64 else None
-        if facts.xet_file_data and is_xet_available() and not self.meter.capped and not self.length:
+        if facts.xet_file_data and is_xet_available() and not self.meter.plain and not self.length:
             xet_get(
                 incomplete_path=self.chunked,
                 xet_file_data=facts.xet_file_data,
