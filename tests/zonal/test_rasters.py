@@ -229,7 +229,7 @@ def test_a_tile_index_names_rasters(tmp_path: Path):
 def test_tiles_of_another_form_are_refused(tmp_path: Path):
     write_raster(tmp_path / "t" / "a.tif", rgbi(8, 8))
     write_raster(tmp_path / "t" / "b.tif", rgbi(8, 8), pixel=0.5)
-    with pytest.raises(DataError, match=r"b\.tif: expected a north-up tile with the pixels of"):
+    with pytest.raises(DataError, match=r"b\.tif: expected a tile along the axes with the pixels of"):
         one_raster(AERIAL, [str(tmp_path / "t")], tmp_path / "v.vrt")
     write_raster(tmp_path / "t" / "b.tif", rgbi(8, 8), crs="EPSG:32631")
     with pytest.raises(DataError, match="reference system"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,12 +90,17 @@ def _add_machine(group: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the map."""
+    from flairhub.cli.zonal_request import request_of
     from flairhub.errors import ConfigurationError
     from flairhub.project import workspace_here
     from flairhub.weights.find import find_weights
 
-    if arguments.workers < 1 or arguments.batch_size < 1 or (arguments.pixel_size or 1) <= 0:
-        raise ConfigurationError("Expected --workers, --batch-size and --pixel-size above 0.")
+    for option in ("workers", "batch_size", "pixel_size", "tile", "threads"):
+        value = getattr(arguments, option)
+        if value is not None and value <= 0:
+            raise ConfigurationError(f"Expected --{option.replace('_', '-')} above 0, but got {value:g}.")
+    if arguments.min_area < 0:
+        raise ConfigurationError(f"Expected --min-area of at least 0, but got {arguments.min_area:g}.")
     weights = find_weights(arguments.model, workspace_here())
     return make(request_of(arguments), arguments, weights.path, weights.sha256, weights.contract)
 
@@ -118,11 +123,16 @@ def make(
     from flairhub.zonal.make import make_map
     from flairhub.zonal.outputs import Outputs
     from flairhub.zonal.setup import prepare
+    from flairhub.zonal.vectors import read_frame
 
     output: Path = arguments.output
-    output.mkdir(parents=True, exist_ok=True)
+    _check_names(request, contract)
+    _make_folder(output)
     prepared = prepare(request, weights, sha256, contract, output / FOLDER / "inputs")
-    for notice in prepared.notices:
+    if arguments.zones is not None:
+        read_frame(arguments.zones, prepared.job.grid.crs)  # before the work, not after it
+    beside = _beside(prepared.job, force=request.force)
+    for notice in (*prepared.notices, *beside):
         print(f"note: {notice}", file=sys.stderr)
     settings = read_settings(workspace_here()).model_copy(
         update={"workers": arguments.workers, "scheduler": arguments.scheduler}
@@ -155,88 +165,38 @@ def make(
     return 0
 
 
-def request_of(arguments: argparse.Namespace) -> Request:
-    """What the command line asks for."""
-    from flairhub.errors import ConfigurationError
-    from flairhub.inference.views import FLIPS, PLAIN, TURNS, at_scales
-    from flairhub.zonal.blend import Layers
-    from flairhub.zonal.request import Request
-
-    try:
-        scales = [float(part) for part in arguments.scales.split(",")]
-        box = None if arguments.bbox is None else tuple(float(part) for part in arguments.bbox.split(","))
-    except ValueError as error:
-        raise ConfigurationError(f"Expected numbers in --scales and --bbox, but got: {error}.") from None
-    if box is not None and (len(box) != 4 or box[0] >= box[2] or box[1] >= box[3]):
-        raise ConfigurationError(f"Expected --bbox as left,bottom,right,top, but got {arguments.bbox}.")
-    if min(scales) <= 0:
-        raise ConfigurationError(f"Expected --scales above 0, but got {arguments.scales}.")
-    views = at_scales({"none": (PLAIN,), "flips": FLIPS, "turns": TURNS}[arguments.tta], scales)
-    return Request(
-        sources=tuple(_sources(arguments.input)),
-        dates={name: Path(path) for name, path in _pairs("--dates", arguments.dates)},
-        mask=arguments.mask,
-        nodata={name: _value(text) for name, text in _pairs("--nodata", arguments.nodata)},
-        tile=arguments.tile,
-        margin=arguments.margin,
-        blend=arguments.blend,
-        layers=Layers(probabilities=arguments.probabilities, confidence=arguments.confidence),
-        views=() if views == (PLAIN,) else views,
-        batch_size=arguments.batch_size,
-        own_grid=arguments.grid == "input",
-        bounds=box,
-        area=arguments.area,
-        cloud=_cloud(arguments),
-        averages=_averages(arguments),
-        force=arguments.force,
-    )
-
-
-def _cloud(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {
-        "max_cloud": arguments.max_cloud,
-        "max_snow": arguments.max_snow,
-        "max_fraction_covered": arguments.max_covered,
-        "enabled": False if arguments.no_cloud_filter else None,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _averages(arguments: argparse.Namespace) -> dict[str, str | None]:
-    given = {sensor: getattr(arguments, f"average_{sensor}") for sensor in ("sentinel2", "sentinel1")}
-    return {
-        f"temporal_average_{sensor}": None if value == "none" else value
-        for sensor, value in given.items()
-        if value is not None
-    }
-
-
-def _sources(given: Sequence[str]) -> Iterator[Any]:
-    from flairhub.zonal.request import Source
-
-    for name, path in _pairs("--input", given):
-        modality, _, bands = name.partition(":")
-        named = tuple(part.strip() for part in bands.split(",")) if bands else None
-        yield Source(modality=modality, paths=(path,), bands=named)
-
-
-def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _check_names(request: Request, contract: WeightsContract) -> None:
+    from flairhub.config.base import nearest
     from flairhub.errors import ConfigurationError
 
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise ConfigurationError(f"Expected {option} MODALITY=VALUE, but got {text!r}.")
-        yield name, value
+    for option, names in (("--nodata", request.nodata), ("--dates", request.dates)):
+        for name in names:
+            if name not in contract.modalities:
+                known = contract.modalities
+                raise ConfigurationError(
+                    f"Expected {option} for one of {', '.join(known)}, but got {name!r}{nearest(name, known)}"
+                )
 
 
-def _value(text: str) -> float | None:
+def _make_folder(output: Path) -> None:
     from flairhub.errors import ConfigurationError
 
     try:
-        return None if text.lower() == "none" else float(text)
-    except ValueError:
-        raise ConfigurationError(f"Expected --nodata as a number or none, but got {text!r}.") from None
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"Expected --output to be a folder, but got {output}: {error.strerror}.") from None
+
+
+def _beside(job: Any, *, force: bool) -> list[str]:
+    """Notices about inputs that cover only a part of the map."""
+    from flairhub.errors import DataError
+    from flairhub.zonal.coverage import check_coverage
+
+    findings = list(check_coverage(job))
+    severe = [finding.text for finding in findings if finding.severe]
+    if severe and not force:
+        raise DataError("; ".join(severe) + ". Give rasters of the same ground, or --force to map without it.")
+    return [finding.text + "." for finding in findings]
 
 
 def _size(job: Any) -> str:

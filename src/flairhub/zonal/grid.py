@@ -36,13 +36,13 @@ class Grid:
     @property
     def pixel(self) -> tuple[float, float]:
         """Width and height of a pixel, units of the CRS."""
-        return self.transform.a, -self.transform.e
+        return abs(self.transform.a), abs(self.transform.e)
 
     @property
     def bounds(self) -> Bounds:
-        """Of all pixels."""
-        right, bottom = self.transform @ (self.width, self.height)
-        return self.transform.c, bottom, right, self.transform.f
+        """Of all pixels, whichever way they run: an image without reference system counts rows downwards."""
+        (x, y), (u, v) = (self.transform @ corner for corner in ((0, 0), (self.width, self.height)))
+        return min(x, u), min(y, v), max(x, u), max(y, v)
 
     def cut(self, bounds: Bounds) -> Grid:
         """The pixels of this grid that bounds touch; the pixels stay where they are.
@@ -50,7 +50,8 @@ class Grid:
         Raises:
             ConfigurationError: they touch none.
         """
-        (left, top), (right, bottom) = (~self.transform @ point for point in ((bounds[0], bounds[3]), bounds[2:0:-1]))
+        corners = [~self.transform @ point for point in ((bounds[0], bounds[3]), bounds[2:0:-1])]
+        (left, right), (top, bottom) = (sorted(values) for values in zip(*corners, strict=True))
         column, row = max(0, math.floor(left + 1e-6)), max(0, math.floor(top + 1e-6))
         width = min(self.width, math.ceil(right - 1e-6)) - column
         height = min(self.height, math.ceil(bottom - 1e-6)) - row
@@ -101,9 +102,9 @@ def lattice_of(grid: Grid, tiling: Tiling, side: int, modality: str) -> Lattice:
 
 
 def grid_over(bounds: Bounds, crs: str | None, gsd: float) -> Grid:
-    """A north-up grid of square pixels from the upper left corner of bounds."""
+    """A north-up grid of square pixels from the upper left corner of bounds: those whose centre lies inside."""
     left, bottom, right, top = bounds
-    width, height = (max(1, math.ceil(length / gsd - 1e-6)) for length in (right - left, top - bottom))
+    width, height = (max(1, math.ceil(length / gsd - 0.5 - 1e-6)) for length in (right - left, top - bottom))
     return Grid(crs=crs, transform=Affine(gsd, 0, left, 0, -gsd, top), height=height, width=width)
 
 
@@ -123,14 +124,38 @@ def outline_bounds(transform: Affine, height: int, width: int, source: CRS | Non
 
 
 def metric_crs(crs: CRS, bounds: Bounds) -> CRS:
-    """The reference system itself where its unit is a length; else the UTM zone of the middle of `bounds`."""
-    if not crs.is_geographic:
+    """The reference system itself where its unit is a length; else one in metres around the middle of `bounds`.
+
+    That is a zone of UTM, and beyond 84 degrees north and 80 degrees south a polar projection (UPS).
+
+    Raises:
+        ConfigurationError: it is neither projected nor geographic, so that nobody knows where it is.
+    """
+    if crs.is_projected:
         return crs
+    if not crs.is_geographic:
+        raise ConfigurationError(
+            f"Expected a raster in a projected or geographic coordinate reference system, but got {crs.to_wkt()[:60]}; "
+            "assign the right one (gdal_edit -a_srs), or none (gdal_edit -a_srs None) to map its pixels as they are."
+        )
     left, bottom, right, top = outline_bounds(
         Affine(bounds[2] - bounds[0], 0, bounds[0], 0, bounds[1] - bounds[3], bounds[3]), 1, 1, crs, CRS.from_epsg(4326)
     )
-    zone = min(60, max(1, int(((left + right) / 2 + 180) // 6) + 1))
-    return CRS.from_epsg((32600 if bottom + top >= 0 else 32700) + zone)
+    latitude = (bottom + top) / 2
+    if not -80 <= latitude <= 84:
+        return CRS.from_epsg(32661 if latitude > 0 else 32761)
+    zone = int(((left + right) / 2 + 180) % 360 // 6) + 1
+    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+
+
+def continuous_crs(crs: CRS | None, bounds: Bounds) -> CRS | None:
+    """The reference system of a raster; longitudes beyond 180 degrees go on where its bounds do.
+
+    Without that, what lies on the other side of the antimeridian is looked for at the other end of the world.
+    """
+    if crs is None or not crs.is_geographic or (bounds[0] >= -180 and bounds[2] <= 180):
+        return crs
+    return CRS.from_string(f"{crs.to_proj4()} +lon_wrap={(bounds[0] + bounds[2]) / 2}")
 
 
 def pixel_m(raster: DatasetReader) -> float | None:

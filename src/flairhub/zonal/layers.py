@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from flairhub.archives.validity import find_missing
@@ -53,6 +55,22 @@ class RasterLayer:
         """1-based bands of all dates, time-major."""
         per_date = len(MODALITIES[self.modality].bands)
         return tuple(t * per_date + index for t in range(max(1, len(self.dates))) for index in self.indexes)
+
+
+@contextmanager
+def readable(raster: rasterio.DatasetReader) -> Iterator[None]:
+    """Name the raster that cannot be read to its end.
+
+    Raises:
+        DataError: GDAL fails to read.
+    """
+    try:
+        yield
+    except RasterioError as error:
+        raise DataError(
+            f"{raster.name}: expected a raster that can be read everywhere, but got: {error.__cause__ or error}; is "
+            "the file whole?"
+        ) from None
 
 
 def name_bands(modality: str, raster: rasterio.DatasetReader, given: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -157,7 +175,8 @@ def sample(raster: rasterio.DatasetReader, indexes: Sequence[int]) -> list[tuple
     Returns:
         For each window, whether it lies at the raster's edge, and its values `[bands, h, w]`.
     """
-    return [(edge, raster.read(list(indexes), window=window)) for edge, window in _probes(raster)]
+    with readable(raster):
+        return [(edge, raster.read(list(indexes), window=window)) for edge, window in _probes(raster)]
 
 
 def measured(layer: RasterLayer) -> npt.NDArray[np.float64]:
@@ -165,7 +184,7 @@ def measured(layer: RasterLayer) -> npt.NDArray[np.float64]:
 
     Pixels without a value in any band and date are left out.
     """
-    with rasterio.open(layer.path) as raster:
+    with rasterio.open(layer.path) as raster, readable(raster):
         masked, alpha = has_mask(raster), alpha_band(raster)
         pieces = []
         for _, window in _probes(raster):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flairhub.config.runtime import RuntimeSettings
+from flairhub.errors import DataError
 from flairhub.files import sha256_text, write_text
 from flairhub.zonal.job import Job
 from flairhub.zonal.ledger import Ledger, pending
@@ -40,6 +41,7 @@ def make_map(
     Raises:
         BusyError: another process makes it.
         ConfigurationError: another map was begun in the folder.
+        DataError: no pixel of the map has data.
     """
     ledger = Ledger(output, job.key())
     complete, state = ledger.folder / "complete", sha256_text(job.key() + repr(wanted))
@@ -59,6 +61,12 @@ def make_map(
             progress(done, len(blocks))
 
         run(job, ledger, settings, threads=threads, progress=count)
+        if not any((ledger.folder / "blocks").rglob("*.tif")):
+            ledger.clear()
+            raise DataError(
+                f"{output}: expected a pixel of the map that has data, but there is none: nothing is written. Look at "
+                "nodata, masks, and the area of interest."
+            )
         made = list(write_outputs(job, ledger, ledger.folder / "files", wanted))
         files = [path.replace(output / path.name) for path in made]
         write_text(complete, "\n".join([state, *(path.name for path in files)]) + "\n")

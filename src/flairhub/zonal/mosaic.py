@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import rasterio
 from rasterio import Affine
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from flairhub.errors import DataError, MissingFileError
@@ -27,6 +28,8 @@ _TYPES = {
     "int16": "Int16",
     "uint32": "UInt32",
     "int32": "Int32",
+    "uint64": "UInt64",
+    "int64": "Int64",
     "float32": "Float32",
     "float64": "Float64",
 }
@@ -88,9 +91,15 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _indexed(path: Path) -> Iterator[str]:
+    import pandas
     import pyogrio
 
-    table = pyogrio.read_dataframe(path, read_geometry=False)
+    try:
+        parquet = path.suffix.lower() == ".parquet"
+        table = pandas.read_parquet(path) if parquet else pyogrio.read_dataframe(path, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, ValueError, OSError):  # no table: a GeoPackage may hold a raster
+        yield str(path.resolve())
+        return
     column = next((name for name in table.columns if name.lower() == "location"), None)
     if column is None:
         raise DataError(
@@ -105,6 +114,7 @@ def _indexed(path: Path) -> Iterator[str]:
 def _read(modality: str, path: str) -> _Tile:
     try:
         with rasterio.open(path) as raster:
+            _check_values(modality, raster)
             hidden = alpha_is_data(modality, raster)
             return _Tile(
                 path=path,
@@ -123,6 +133,20 @@ def _read(modality: str, path: str) -> _Tile:
         raise DataError(f"{modality}: expected a raster that GDAL reads at {path}, but got: {error}.") from None
 
 
+def _check_values(modality: str, raster: rasterio.DatasetReader) -> None:
+    """Refuse rasters whose values are no measurements."""
+    if raster.count == 0:
+        raise DataError(f"{modality}: expected a raster with bands, but {raster.name} holds none, or several rasters.")
+    if ColorInterp.palette in raster.colorinterp:
+        raise DataError(
+            f"{modality}: expected measured values, but {raster.name} holds numbers of the colours of a palette; "
+            "write the colours first (gdal_translate -expand rgb)."
+        )
+    strange = sorted(set(raster.dtypes) - set(_TYPES))
+    if strange:
+        raise DataError(f"{modality}: expected real numbers, but {raster.name} has values of type {strange[0]}.")
+
+
 def _virtual(tiles: Sequence[_Tile]) -> str:
     first = tiles[0]
     for tile in tiles[1:]:
@@ -130,7 +154,7 @@ def _virtual(tiles: Sequence[_Tile]) -> str:
     transform = first.transform
     a, e = transform.a, transform.e
     left = min(tile.transform.c for tile in tiles)
-    top = max(tile.transform.f for tile in tiles)
+    top = (max if e < 0 else min)(tile.transform.f for tile in tiles)
     places = [
         (round((tile.transform.c - left) / a), round((tile.transform.f - top) / e), tile) for tile in tiles
     ]  # column, row
@@ -183,9 +207,9 @@ def _check(first: _Tile, tile: _Tile) -> None:
                 "bring the tiles to one form first (gdalwarp, gdal_translate)."
             )
     own, other = first.transform, tile.transform
-    north_up = own.b == own.d == other.b == other.d == 0
-    if not (north_up and math.isclose(own.a, other.a, rel_tol=1e-6) and math.isclose(own.e, other.e, rel_tol=1e-6)):
+    straight = own.b == own.d == other.b == other.d == 0
+    if not (straight and math.isclose(own.a, other.a, rel_tol=1e-6) and math.isclose(own.e, other.e, rel_tol=1e-6)):
         raise DataError(
-            f"{tile.path}: expected a north-up tile with the pixels of {first.path}, {own.a} x {-own.e}, but got "
-            f"{other.a} x {-other.e}{'' if north_up else ', rotated'}; resample the tiles to one grid."
+            f"{tile.path}: expected a tile along the axes with the pixels of {first.path}, {own.a} x {-own.e}, but got "
+            f"{other.a} x {-other.e}{'' if straight else ', rotated'}; resample the tiles to one grid."
         )

@@ -18,8 +18,8 @@ from scipy import ndimage
 
 from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.zonal.grid import Lattice, outline_bounds
-from flairhub.zonal.layers import RasterLayer, alpha_band, gap_value, has_mask, left_out
+from flairhub.zonal.grid import Lattice, continuous_crs, outline_bounds
+from flairhub.zonal.layers import RasterLayer, alpha_band, gap_value, has_mask, left_out, readable
 from flairhub.zonal.windows import Window, reflected
 
 Array = npt.NDArray[Any]
@@ -72,7 +72,7 @@ class RasterReader:
         finer = abs(self._source.transform.a) < lattice.transform.a * 0.75 and self._source.crs is not None
         data = WarpedVRT(
             self._source,
-            src_crs=self._source.crs or "EPSG:3857",
+            src_crs=continuous_crs(self._source.crs, self._source.bounds) or "EPSG:3857",
             crs=lattice.crs or "EPSG:3857",
             transform=lattice.transform @ Affine.translation(self._column, self._row),
             height=self._height,
@@ -120,8 +120,8 @@ class RasterReader:
         top, bottom = max(0, int(rows.min()) - halo), min(self._height, int(rows.max()) + 1 + halo)
         left, right = max(0, int(columns.min()) - halo), min(self._width, int(columns.max()) + 1 + halo)
         area = RasterWindow(left, top, right - left, bottom - top)
-        values = self._data.read(list(self._layer.read_indexes), window=area)
-        values, empty = self._gaps(values, area)
+        with readable(self._source):
+            values, empty = self._gaps(self._data.read(list(self._layer.read_indexes), window=area), area)
         if len(rows) == bottom - top and len(columns) == right - left and _plain(rows) and _plain(columns):
             return values, empty
         index = np.ix_(rows - top, columns - left)

@@ -19,7 +19,7 @@ from flairhub.config.inputs import CloudFilter
 from flairhub.data.dates import parse_day
 from flairhub.data.series import covered_pixels, dates_within
 from flairhub.errors import DataError, MissingFileError
-from flairhub.zonal.layers import RasterLayer, measured
+from flairhub.zonal.layers import RasterLayer, measured, readable
 
 _ROWS = 256
 """Rows of a cloud mask that are read at a time."""
@@ -93,7 +93,7 @@ def clear_days(mask: str, dates: tuple[str, ...], valid: tuple[bool, ...], limit
     Raises:
         DataError: the mask has another number of bands, or no date is left.
     """
-    with rasterio.open(mask) as raster:
+    with rasterio.open(mask) as raster, readable(raster):
         count_dates("SENTINEL2_MSK-SC", raster, dates)
         covered, snowy = (torch.zeros(1, len(dates), dtype=torch.int64) for _ in range(2))
         for row in range(0, raster.height, _ROWS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,10 +162,10 @@ def _resampled(job: Job) -> list[str]:
         for layer in layers:
             with rasterio.open(layer.path) as raster:
                 if not placed(raster, lattice)[1]:
-                    crs = CRS.from_wkt(job.grid.crs) if job.grid.crs else None
-                    place = "" if raster.crs == crs or crs is None else f" in {crs.to_string()}"
+                    crs, t = CRS.from_wkt(job.grid.crs) if job.grid.crs else None, raster.transform
+                    place = "" if raster.crs == crs or crs is None else f" in {crs.to_string()[:60]}"
                     resampled.append(
-                        f"{name}: pixels of {raster.transform.a:.4g} x {-raster.transform.e:.4g} are resampled to "
+                        f"{name}: pixels of {math.hypot(t.a, t.d):.4g} x {math.hypot(t.b, t.e):.4g} are resampled to "
                         f"{lattice.transform.a:.4g}{place}."
                     )
     return resampled

@@ -23,13 +23,18 @@ def read_frame(path: Path, crs: str | None) -> Any:
 
     Raises:
         MissingFileError: there is no such file.
-        ConfigurationError: it holds no geometry, or says no reference system where the map has one.
+        ConfigurationError: it is no vector file, holds no geometry, or says no reference system where the map has one.
     """
     import geopandas
+    from pyogrio.errors import DataSourceError
 
     if not path.is_file():
         raise MissingFileError(f"Expected a file of polygons, but {path} does not exist.")
-    frame = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+    try:
+        frame = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+    except (DataSourceError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0].split(";")[0]
+        raise ConfigurationError(f"{path}: expected a vector file of polygons, but got: {reason}") from None
     if not isinstance(frame, geopandas.GeoDataFrame) or frame.empty:
         raise ConfigurationError(f"{path}: expected polygons, but it holds no geometry.")
     if crs is None:
