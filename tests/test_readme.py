@@ -37,7 +37,7 @@ NOT_RUN = {
         "flairhub use full --rows LC-G --set 'data.subset.domains=[D012-2019, D058-2020]'",
     ): "would end the profile whose results the next sections look at; tests/config/test_profiles.py selects so",
     ("Get part of the data", "dvc repro pull"): "some GB from the network",
-    ("Get part of the data", "flairhub data diff HEAD"): "wants a recorded version; tests/graph/test_data_diff.py has one",
+    ("Get part of the data", "flairhub data diff HEAD"): "wants recorded data; tests/graph/test_data_diff.py has some",
     (
         "Beyond one machine",
         "dvc remote add -d storage PATH_OR_ADDRESS",

@@ -103,6 +103,7 @@ def test_every_command_sets_what_it_runs():
         "use": ["sample"],
         "legend": ["cosia", "--format", "qml"],
         "card": ["LC-A"],
+        "data": ["diff", "HEAD"],
         "adopt": ["LC-A"],
         "sweep": ["LC-A"],
         "score": ["LC-A"],
