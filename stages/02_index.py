@@ -1,12 +1,14 @@
 """index: one pass over the pixels of every archive into the table of facts, data/index.
 
 A part is kept per archive under .flairhub/index, so that a new archive costs only itself, and per piece of an archive
-until it is complete, so that an interrupted index goes on.
+until it is complete, so that an interrupted index goes on. An archive of which nothing can be used is named here, and
+judged by the audit.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from _stage import SOURCE, run
@@ -22,7 +24,10 @@ from flairhub.facts.index import build_index
 from flairhub.facts.metadata import require_dates
 from flairhub.lineage.concerns import FACTS
 from flairhub.lineage.fingerprint import code_fingerprint
+from flairhub.records.index_summary import read_summaries
 from flairhub.records.manifest import read_manifest
+
+INDEX = Path("data/index")
 
 
 def main(_: argparse.Namespace) -> None:
@@ -36,7 +41,7 @@ def main(_: argparse.Namespace) -> None:
         build_index(
             manifest,
             folder,
-            Path("data/index"),
+            INDEX,
             filter=params.preprocessing.filter_sentinel2,
             draw=RoiDraw(share=params.data.subset.rois, seed=params.data.subset.seed),
             cache=workspace.state / "index",
@@ -45,6 +50,9 @@ def main(_: argparse.Namespace) -> None:
             checksums=checksums_of(workspace),
             progress=settings.progress,
         )
+    for summary in read_summaries(INDEX).values():
+        if summary.problem is not None:
+            print(f"index: {summary.problem}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.audit.audit import audit, write_audit
+from flairhub.audit.sentences import failed_sentences
 from flairhub.config.reader import read_params
 
 
 def main(_: argparse.Namespace) -> None:
     outcome = audit(Path("data/index"), read_params(Path("params.yaml")).audit)
     write_audit(Path("data/audit"), outcome)
-    failed = [check["name"] for check in outcome.report["checks"] if not check["success"]]
-    print(f"audit: {len(failed)} checks found something ({', '.join(failed) or 'none'}); see data/audit/report.html")
+    sentences = failed_sentences(outcome.report)
+    print(f"audit: {len(sentences)} checks found something; see data/audit/report.html")
+    for sentence in sentences:
+        print(f"  {sentence}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.values import PLAUSIBLE
 from flairhub.facts.schemas import DATES, PATCHES
+from flairhub.records.index_summary import SUMMARY, ArchiveSummary, IndexSummary
 from flairhub.records.patches import Shared
 from flairhub.rows.accepted import LayerFacts
 
@@ -128,6 +129,8 @@ class Facts:
             for archive, rows in tables.items():
                 ordered = sorted(rows, key=lambda row: row["patch_id"])
                 pq.write_table(pa.Table.from_pylist(ordered, schema), self.folder / kind / f"{archive}.parquet")
+        summaries = {name: summary(rows) for name, rows in self._patches.items()}
+        IndexSummary(archives=summaries).write(self.folder / SUMMARY)
         if self._splits is not None:
             (self.folder / "metadata").mkdir(exist_ok=True)
             table = pa.Table.from_pandas(self._splits, preserve_index=False)
@@ -162,6 +165,12 @@ class Facts:
     @staticmethod
     def _counts(array: np.ndarray) -> list[int]:
         return np.concatenate([np.bincount(band.ravel(), minlength=256) for band in array]).tolist()
+
+
+def summary(rows: list[dict[str, Any]]) -> ArchiveSummary:
+    """What the index says of an archive with these rows and no other member."""
+    errors = sum(row["error"] is not None for row in rows)
+    return ArchiveSummary(patches=len(rows), errors=errors, ignored=0, ignored_examples=())
 
 
 def box(patch: str) -> dict[str, float]:

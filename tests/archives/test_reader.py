@@ -15,6 +15,7 @@ from flairhub.archives.reader import PatchReader
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 
 NAME = "D012-2019_AERIAL_RGBI"
+SECOND = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-2.tif"
 FIRST = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-1.tif"
 
 
@@ -183,8 +184,12 @@ def test_a_member_that_occurs_twice_is_refused(tmp_path):
         archive.writestr(FIRST, b"one")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr(FIRST, b"two")
-    with pytest.raises(DataError, match="twice"):
-        PatchReader(tmp_path).members(NAME)
+        archive.writestr(SECOND, b"three")
+    reader = PatchReader(tmp_path)
+    assert [member.name for member in reader.members(NAME)] == sorted([FIRST, SECOND])
+    with pytest.raises(DataError, match=f"expected {FIRST} once, but the archive has it 2 times"):
+        reader.read(NAME, FIRST)
+    assert reader.read(NAME, SECOND) == b"three"
 
 
 def test_an_archive_that_is_there_twice_is_ambiguous(tmp_path, store_archive):

@@ -93,18 +93,19 @@ def row(outcome: Any, patch: Any, modality: Any) -> dict:
 
 
 def test_a_faultless_set_passes_every_check_and_every_check_looked_at_something(facts: Any):
-    outcome = audit(fill(facts).write(), params())
+    patches = [A, B, C, *(f"D068-2021_UU-S1-{number}_1-1" for number in range(4, 9))]  # bands are compared from 8 on
+    outcome = audit(fill(facts, patches).write(), params())
     assert broken(outcome) == set()
     assert outcome.success
     # nodata_share looks at mono rasters, mask_values at masks: no check of this set may be idle
     assert {check["name"] for check in outcome.report["checks"] if check["evaluated"] == 0} == set()
     assert {check["name"] for check in outcome.report["checks"]} == set(CHECKS)
     valid = outcome.valid.to_pandas()
-    assert len(valid) == 18
+    assert len(valid) == 48
     assert valid["accepted"].all()
     assert (valid["reasons"] == "").all()
     assert outcome.report["summary"] == {
-        "patches": 3, "files": 18, "dates": 3 * (4 + 12 + 12), "accepted_files": 18, "rejected_dates": 0,
+        "patches": 8, "files": 48, "dates": 8 * (4 + 12 + 12), "accepted_files": 48, "rejected_dates": 0,
     }  # fmt: skip
 
 

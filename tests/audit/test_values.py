@@ -174,5 +174,10 @@ def test_too_few_dates_say_nothing_of_a_domain():
 
 
 def test_every_check_of_values_has_words_for_the_report():
-    assert {name for name, check in CHECKS.items() if check.shown} == {"plausible", "date_plausible"}
+    assert {name for name, check in CHECKS.items() if check.shown} == {
+        "plausible",
+        "date_plausible",
+        "bands_exchanged",
+        "member_names",
+    }
     assert COSIA not in {m for check in CHECKS.values() for m in check.modalities or ()}

@@ -25,7 +25,7 @@ from flairhub.facts.draw import RoiDraw
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
 from flairhub.locks import locked
-from flairhub.records.index_summary import IndexSummary
+from flairhub.records.index_summary import IndexSummary, read_summaries
 from flairhub.records.manifest import Manifest
 from flairhub.sources.local import local_manifest
 from flairhub.sources.selection import Selection
@@ -360,8 +360,12 @@ def test_an_archive_without_its_top_folder_is_named_as_such(world):
         for patch in PATCHES
     }
     world.store_archive(world.folder, name, members)
-    with pytest.raises(DataError, match=rf"{name}: expected its rasters at .* but all 3 lie elsewhere"):
-        world.index()
+    index = world.index()
+    found = read_summaries(index)[name]
+    assert found.problem is not None
+    assert f"{name}: expected its rasters at {name}/<ROI>/" in found.problem
+    assert f"none of its 3 members is, e.g. {min(members)!r} instead of {name}/{min(members)}" in found.problem
+    assert set(read_patches(index)["modality"]) == set(SHAPES) - {"AERIAL_RGBI"}
 
 
 def test_an_extracted_archive_has_the_same_facts(world):
@@ -387,14 +391,25 @@ def test_an_archive_that_changed_since_the_pull_is_refused(world):
         build_index(replace(manifest, archives=()), world.folder, world.root / "i", **options)
 
 
+def test_an_archive_that_is_damaged_as_a_whole_is_named_and_the_others_are_indexed(world):
+    path = world.folder / "D012-2019_DEM_ELEV.zip"
+    path.write_bytes(path.read_bytes()[:-30])
+    index = world.index()
+    problem = read_summaries(index)["D012-2019_DEM_ELEV"].problem
+    assert problem is not None
+    assert problem.startswith("D012-2019_DEM_ELEV.zip: expected a zip archive, but it is damaged")
+    assert set(read_patches(index)["modality"]) == set(SHAPES) - {"DEM_ELEV"}
+
+
 def test_an_error_of_a_task_stops_the_index(world, monkeypatch):
     monkeypatch.setattr(module, "INLINE_BYTES", 0)
-    manifest = world.manifest()
-    (world.folder / "D012-2019_DEM_ELEV.zip").write_bytes(b"no zip")
-    with ThreadPoolExecutor(1) as threads, pytest.raises(DataError, match="it is damaged"):
-        build_index(
-            manifest, world.folder, world.root / "i", filter=FILTER, cache=world.root / "c", code="", executor=threads
-        )
+
+    def fails(task):
+        raise PermissionError(task.archive)
+
+    monkeypatch.setattr(module, "build_part", fails)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(PermissionError, match="D012"):
+        world.index(executor=threads)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,10 @@ _VOLATILE = re.compile(r"'?/vsimem/\S+'?\s?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a
 """Random names of in-memory files, which would make the same damage read differently each time."""
 
 
+MAX_PIXEL_BYTES = 2**28
+"""Most bytes that a patch is decoded to; a published one has two millions. A few bytes can state a huge raster."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raster:
     """A decoded patch."""
@@ -120,10 +124,23 @@ def _opened(data: bytes) -> Iterator[Any]:
         raise DataError("Expected a GeoTIFF, but got an empty file; fetch the archive again.")
     try:
         with env_ctx_if_needed(), MemoryFile(data) as memory, _dataset_class()(memory.name, driver="GTiff") as dataset:
+            _require_size(dataset)
             yield dataset
     except (RasterioError, rasterio._err.CPLE_BaseError) as error:
         reason = _VOLATILE.sub("", str(error))
         raise DataError(f"Expected a readable GeoTIFF, but got: {reason}; fetch the archive again.") from None
+
+
+def _require_size(dataset: Any) -> None:
+    """Refuse a raster that states more pixels than any patch has, before they are given room."""
+    item = max(np.dtype(name).itemsize for name in dataset.dtypes)
+    size = int(dataset.count) * int(dataset.height) * int(dataset.width) * item
+    if size > MAX_PIXEL_BYTES:
+        raise DataError(
+            f"Expected a patch of at most {MAX_PIXEL_BYTES} bytes, but the GeoTIFF states {dataset.count} x "
+            f"{dataset.height} x {dataset.width} pixels of {dataset.dtypes[0]}; it is no patch, or damaged: fetch the "
+            "archive again."
+        )
 
 
 @lru_cache(maxsize=1)

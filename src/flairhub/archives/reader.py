@@ -25,7 +25,10 @@ STORED = zipfile.ZIP_STORED
 DEFLATED = zipfile.ZIP_DEFLATED
 
 MAX_MEMBER_BYTES = 2**31
-"""Largest member that is read, bytes; a patch has about one million. Guards against a forged size."""
+"""Largest member that is read, bytes. Guards against a forged size."""
+
+MAX_RASTER_BYTES = 2**28
+"""Largest raster that is read, bytes; a published patch has about one million."""
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKZIP application note, section 4.3.7
 _LOCAL_MAGIC = b"PK\x03\x04"
@@ -112,13 +115,12 @@ class PatchReader:
 
         Raises:
             MissingFileError: no such archive.
-            DataError: the zip is damaged or holds a name twice.
+            DataError: the zip is damaged.
         """
         if self.kind(archive) == "folder":
             return _folder_members(self.folder / archive)
-        infos = [info for info in _infolist(self._zip(archive)) if not info.is_dir()]
-        members = [
-            Member(
+        members = {
+            info.filename: Member(
                 name=info.filename,
                 offset=info.header_offset,
                 size=info.file_size,
@@ -126,9 +128,10 @@ class PatchReader:
                 method=info.compress_type,
                 crc32=info.CRC,
             )
-            for info in infos
-        ]
-        return sorted(members, key=lambda member: member.name)
+            for info in _infolist(self._zip(archive))
+            if not info.is_dir()
+        }
+        return [members[name] for name in sorted(members)]
 
     def read(self, archive: str, member: str, crc32: int | None = None) -> bytes:
         """The bytes of one file.
@@ -141,7 +144,8 @@ class PatchReader:
 
         Raises:
             MissingFileError: no such archive or member.
-            DataError: the member is encrypted, compressed by an unknown method, or its record is damaged.
+            DataError: the member is encrypted, compressed by an unknown method, there several times, or its record is
+                damaged.
             IntegrityError: the bytes do not have the checksum.
         """
         directory = self._directories.get(archive)
@@ -173,12 +177,17 @@ class PatchReader:
             if directory is None or directory.stamp != (status.st_size, status.st_mtime_ns):
                 directory = _load(path, (status.st_size, status.st_mtime_ns))
                 self._directories[archive] = directory
-            for row in directory.rows(member):
-                data = _read_row(descriptor, directory, row, member, path)
-                if data is not None:
-                    return data, int(directory.crcs[row])
+            read = ((_read_row(descriptor, directory, row, member, path), row) for row in directory.rows(member))
+            found = [(data, int(directory.crcs[row])) for data, row in read if data is not None]
         finally:
             os.close(descriptor)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise DataError(
+                f"{path.name}: expected {member} once, but the archive has it {len(found)} times, and which one is "
+                "meant cannot be told; pack it again with one of them."
+            )
         raise MissingFileError(f"Expected {member} in {path.name}, but the archive has no such member.")
 
 
@@ -186,13 +195,8 @@ def _infolist(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, struct.error, UnicodeDecodeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError, OverflowError) as error:
         raise DataError(f"{path}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
-    seen: set[str] = set()
-    for info in infos:
-        if info.filename in seen:
-            raise DataError(f"{path}: expected every member once, but got {info.filename} twice; fetch it again.")
-        seen.add(info.filename)
     return infos
 
 
@@ -221,8 +225,9 @@ def _read_row(descriptor: int, directory: _Directory, row: int, member: str, pat
         raise DataError(f"{where}: expected a readable member, but it is encrypted; fetch the archive again.")
     if method not in {STORED, DEFLATED}:
         raise DataError(f"{where}: expected a stored or deflated member, but got compression method {method}.")
-    if max(size, compressed) > MAX_MEMBER_BYTES:
-        raise DataError(f"{where}: expected at most {MAX_MEMBER_BYTES} bytes, but the archive states {size}.")
+    limit = min(MAX_MEMBER_BYTES, MAX_RASTER_BYTES if member.endswith(".tif") else MAX_MEMBER_BYTES)
+    if max(size, compressed) > limit:
+        raise DataError(f"{where}: expected at most {limit} bytes, but the archive states {max(size, compressed)}.")
     name = member.encode()
     guess = _LOCAL_HEADER.size + len(name) + _EXTRA_GUESS + compressed
     block = os.pread(descriptor, guess, offset)

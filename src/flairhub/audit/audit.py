@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from flairhub.audit.archives import archive_table
 from flairhub.audit.check import Check, Grain
 from flairhub.audit.checks import not_selected, select_checks
 from flairhub.audit.dates import DATE_FACTS, date_table
@@ -73,8 +74,10 @@ def audit(index: Path, params: AuditParams) -> Audit:
     selected = select_checks(params)
     judge = Judge(params)
     session = _Session(selected, judge)
+    archives = archive_table(index)
     layers, bands = (tables := layer_tables(index)).layers, tables.bands
     decision = Decision(layers)
+    session.run("archive", archives, decision, decision.drop_domains)
     session.run("layer", layers, decision, lambda rows, name: decision.drop_files(rows.index.to_numpy(), name))
     unreadable = np.flatnonzero(layers["error"].notna().to_numpy() & decision.accepted)
     decision.drop_files(unreadable, UNREADABLE)  # whatever the policy: nothing can be read from them

@@ -8,7 +8,7 @@ from typing import Literal
 from flairhub.catalog.modalities import SERIES_INPUTS
 from flairhub.config.pipeline import AuditParams, Policy, Severity
 
-Grain = Literal["layer", "date", "patch", "band", "domain", "split"]
+Grain = Literal["archive", "layer", "date", "patch", "band", "domain", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,8 @@ class Check:
     grain: Grain
     sentence: str
     """What holds if the check passes; shown in the report."""
+    remedy: str
+    """What to do where it does not hold."""
     column: str
     """Column of the grain's check table; its value is what the report calls `found`."""
     shown: str | None = None

@@ -3,6 +3,7 @@
 A check is a range that one column of a derived check table has to keep; a null value says that the check does
 not apply to that row. The grain is the table, and also what the policy `drop` leaves out:
 
+    archive one archive                             none of its files is accepted
     layer   one file (patch x modality)             the file is not accepted
     date    one date of a series or mask            the date is rejected
     patch   one patch                               none of its files is accepted
@@ -14,6 +15,7 @@ not apply to that row. The grain is the table, and also what the policy `drop` l
 from __future__ import annotations
 
 from flairhub.audit.check import Check
+from flairhub.audit.families.archives import ARCHIVE_CHECKS
 from flairhub.audit.families.dates import DATE_CHECKS
 from flairhub.audit.families.files import FILE_CHECKS
 from flairhub.audit.families.sets import SET_CHECKS
@@ -21,7 +23,7 @@ from flairhub.config.base import nearest
 from flairhub.config.pipeline import AuditCheck, AuditException, AuditParams
 from flairhub.errors import ConfigurationError
 
-CHECKS: dict[str, Check] = {check.name: check for check in (*FILE_CHECKS, *DATE_CHECKS, *SET_CHECKS)}
+CHECKS: dict[str, Check] = {check.name: check for check in (*ARCHIVE_CHECKS, *FILE_CHECKS, *DATE_CHECKS, *SET_CHECKS)}
 """Every check by name, in the order of the report."""
 
 

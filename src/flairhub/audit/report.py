@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.audit.findings import Findings
+from flairhub.audit.sentences import sentence
 from flairhub.config.pipeline import AuditCheck
 from flairhub.errors import DataError, MissingFileError
 from flairhub.files import read_json, write_json, write_text
@@ -95,20 +96,12 @@ def require_passed(report_path: Path) -> None:
     if report["success"]:
         return
     failed = [check for check in report["checks"] if check["name"] in set(report["failed"])]
-    listed = "; ".join(f"{c['name']} ({c['unexpected']} of {c['evaluated']}{_first(c)})" for c in failed)
+    listed = " ".join(f"[{number}] {sentence(check)}" for number, check in enumerate(failed, 1))
     raise DataError(
-        f"Expected an audit without failed checks, but got: {listed}. "
-        f"See {report_path.with_suffix('.html').name}; repair the data, or set the severity of the check in "
-        "audit.checks to warn and choose with its policy whether what it concerns is left out (drop) or used (keep)."
+        f"Expected an audit without failed checks, but got: {listed} All are in "
+        f"{report_path.with_suffix('.html').name}; repair the data, or set the severity of the check in audit.checks "
+        "to warn and choose with its policy whether what it concerns is left out (drop) or used (keep)."
     )
-
-
-def _first(check: dict[str, Any]) -> str:
-    if not check["examples"]:
-        return ""
-    example = check["examples"][0]
-    words = [str(example[key]) for key in ("patch", "modality", "date") if example[key] is not None]
-    return f", e.g. {' '.join(words)}"
 
 
 def _check(findings: Findings, wanted: AuditCheck) -> dict[str, Any]:
@@ -117,6 +110,7 @@ def _check(findings: Findings, wanted: AuditCheck) -> dict[str, Any]:
         "name": check.name,
         "grain": check.grain,
         "sentence": check.sentence,
+        "remedy": check.remedy,
         "severity": wanted.severity,
         "policy": wanted.policy,
         "success": findings.unexpected == 0,

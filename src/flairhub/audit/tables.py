@@ -15,18 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from flairhub.audit.content import CONTENT_FACTS, add_content, copies
+from flairhub.audit.exchange import BandLevels, add_exchanged, band_levels, joined, order_ratios
 from flairhub.audit.values import FILE_VALUES, add_file_values
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.errors import DataError, MissingFileError
 from flairhub.facts.lists import fact_bands, is_among, list_matrix
 from flairhub.facts.tables import iter_patches, read_splits
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-VALUES_PER_BAND = 256
-"""Entries of a label histogram: labels are 8-bit."""
 
 _FACTS = (
     "patch_id",
@@ -45,6 +43,7 @@ _FACTS = (
     "nodata_share",
     "nan_share",
     "error",
+    *CONTENT_FACTS,
 )
 _OTHER_DTYPES: dict[str, tuple[str, ...]] = {"SENTINEL2_MSK-SC": ("uint8",), "SPOT_RGBI": ("uint8",)}
 """Types that sources name beside the published one; which is right is not settled."""
@@ -76,21 +75,28 @@ def layer_tables(index: Path) -> LayerTables:
     """
     parts: list[pd.DataFrame] = []
     extremes: dict[str, NDArray[np.float64]] = {}
-    for part in iter_patches(index, None, [*_FACTS, *FILE_VALUES, "label_counts"]):
+    levels: dict[str, list[BandLevels]] = {}
+    for part in iter_patches(index, None, [*_FACTS, *FILE_VALUES, "band_m2", "label_counts"]):
         if part.num_rows == 0:
             continue
         modality = str(part.column("modality")[0])
         frame: pd.DataFrame = part.select(list(_FACTS)).to_pandas()
-        frame["outside_pixels"] = _outside_pixels(part, modality)
+        add_content(frame, part, modality)
         add_file_values(frame, part, modality)
         parts.append(frame)
+        found = band_levels(part, modality, domain_years(frame["patch_id"]).to_numpy(dtype=object))
+        if found is not None:
+            levels.setdefault(modality, []).append(found)
         if MODALITIES[modality].kind in {"mono", "series"}:
             extremes[modality] = _widen(extremes.get(modality), part, modality)
     if not parts:
         raise DataError(
             f"Expected facts of at least one patch in {index}, but got none; check data.subset.domains and pull."
         )
-    return LayerTables(_derive(pd.concat(parts, ignore_index=True)), _band_table(extremes))
+    whole = {modality: joined(each) for modality, each in levels.items()}
+    layers = _derive(pd.concat(parts, ignore_index=True))
+    add_exchanged(layers, whole)
+    return LayerTables(layers, _band_table(extremes, whole))
 
 
 def patch_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:
@@ -117,13 +123,18 @@ def patch_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFra
 
 
 def split_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:
-    """One row per patch of the split table whose domain-year the data have: `patch_id, without_files`."""
+    """One row per patch of the split table whose domain-year the data have: `patch_id, without_files, listed`.
+
+    `listed` is how many times the table has the patch.
+    """
     if splits is None:
-        return pd.DataFrame({"patch_id": pd.Series(dtype="str"), "without_files": pd.Series(dtype="float64")})
+        numbers = {name: pd.Series(dtype="float64") for name in ("without_files", "listed")}
+        return pd.DataFrame({"patch_id": pd.Series(dtype="str"), **numbers})
     here = is_among(domain_years(splits["patch_id"]), layers["domain_year"].unique())
     table = pd.DataFrame({"patch_id": splits["patch_id"][here].sort_values().to_numpy()})
     table["without_files"] = (~is_among(table["patch_id"], layers["patch_id"].unique())).astype(float)
-    return table
+    table["listed"] = table.groupby("patch_id")["patch_id"].transform("size").astype(float)
+    return table.drop_duplicates("patch_id", ignore_index=True)
 
 
 def optional_splits(index: Path) -> pd.DataFrame | None:
@@ -152,11 +163,14 @@ def _derive(table: pd.DataFrame) -> pd.DataFrame:
     table["surplus_mask_dates"] = _surplus_mask_dates(table)
     table["other_dtype"] = (~_dtype_expected(table)).astype(float)
     table["crs"] = table["crs"].fillna("none")
+    table["copies"] = copies(table)
     table["other_crs"] = _differs(table, opened, "domain_year", ["crs"])
+    table["no_crs"] = (table["crs"] == "none").astype(float).where(table["other_crs"] == 0)  # else that says it
     table["other_size"] = _differs(table, opened, "modality", ["height", "width"])
     table["offset_px"] = _offset_px(table, opened, kinds)
     table["missing_share"] = (table["nodata_share"].fillna(0) + table["nan_share"].fillna(0)).where(kinds == "mono")
     judged = ["surplus_bands", "surplus_dates", "surplus_mask_dates", "other_dtype", "missing_share", "outside_pixels"]
+    judged += ["no_crs", "scored_pixels", "black_share"]
     table.loc[~opened, judged] = np.nan
     return table
 
@@ -208,19 +222,6 @@ def _offset_px(table: pd.DataFrame, opened: pd.Series, kinds: pd.Series) -> pd.S
     return pd.Series((distance / pixel).max(axis=1), index=boxes.index).reindex(table.index)
 
 
-def _outside_pixels(part: pa.Table, modality: str) -> NDArray[np.float64]:
-    """Pixels whose label no taxonomy of the band knows; NaN for what is no label."""
-    if MODALITIES[modality].kind != "label":
-        return np.full(part.num_rows, np.nan)
-    levels = len(MODALITIES[modality].bands)
-    counts = list_matrix(part, "label_counts", levels * VALUES_PER_BAND, 0).reshape(-1, levels, VALUES_PER_BAND)
-    outside = np.zeros(part.num_rows)
-    for position in range(levels):
-        classes = taxonomy(modality, 1 if modality == COSIA else position + 1).num_classes
-        outside += counts[:, position, classes:].sum(axis=1)
-    return outside
-
-
 def _widen(known: NDArray[np.float64] | None, part: pa.Table, modality: str) -> NDArray[np.float64]:
     """[2, bands]: smallest and largest value so far; infinite where nothing was counted."""
     width = len(fact_bands(modality))
@@ -231,11 +232,13 @@ def _widen(known: NDArray[np.float64] | None, part: pa.Table, modality: str) -> 
     return np.stack([low, high])
 
 
-def _band_table(extremes: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+def _band_table(extremes: dict[str, NDArray[np.float64]], levels: dict[str, BandLevels]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
+    ratios = {modality: order_ratios(each, modality) for modality, each in levels.items()}
     for modality in sorted(extremes, key=list(MODALITIES).index):
         low, high = extremes[modality]
         for position, band in enumerate(fact_bands(modality)):
             spread = high[position] - low[position] if np.isfinite(high[position]) else 0.0
-            rows.append({"modality": modality, "band": band, "value_range": float(spread)})
-    return pd.DataFrame(rows, columns=["modality", "band", "value_range"])
+            order = ratios.get(modality, {}).get(band, float("nan"))
+            rows.append({"modality": modality, "band": band, "value_range": float(spread), "to_red": order})
+    return pd.DataFrame(rows, columns=["modality", "band", "value_range", "to_red"])

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flairhub.archives.reader import PatchReader
+from flairhub.archives.reader import Member, PatchReader
 from flairhub.catalog.names import HISTORICAL_YEAR, parse_archive, parse_file
+from flairhub.errors import DataError
 from flairhub.records.manifest import Manifest
 
 Places = dict[str, tuple[str, ...]]
@@ -38,7 +39,7 @@ def places_by_domain(manifest: Manifest, reader: PatchReader, patch_ids: Iterabl
             years_by_place[match[1]].setdefault(match[3], set()).add(match[2])
     for name, archive in parsed.items():
         if archive.domain in years_by_place and archive.year != HISTORICAL_YEAR:
-            for member in reader.members(name):
+            for member in _members(reader, name):
                 file = parse_file(member.name.rsplit("/", 1)[-1])
                 if file is not None:
                     years_by_place[archive.domain].setdefault(f"{file[1]}_{file[2]}-{file[3]}", set()).add(archive.year)
@@ -46,3 +47,11 @@ def places_by_domain(manifest: Manifest, reader: PatchReader, patch_ids: Iterabl
         domain: {place: tuple(sorted(years)) for place, years in years_by_place[domain].items()}
         for domain in years_by_place
     }
+
+
+def _members(reader: PatchReader, archive: str) -> list[Member]:
+    """Members of an archive; none of a damaged one, whose own summary says so."""
+    try:
+        return reader.members(archive)
+    except DataError:
+        return []

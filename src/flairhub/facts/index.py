@@ -64,8 +64,8 @@ def build_index(
     Raises:
         MissingFileError: an archive of the manifest is not in the folder.
         IntegrityError: an archive has other bytes than the manifest states.
-        DataError: an archive or the metadata is damaged, the manifest has no archive of patches, or the draw leaves no
-            region.
+        DataError: the metadata is damaged, the manifest has no archive of patches, or the draw leaves no region. A
+            damaged archive of patches raises nothing: its summary says what is wrong, and the audit judges it.
     """
     if checksums is not None:
         verify_all(manifest, manifest.names, folder, checksums, progress=progress)

@@ -20,14 +20,15 @@ from flairhub.facts.historical import Places
 from flairhub.facts.metadata import Calendar
 from flairhub.facts.part_tables import PatchRow, dates_table, patches_table
 from flairhub.facts.patch_facts import ClearRule, patch_facts
-from flairhub.records.index_summary import ArchiveSummary
+from flairhub.facts.strays import described, expected_name, strays
+from flairhub.records.index_summary import SUMMARY, ArchiveSummary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PATCHES_PART = "patches.parquet"
 DATES_PART = "dates.parquet"
-SUMMARY_PART = "summary.json"
+SUMMARY_PART = SUMMARY
 
 _MAX_IGNORED = 20
 _ROW_GROUP = 1 << 17
@@ -59,11 +60,11 @@ def build_part(task: PartTask) -> Path:
     """Read every raster of an archive, or of a piece of it, once and write its facts; returns `task.target`.
 
     An unreadable raster becomes a row with an error. Members that are not patches of this archive are counted in
-    the summary, by the first piece.
+    the summary, by the first piece, and so is why an archive has no patch: it is damaged, empty, or none of its names
+    is understood.
 
     Raises:
         MissingFileError: no such archive.
-        DataError: the archive itself is damaged.
     """
     import rasterio
 
@@ -73,7 +74,7 @@ def build_part(task: PartTask) -> Path:
     if task.target.is_dir():  # a cluster asks again for what a dead worker had answered
         return task.target
     reader = PatchReader(task.folder)
-    named, ignored = _named_members(reader.members(task.archive), task)
+    named, ignored, problem = _usable_members(reader, task)
     with rasterio.Env():
         rows = [row for ids, member in _piece(named, task) for row in _rows(ids, member, reader, task, name.modality)]
     rows.sort(key=lambda row: row.patch_id)
@@ -81,7 +82,8 @@ def build_part(task: PartTask) -> Path:
         write_table(patches_table(rows, task.archive, name.modality), content / PATCHES_PART)
         if MODALITIES[name.modality].is_series:
             write_table(dates_table(rows, name.modality), content / DATES_PART)
-        _summary(rows, ignored if task.piece[0] == 0 else ()).write(content / SUMMARY_PART)
+        others = ignored if task.piece[0] == 0 else ()
+        _summary(rows, others, problem, task.archive).write(content / SUMMARY_PART)
     return task.target
 
 
@@ -112,13 +114,27 @@ def _publish(content: Path, target: Path) -> None:
             raise
 
 
-def _summary(rows: Sequence[PatchRow], ignored: Sequence[str]) -> ArchiveSummary:
+def _summary(rows: Sequence[PatchRow], ignored: Sequence[str], problem: str | None, archive: str) -> ArchiveSummary:
+    foreign = strays(ignored, archive)
     return ArchiveSummary(
         patches=len(rows),
         errors=sum(row.error is not None for row in rows),
         ignored=len(ignored),
         ignored_examples=tuple(ignored[:_MAX_IGNORED]),
+        strays=len(foreign),
+        stray=described(foreign[0], archive) if foreign else None,
+        problem=problem,
     )
+
+
+def _usable_members(
+    reader: PatchReader, task: PartTask
+) -> tuple[list[tuple[list[str], Member]], list[str], str | None]:
+    """As `_named_members`, and why there are none."""
+    try:
+        return *_named_members(reader.members(task.archive), task), None
+    except DataError as found:  # of the bytes, which the part's key stands for; not of the machine
+        return [], [], str(found).replace(f"{task.folder}/", "")
 
 
 def _named_members(members: Iterable[Member], task: PartTask) -> tuple[list[tuple[list[str], Member]], list[str]]:
@@ -132,12 +148,8 @@ def _named_members(members: Iterable[Member], task: PartTask) -> tuple[list[tupl
             drawn.append((ids, member))
         else:
             left_out += 1
-    misplaced = [] if drawn or left_out else [name for name in ignored if _is_misplaced(name, task.archive)]
-    if misplaced:
-        raise DataError(
-            f"{task.archive}: expected its rasters at {task.archive}/ROI/FILE.tif, but all {len(misplaced)} lie "
-            f"elsewhere, e.g. {misplaced[0]}; pack the archive again with the folder {task.archive} at its top."
-        )
+    if not drawn and not left_out:
+        _require_known_names(ignored, task.archive)
     return drawn, ignored
 
 
@@ -147,11 +159,19 @@ def _region(patch_id: str) -> tuple[str, str]:
     return patch.domain, patch.roi
 
 
-def _is_misplaced(member: str, archive: str) -> bool:
-    """Whether a member is a raster of the archive by its name, but not by its folder."""
-    file = member.rsplit("/", 1)[-1]
-    parsed = parse_file(file)
-    return parsed is not None and parsed[0] == parse_archive(archive) and member != f"{archive}/{parsed[1]}/{file}"
+def _require_known_names(members: Sequence[str], archive: str) -> None:
+    """Refuse an archive none of whose members is understood."""
+    foreign = strays(members, archive)
+    if foreign:
+        raise DataError(
+            f"{archive}: expected its rasters at {archive}/<ROI>/{archive}_<ROI>_<i>-<j>.tif, but none of its "
+            f"{len(members)} members is, e.g. {described(foreign[0], archive)}; pack the archive again under the "
+            "names of the data set."
+        )
+    if not any(member.lower().endswith(".tif") for member in members):
+        raise DataError(
+            f"{archive}: expected rasters like {expected_name('', archive)}, but the archive has none; fetch it again."
+        )
 
 
 def _patch_ids(member: str, task: PartTask) -> list[str]:

@@ -86,4 +86,7 @@ def _summary(parts: Sequence[ArchiveSummary]) -> ArchiveSummary:
         errors=sum(part.errors for part in parts),
         ignored=sum(part.ignored for part in parts),
         ignored_examples=parts[0].ignored_examples,
+        strays=sum(part.strays for part in parts),
+        stray=parts[0].stray,
+        problem=parts[0].problem,
     )
