@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.config.yaml_file import read_yaml
 from flairhub.lineage.fingerprint import LOCK, stage_fingerprint, with_file
 
 DESTINATION = Path("data/code")
@@ -17,8 +16,8 @@ COMPUTING = ("train", "evaluate")
 """Stages whose results may differ in their last bits with other libraries."""
 
 
-def main(_: argparse.Namespace) -> None:
-    locked = read_yaml(Path("params.yaml")).get("environment") == "rerun"
+def main(arguments: argparse.Namespace) -> None:
+    locked = arguments.params.get("environment") == "rerun"
     for script in sorted(Path("stages").glob("[0-9][0-9]_*.py")):
         stage = script.stem.split("_", 1)[1]
         found = stage_fingerprint(stage, script, SOURCE)

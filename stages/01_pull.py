@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from _stage import SOURCE, run
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.lineage.fingerprint import code_fingerprint
@@ -20,10 +20,10 @@ from flairhub.records.manifest import write_manifest
 from flairhub.sources.pull import list_source, pull, require_settled
 
 
-def main(_: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
-    data = read_params(Path("params.yaml")).data
+    data = parse_params(arguments.params, "params.yaml").data
     code = code_fingerprint("sample", ["flairhub.sample.build"], SOURCE).sha256
     manifest = pull(data, workspace, settings, code=code, progress=settings.progress)
     listed = list_source(data, workspace, settings)

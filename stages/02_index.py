@@ -16,7 +16,7 @@ from flairhub.archives.checksums import checksums_of
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.reader import PatchReader
 from flairhub.compute.executors import open_executor
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
 from flairhub.facts.draw import RoiDraw
@@ -30,10 +30,10 @@ from flairhub.records.manifest import read_manifest
 INDEX = Path("data/index")
 
 
-def main(_: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     workspace = find_workspace()
     settings = read_settings(workspace)
-    params = read_params(Path("params.yaml"))
+    params = parse_params(arguments.params, "params.yaml")
     manifest = read_manifest(Path("data/manifest.json"))
     folder = archive_folder(manifest.source, workspace, settings)
     require_dates(manifest, PatchReader(folder))

@@ -11,11 +11,11 @@ from pathlib import Path
 from _stage import run
 from flairhub.audit.audit import audit, write_audit
 from flairhub.audit.sentences import failed_sentences
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 
 
-def main(_: argparse.Namespace) -> None:
-    outcome = audit(Path("data/index"), read_params(Path("params.yaml")).audit)
+def main(arguments: argparse.Namespace) -> None:
+    outcome = audit(Path("data/index"), parse_params(arguments.params, "params.yaml").audit)
     write_audit(Path("data/audit"), outcome)
     sentences = failed_sentences(outcome.report)
     print(f"audit: {len(sentences)} checks found something; see data/audit/report.html")

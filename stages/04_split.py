@@ -9,12 +9,12 @@ import argparse
 from pathlib import Path
 
 from _stage import run
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.splits.make import make_splits
 
 
-def main(_: argparse.Namespace) -> None:
-    params = read_params(Path("params.yaml")).split
+def main(arguments: argparse.Namespace) -> None:
+    params = parse_params(arguments.params, "params.yaml").split
     table = make_splits(params, Path("data/index"), Path("data/audit"), Path("data/splits"), Path())
     print("split: " + ", ".join(f"{name} {len(patches)}" for name, patches in table.patches.items()))
 

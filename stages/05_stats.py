@@ -7,13 +7,13 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.audit.valid import read_valid
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.facts.stats import Statistics, write_statistics
 from flairhub.splits.table import read_split_table
 
 
-def main(_: argparse.Namespace) -> None:
-    params = read_params(Path("params.yaml"))
+def main(arguments: argparse.Namespace) -> None:
+    params = parse_params(arguments.params, "params.yaml")
     valid = read_valid(Path("data/audit/valid.parquet"))
     train = read_split_table(Path("data/splits/train.csv"))
     statistics = Statistics(Path("data/index"), valid, params.stats, params.preprocessing.filter_sentinel2)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.checksums import checksums_of
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.config.recipe import Recipe
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
@@ -37,11 +37,11 @@ FILES = GraphFiles(
 )
 
 
-def main(_: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     workspace = find_workspace()
     progress = read_settings(workspace).progress
-    params = read_params(Path("params.yaml"))
+    params = parse_params(arguments.params, "params.yaml")
     checksums, kept = checksums_of(workspace), workspace.state / "resolve"
     resolver = Resolver(params=params, files=FILES, kept=kept, facts_sha256=FILES.sha256(checksums))
     plain = params.model_dump(mode="json")

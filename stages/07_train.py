@@ -19,7 +19,6 @@ from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import Workspace, find_workspace
-from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
 from flairhub.lineage.dvc import open_cache, read_lock, training_outputs
@@ -47,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     # The profile only names MLflow's experiment, and the inputs identify weights: where a file lies and what the
     # profile is called is read here, and is no dependency of the stage.
-    params = read_yaml(Path("params.yaml"))
+    params = arguments.params
     manifest = read_manifest(Path("data/manifest.json"))
     folder = archive_folder(manifest.source, workspace, settings)
     place = TrainingPlace(

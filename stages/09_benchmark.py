@@ -12,7 +12,7 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.config.params import Params
-from flairhub.config.reader import read_params
+from flairhub.config.reader import parse_params
 from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
@@ -26,8 +26,8 @@ from flairhub.training.state import drop_finished
 REPORTS = Path("reports")
 
 
-def main(_: argparse.Namespace) -> None:
-    params = read_params(Path("params.yaml"))
+def main(arguments: argparse.Namespace) -> None:
+    params = parse_params(arguments.params, "params.yaml")
     workspace = find_workspace()
     table = write_report(params, REPORTS)
     settings = read_settings(workspace)

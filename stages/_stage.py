@@ -76,7 +76,7 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
             _require_row(arguments.row)
         script = Path(sys.argv[0])
         witness = begin(script.stem.split("_", 1)[1], arguments.row if row else None, script, SOURCE)
-        arguments.confirm = witness.confirm
+        arguments.params, arguments.confirm = witness.values, witness.confirm
         main(arguments)
         witness.confirm()
     except FlairhubError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.graph.conftest import Clone, new_clone
 
 pytestmark = pytest.mark.graph
@@ -76,3 +77,30 @@ def test_code_edited_under_a_running_training_does_not_enter_it(tmp_path, finish
     assert status == 0, output
     name = "models/LC-G/model.safetensors"
     assert (clone.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_a_seed_edited_before_a_stage_reads_it_is_what_ran_and_what_is_recorded(tmp_path):
+    """DVC has looked at params.yaml by then, to find out whether the stage must run: it looks again afterwards."""
+    clone = new_clone(tmp_path / "edited")
+    clone.use("--rows", "LC-G")
+    clone.commit("start")
+    clone.repro("code")
+    first = tmp_path / "bin"
+    first.mkdir()
+    (first / "python").write_text(
+        "#!/bin/sh\n"
+        "sed -i 's/seed: 2025 .*# seed of the landscape/seed: 3  # seed of the landscape/' params.yaml\n"
+        f'exec {sys.executable} "$@"\n'
+    )
+    (first / "python").chmod(0o755)
+    clone.run("dvc", "repro", "pull", PATH=f"{first}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin")
+    lock = yaml.safe_load((clone.folder / "dvc.lock").read_text())
+    assert lock["stages"]["pull"]["params"]["params.yaml"]["data"]["sample"]["seed"] == 3
+    manifest = clone.folder / "data/manifest.json"
+    third = manifest.read_bytes()
+    assert "up to date" in clone.run("dvc", "status", "pull").stdout
+    clone.repro("--force", "pull")
+    assert manifest.read_bytes() == third
+    clone.use("--rows", "LC-G")
+    clone.repro("pull")
+    assert manifest.read_bytes() != third

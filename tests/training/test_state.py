@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from flairhub.cli import processes
 from flairhub.locks import BusyError
-from flairhub.training.orphan import Launcher, find_launcher
+from flairhub.training.orphan import Launcher, find_launcher, is_dvc
 from flairhub.training.state import drop_finished, note_start, publish, training_state
 
 
@@ -107,3 +108,17 @@ def test_a_launcher_that_is_gone_is_noticed():
     child.join()
     assert pid is not None
     assert not Launcher(((pid, 0.0),)).alive()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_one"),
+    [
+        (["/x/bin/python", "/x/bin/dvc", "repro"], True),
+        (["python", "-m", "dvc", "repro"], True),
+        (["python", "-c", processes.DVC, "/src", "repro"], True),  # of `flairhub repro`
+        (["python", "-m", "flairhub.cli.main", "repro"], False),
+        (["bash", "-c", "dvc repro"], False),
+    ],
+)
+def test_which_process_is_dvc(words, is_one):
+    assert is_dvc(words) is is_one

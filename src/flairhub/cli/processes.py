@@ -11,14 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-_DVC = """
+DVC = """
 import runpy, sys
 sys.path.append(sys.argv.pop(1))
+from flairhub.cli.recorded import guard
 from flairhub.surroundings import lasting_output
 lasting_output()
+guard()
 runpy.run_module("dvc", run_name="__main__", alter_sys=True)
 """
-"""DVC, whose output does not end it either: by itself it stops at a closed pipe, in the middle of the graph."""
+"""DVC, whose output does not end it either - by itself it stops at a closed pipe, in the middle of the graph - and that
+records what it read (`cli.recorded`)."""
 
 _SOURCE = Path(__file__).resolve().parents[2]
 
@@ -54,7 +57,7 @@ class DvcRuns:
         with self._lock:
             if self._stopped:
                 return 130
-            command = [sys.executable, "-c", _DVC, str(_SOURCE), *arguments]
+            command = [sys.executable, "-c", DVC, str(_SOURCE), *arguments]
             process = subprocess.Popen(command, env=own_environment(), process_group=0)  # noqa: S603 - our own words
             self._live.add(process.pid)
         try:

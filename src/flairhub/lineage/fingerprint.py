@@ -66,7 +66,7 @@ def with_file(fingerprint: Fingerprint, path: Path) -> Fingerprint:
 def _fingerprint(name: str, parts: dict[str, Path], roots: frozenset[str], source: Path) -> Fingerprint:
     modules = _closure(roots, (*SURROUNDINGS, *AROUND.get(name, ())), source)
     files = parts | {module: _path_of(module, source) for module in modules}
-    digests = {key: _digest(_tree(path)) for key, path in files.items()}
+    digests = {key: _digest(path.read_text(encoding="utf-8")) for key, path in files.items()}
     for module in modules:
         path = _path_of(module, source)
         for data in _data_files(path):
@@ -136,9 +136,10 @@ def _path_of(module: str, source: Path) -> Path:
     return path
 
 
-def _digest(tree: ast.Module) -> str:
-    """Checksum of a syntax tree without words and positions (comments are not part of it)."""
-    stripped = _WithoutWords().visit(ast.parse(ast.unparse(tree)))
+@cache  # most modules are part of most stages
+def _digest(text: str) -> str:
+    """Checksum of a module's syntax tree without words and positions (comments are not part of it)."""
+    stripped = _WithoutWords().visit(ast.parse(ast.unparse(_parsed(text))))
     return hashlib.sha256(ast.dump(stripped, include_attributes=False).encode()).hexdigest()
 
 

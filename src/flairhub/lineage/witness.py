@@ -1,8 +1,10 @@
 """What a stage depends on, seen at its start and again before it leaves.
 
 DVC hashes parameters and dependencies after a stage has ended. Whoever edits them meanwhile would have DVC record a
-result under parameters and code that did not make it, and hand it out again from its cache. So a stage takes note of
-them when it begins, imports at once all code that makes its result, and fails if anything is different at its end.
+result under parameters and code that did not make it, and hand it out again from its cache. So a stage reads parameters
+once and takes note of the rest when it begins, imports at once all code that makes its result, and fails if anything is
+different at its end. What is edited before it begins is what it works with, and what DVC records; between a stage's end
+and DVC's reading nobody but DVC can look, which `cli.recorded` makes it do.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from flairhub.records.listings import FOLDER as NOTES
 
 _SMALL = 1 << 22
 """Files up to this size are compared by content, larger ones by size and time, bytes."""
+_GONE = (1 << 63, -1)
+"""Stands for time and size of a file that is not there: younger than any."""
 
 
 class ChangedError(FlairhubError, RuntimeError):
@@ -43,6 +47,8 @@ class Witness:
     """Dotted keys of params.yaml."""
     seen: Mapping[str, str]
     """Path or key -> state."""
+    values: Mapping[str, Any]
+    """params.yaml as it was: the stage works with these, whatever becomes of the file meanwhile."""
 
     def confirm(self) -> None:
         """Refuse to end as if nothing had happened.
@@ -50,7 +56,9 @@ class Witness:
         Raises:
             ChangedError: a parameter or dependency is not what it was; all are named.
         """
-        now = _states(self.root, self.dependencies, self.params)
+        now = _states(self.root, self.dependencies)
+        if self.params:
+            now |= _params(read_yaml(self.root / "params.yaml"), self.params)
         changed = sorted(name for name in now.keys() | self.seen.keys() if now.get(name) != self.seen.get(name))
         if changed:
             raise ChangedError(
@@ -77,13 +85,16 @@ def begin(stage: str, row: str | None, script: Path, source: Path, root: Path = 
     named = (path.replace("${item.id}", row or "") for path in entry.get("deps", ()))
     dependencies = tuple(path for path in named if not path.startswith(f"{NOTES}/"))
     params = tuple(key for key in entry.get("params", ()) if isinstance(key, str))
+    values = read_yaml(root / "params.yaml")
+    states = _states(root, dependencies) | _params(values, params)
     _require_code(stage, script, source, root)
     return Witness(
         stage=stage if row is None else f"{stage}@{row}",
         root=root,
         dependencies=dependencies,
         params=params,
-        seen=_states(root, dependencies, params),
+        seen=states,
+        values=values,
     )
 
 
@@ -107,32 +118,45 @@ def _require_code(stage: str, script: Path, source: Path, root: Path) -> None:
         return
     known = Fingerprint.read(recorded)
     modules = [name for name in known.parts if name.startswith(PACKAGE) and "/" not in name]
-    if _newer(modules, source, recorded) and stage_fingerprint(stage, script, source).sha256 != known.sha256:
+    before = _sources(modules, source)
+    youngest = max((stamp[0] for stamp in before.values()), default=_GONE[0])
+    newer = youngest >= recorded.stat().st_mtime_ns  # else they need not be parsed again
+    if newer and stage_fingerprint(stage, script, source).sha256 != known.sha256:
         raise ChangedError(
             f"Expected the code of {stage} whose fingerprint is in {recorded}, but the source files have changed "
-            "since; run `dvc repro`, which takes their fingerprint first."
+            "since; run `dvc repro`, which takes their fingerprint first - or `dvc repro --force code` where it says "
+            "that nothing changed."
         )
     for name in modules:
         importlib.import_module(name)
+    if changed := sorted(name for name, stamp in _sources(modules, source).items() if stamp != before[name]):
+        raise ChangedError(
+            f"Expected the code of {stage} to stay as it is while it is read, but {', '.join(changed)} changed; run "
+            "`dvc repro` again."
+        )
 
 
-def _newer(modules: list[str], source: Path, than: Path) -> bool:
-    """Whether a source file is younger than the fingerprint, or gone; else it need not be parsed again."""
-    limit = than.stat().st_mtime_ns
+def _sources(modules: list[str], source: Path) -> dict[str, tuple[int, int]]:
+    """Module -> time and size of its file."""
+    found = {}
     for name in modules:
         base = source.joinpath(*name.split("."))
         path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-        if not path.is_file() or path.stat().st_mtime_ns >= limit:
-            return True
-    return False
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            found[name] = _GONE
+        else:
+            found[name] = (status.st_mtime_ns, status.st_size)
+    return found
 
 
-def _states(root: Path, dependencies: tuple[str, ...], params: tuple[str, ...]) -> dict[str, str]:
-    states = {path: _state(root / path) for path in dependencies}
-    if params:
-        values = read_yaml(root / "params.yaml")
-        states |= {key: canonical_json(_at(values, key)) for key in params}
-    return states
+def _states(root: Path, dependencies: tuple[str, ...]) -> dict[str, str]:
+    return {path: _state(root / path) for path in dependencies}
+
+
+def _params(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, str]:
+    return {key: canonical_json(_at(values, key)) for key in keys}
 
 
 def _at(values: Any, key: str) -> Any:

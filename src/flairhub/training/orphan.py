@@ -6,6 +6,7 @@ already be at work on the same outputs, perhaps with other parameters, and an or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -29,7 +30,7 @@ def find_launcher() -> Launcher:
     try:
         for parent in psutil.Process().parents():
             chain.append((parent.pid, parent.create_time()))
-            if _is_dvc(parent):
+            if is_dvc(parent.cmdline()):
                 return Launcher(tuple(chain))
     except psutil.Error:
         # A parent that ends while we look is already gone: there is nothing to guard.
@@ -37,9 +38,9 @@ def find_launcher() -> Launcher:
     return Launcher(())
 
 
-def _is_dvc(process: psutil.Process) -> bool:
-    words = process.cmdline()[:3]
-    return any(word == "dvc" or word.endswith("/dvc") for word in words)
+def is_dvc(words: Sequence[str]) -> bool:
+    """Whether a command line is `dvc`, `python -m dvc`, or the lines by which `flairhub repro` starts it."""
+    return any(word == "dvc" or word.endswith("/dvc") or 'run_module("dvc"' in word for word in words[:3])
 
 
 def _same_process(pid: int, created: float) -> bool:
