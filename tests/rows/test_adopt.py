@@ -112,18 +112,56 @@ def test_other_logits_are_refused(world):
         world.adopt(1)
 
 
-def test_elsewhere_a_tolerance_holds_and_is_stated(world, monkeypatch):
-    points = StepLosses.read(world.files.steps).points
+def elsewhere(world, monkeypatch, **changes):
     here = read_contract(world.files.weights).environment
-    monkeypatch.setattr(module, "training_environment", lambda *_: replace(here, device_class="another"))
+    monkeypatch.setattr(module, "training_environment", lambda *_: replace(here, **changes))
     world.code("second")
-    StepLosses(points=tuple((step, loss * 1.01) for step, loss in points)).write(world.files.steps)
-    with pytest.raises(IntegrityError, match="at step 1"):
-        world.adopt()
-    StepLosses(points=tuple((step, loss * 1.0001) for step, loss in points)).write(world.files.steps)
+
+
+def losses_times(world, factor):
+    points = StepLosses.read(world.files.steps).points
+    StepLosses(points=tuple((step, loss * factor) for step, loss in points)).write(world.files.steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"libraries": {"torch": "9.9.9"}}, "-> 9.9.9"),
+        ({"threads": 5}, "threads 1 -> 5"),
+        ({"device_class": "NVIDIA H100"}, "NVIDIA H100 adds up in no fixed order"),
+    ],
+)
+def test_where_bits_cannot_be_asked_for_a_tolerance_holds_and_the_proof_states_it(world, monkeypatch, changes, because):
+    elsewhere(world, monkeypatch, **changes)
+    losses_times(world, 1.0001)
     adoption = world.adopt().adoption
     assert adoption is not None
     assert (adoption.equal, adoption.tolerance) == ("tolerance", module.TOLERANCE)
+    assert adoption.difference == pytest.approx(1e-4, rel=1e-3)
+    assert because in " ".join(adoption.because)
+    world.train()
+    assert read_contract(world.files.weights).adoptions == (adoption,)
+
+
+def test_a_tolerance_has_an_end(world, monkeypatch):
+    elsewhere(world, monkeypatch, device_class="another")
+    losses_times(world, 1.01)
+    with pytest.raises(IntegrityError, match="at step 1"):
+        world.adopt()
+
+
+def test_equal_bits_are_equal_bits_whatever_was_allowed(world, monkeypatch):
+    elsewhere(world, monkeypatch, libraries={"torch": "9.9.9"})
+    adoption = world.adopt().adoption
+    assert adoption is not None
+    assert (adoption.equal, adoption.tolerance, adoption.difference, adoption.because) == ("bits", 0.0, 0.0, ())
+
+
+def test_on_the_same_cpu_the_last_bit_counts(world, monkeypatch):
+    elsewhere(world, monkeypatch)
+    losses_times(world, 1 + 1e-9)
+    with pytest.raises(IntegrityError, match="at step 1"):
+        world.adopt()
 
 
 def test_only_a_change_of_code_can_be_adopted(world):

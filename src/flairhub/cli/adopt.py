@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flairhub.records.probe import Adoption
 
 
 def add(commands: Any) -> None:
@@ -12,8 +15,9 @@ def add(commands: Any) -> None:
         "adopt",
         help="keep finished trainings across a change of code that does not change them",
         description="Repeat the first optimiser steps and one batch of the evaluation of rows with today's code. Where "
-        "losses and logits are those that the result keeps - bit for bit on the same class of device - the result is "
-        "filed under today's code, with the proof, and the next `dvc repro` takes it without training.",
+        "losses and logits are those that the result keeps, the result is filed under today's code, with the proof, "
+        "and the next `dvc repro` takes it without training. On the same kind of CPU with the same libraries they must "
+        "be equal bit for bit; elsewhere within 0.001, and the proof says why and by how much.",
     )
     parser.add_argument("rows", nargs="+", metavar="ROW")
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="optimiser steps to repeat; default: 50")
@@ -49,9 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
             if adopted.adoption is None:
                 print(f"{row}, seed {adopted.seed}: the result is that of today's code.")
                 continue
-            equal = "bit for bit" if adopted.adoption.equal == "bits" else f"within {adopted.adoption.tolerance:g}"
             print(
                 f"{row}, seed {adopted.seed}: {adopted.adoption.steps} steps and the logits of one batch are equal "
-                f"{equal}; `dvc repro` takes the result over."
+                f"{_how(adopted.adoption)}; `dvc repro` takes the result over."
             )
     return 0
+
+
+def _how(adoption: Adoption) -> str:
+    if adoption.equal == "bits":
+        return "bit for bit"
+    why = "; ".join(adoption.because)
+    return f"within {adoption.tolerance:g}, not bit for bit: by {adoption.difference:.1g} ({why})"

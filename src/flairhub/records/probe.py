@@ -36,6 +36,10 @@ class Adoption:
     steps: int
     """Optimiser steps that were repeated."""
     equal: Literal["bits", "tolerance"]
-    """How losses and logits were equal: bit for bit, or on another class of device within `tolerance`."""
+    """How losses and logits were equal: bit for bit, or within `tolerance`."""
     tolerance: float
     """Relative; 0 for equal bits."""
+    difference: float = 0.0
+    """The largest relative difference that was found; 0 for equal bits."""
+    because: tuple[str, ...] = ()
+    """Why a tolerance was allowed: the GPU, or what else than the code differs, e.g. `torch 2.13.0 -> 2.14.1`."""

@@ -128,7 +128,9 @@ class WeightsContract:
             values["auxiliary"] = tuple(values["auxiliary"])
         if values.get("environment") is not None:
             values["environment"] = TrainingEnvironment(**values["environment"])
-        values["adoptions"] = tuple(Adoption(**each) for each in values.get("adoptions", ()))
+        values["adoptions"] = tuple(
+            Adoption(**each | {"because": tuple(each.get("because", ()))}) for each in values.get("adoptions", ())
+        )
         return cls(**values)
 
     def network_spec(self) -> NetworkSpec:
