@@ -316,7 +316,7 @@ def test_many_figures_are_drawn_in_processes(rows: Any, monkeypatch: pytest.Monk
     rows.add("LC-B")
     assert run_sync(rows, "LC-A", "LC-B").created == ("LC-A", "LC-B")
     shown = snapshot(client_of(rows))
-    assert "figures/training.png" in shown["LC-A"]["artifacts"]
+    assert "figures/row.html" in shown["LC-A"]["artifacts"]
     assert f"figures/iou_{COSIA}.png" in shown["LC-B"]["artifacts"]
 
 

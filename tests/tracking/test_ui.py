@@ -71,7 +71,7 @@ def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) 
             assert getattr(report, outcome) == ("LC-A",)
         shown = snapshot(open_store(address).client)["LC-A"]
         assert shown["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
-        assert "figures/training.png" in shown["artifacts"]
+        assert "figures/row.html" in shown["artifacts"]
     finally:
         os.killpg(server.pid, 15)
         server.communicate(timeout=30)

@@ -5,6 +5,7 @@ The suffix of the path chooses the format. No date, host or random id enters the
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,3 +62,13 @@ def figure_file(path: Path, size: tuple[float, float], *, solved: bool = True) -
         yield figure
         with replacing(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; no date or version in it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

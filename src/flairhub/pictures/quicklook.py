@@ -31,7 +31,7 @@ def draw_quicklook(title: str, classes: npt.NDArray[np.uint8], taxonomy: Taxonom
     """
     from matplotlib.figure import Figure
 
-    from flairhub.pictures.row import png
+    from flairhub.pictures.canvas import png
 
     counts = np.bincount(classes.ravel(), minlength=256)[: taxonomy.num_classes]
     present = [value for value in np.argsort(-counts, kind="stable") if counts[value]]

@@ -1,4 +1,4 @@
-"""Pictures of a run, by file name: those of its row, and its example maps."""
+"""Pictures of a run, by file name: IoU per class, and the row's page as in `reports/index.html`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
 from flairhub.errors import FlairhubError
-from flairhub.pictures.class_maps import ClassMap, draw_maps
-from flairhub.pictures.row import confusion_matrix, iou_bars, training_curves
+from flairhub.maps.geotiff import ClassMap
+from flairhub.pictures.bars import iou_bars
+from flairhub.report.page.row_page import Example, render_row_page
 from flairhub.tracking import names
 from flairhub.tracking.records import ExampleMap
 
@@ -20,37 +21,30 @@ if TYPE_CHECKING:
 
 
 def draw_all(record: RunRecord) -> dict[str, bytes]:
-    """Every figure of a run as PNG, by file name."""
-    figures = {}
-    for task, details in sorted(record.details.tasks.items()):
-        title = f"{record.name}, {task}"
-        figures[f"confusion_{names.slug(task)}.png"] = confusion_matrix(title, details)
-        figures[f"iou_{names.slug(task)}.png"] = iou_bars(title, task, details)
-    if record.history:
-        figures["training.png"] = training_curves(record.name, record.history)
-    return figures | draw_examples(record.name, record.examples)
+    """Every figure of a run, by file name: `row.html` and `iou_<TASK>.png`."""
+    page = render_row_page(record.name, record.details, record.histories, shown_examples(record.examples))
+    bars = {
+        f"iou_{names.slug(task)}.png": iou_bars(f"{record.name}, {task}", task, details)
+        for task, details in sorted(record.details.tasks.items())
+    }
+    return {"row.html": page.encode()} | bars
 
 
-def draw_examples(row: str, examples: Sequence[ExampleMap]) -> dict[str, bytes]:
-    """One picture per example as PNG, by file name `examples/<TASK>/<patch id>.png`.
+def shown_examples(examples: Sequence[ExampleMap]) -> list[Example]:
+    """Those that can be shown: an unknown nomenclature, or a file that is no such map, is left out.
 
-    An example of a nomenclature that the catalog does not know, or whose file is no such map, is left out: pictures
-    show results, they do not judge them.
+    Pictures show results, they do not judge them.
     """
-    drawn = {}
+    shown = []
     for example in examples:
         try:
             classes = taxonomy(example.task, example.level)
             predicted = read_map(example, classes)
         except FlairhubError:
             continue
-        panels = {"prediction": predicted}
-        truth = read_label(example, classes, predicted.shape)
-        if truth is not None:
-            panels["label"] = truth
-        name = f"examples/{names.slug(example.task)}/{names.slug(example.patch_id)}.png"
-        drawn[name] = draw_maps(f"{row}, {example.patch_id}", panels, classes)
-    return drawn
+        label = read_label(example, classes, predicted.shape)
+        shown.append(Example(task=example.task, patch_id=example.patch_id, prediction=predicted, label=label))
+    return shown
 
 
 def read_map(example: ExampleMap, classes: Taxonomy) -> ClassMap:

@@ -32,7 +32,7 @@ from flairhub.tracking.records import (
 from flairhub.tracking.sources import RunFiles, lock_tags
 from flairhub.tracking.task_metrics import task_metrics
 
-VERSION = 3
+VERSION = 4
 """Of the layout of runs; a change makes every run anew at the next sync."""
 
 _SPLITS = ("train", "valid", "test")
@@ -108,6 +108,7 @@ def read_record(
         params=_params(receipt),
         metrics=_metrics(files, details, costs),
         history=tuple(history_points(files)),
+        histories=tuple(each for path in files.histories.values() if (each := History.read(path)).epochs),
         tags=_tags(identity, receipt, costs),
         late_tags=lock_tags(lock, files) | origin.tags,
         datasets=datasets,

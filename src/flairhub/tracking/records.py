@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flairhub.records.details import Details
-from flairhub.records.history import MetricPoint
+from flairhub.records.history import History, MetricPoint
 from flairhub.tracking import names
 
 
@@ -102,6 +102,8 @@ class RunRecord:
     metrics: dict[str, float]
     """Final figures, percent for scores."""
     history: tuple[MetricPoint, ...]
+    histories: tuple[History, ...]
+    """Of every seed, the row's own first: for the pictures."""
     tags: dict[str, str]
     late_tags: dict[str, str]
     """Known only after DVC has committed the stages; they may change while the run stays the same."""

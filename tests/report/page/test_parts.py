@@ -222,5 +222,5 @@ def test_the_templates_are_part_of_the_code_of_the_stage():
     parts = code_fingerprint("page", ["flairhub.report.page.build"], ROOT / "src").parts
     folder = ROOT / "src/flairhub/report/page/templates"
     names = {f"flairhub/report/page/templates/{path.name}" for path in folder.iterdir()}
-    assert len(names) == 5
+    assert len(names) == 6
     assert names <= set(parts)

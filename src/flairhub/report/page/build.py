@@ -5,9 +5,8 @@ The same inputs give the same bytes. All text is escaped; what is not escaped is
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flairhub.config.params import Params
 from flairhub.config.runtime import RuntimeSettings
@@ -20,6 +19,7 @@ from flairhub.report.html import section_view
 from flairhub.report.page.deviations import by_deviation, published_params, row_deviations
 from flairhub.report.page.examples import RIGHT, UNSCORED, WRONG, choose_examples, example_views
 from flairhub.report.page.less_input import less_input_view
+from flairhub.report.page.rendering import drawn, render
 from flairhub.report.page.rows import row_id, row_view
 from flairhub.report.page.sources import PageSources, read_sources
 from flairhub.report.page.tables import (
@@ -34,11 +34,6 @@ from flairhub.report.page.tables import (
 from flairhub.report.results import COMPARABLE_PROFILES
 from flairhub.report.table import Section, Table
 from flairhub.report.text import decimals, interval_text
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
-_TEMPLATES = ("page.html.j2", "sections.html.j2", "macros.html.j2", "page.css", "page.js")
 
 
 def write_page(
@@ -63,27 +58,7 @@ def write_page(
 
 def render_page(params: Params, table: Table, sources: PageSources) -> str:
     """The page as text; see `write_page`."""
-    import jinja2
-    from markupsafe import Markup
-
-    texts = {name: _template(name) for name in _TEMPLATES}
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(texts),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(
-        style=Markup(texts["page.css"]),  # noqa: S704 - a file of this package
-        script=Markup(texts["page.js"]),  # noqa: S704 - a file of this package
-        **_context(params, table, sources),
-    )
-    return page.rstrip() + "\n"
-
-
-def _template(name: str) -> str:
-    return resources.files("flairhub.report.page").joinpath("templates", name).read_text(encoding="utf-8")
+    return render("page.html.j2", **_context(params, table, sources))
 
 
 def _context(params: Params, table: Table, sources: PageSources) -> dict[str, Any]:
@@ -143,7 +118,7 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
         "spread": {line.result.row: spread_view(line, by_row[line.result.row]) for line in section.lines},
         "seeds": {line.result.row: " ".join(str(seed) for seed in line.result.seeds) for line in section.lines},
         "inputs": inputs_view(section, by_row),
-        "confusions": [confusion_view(section, by_row[row]) for row in rows],
+        "confusions": [confusion_view(row, section.task, by_row[row].details.tasks[section.task]) for row in rows],
         "domains": domains_view(section, by_row),
         "map": _map(section, sources, domain_map, best.result.row),
         "curves": _curves(section, sources),
@@ -171,7 +146,7 @@ def _map(section: Section, sources: PageSources, domain_map: DomainMap, best: st
     }
     label = f"Map of the domains of {section.title}, mIoU of {best}; the numbers are in the table below"
     return {
-        "svg": _markup(draw_map(domain_map, values[best], scale, label=label, prefix=f"map-{name}")),
+        "svg": drawn(draw_map(domain_map, values[best], scale, label=label, prefix=f"map-{name}")),
         "colours": colours,
         "low": f"{scale.low:g}",
         "high": f"{scale.high:g}",
@@ -187,7 +162,7 @@ def _curves(section: Section, sources: PageSources) -> list[dict[str, Any]]:
         {
             "row": row.row,
             "seeds": list(row.histories),
-            "svg": _markup(
+            "svg": drawn(
                 draw_curves(
                     list(row.histories.values()),
                     section.task,
@@ -201,10 +176,3 @@ def _curves(section: Section, sources: PageSources) -> list[dict[str, Any]]:
         }
         for place, row in enumerate(rows)
     ]
-
-
-def _markup(svg: str) -> Markup:
-    """Drawn by this package; its text went through an XML writer."""
-    from markupsafe import Markup
-
-    return Markup(svg)  # noqa: S704 - drawn here, its texts escaped by matplotlib

@@ -147,15 +147,40 @@ def _task(patch_id: str, section: Section, layers: Mapping[str, Raster], sources
     predictions = {row: read_prediction(path, kinds) for row, path in paths.items() if path.is_file()}
     if not predictions:
         return None
-    label = _label(patch_id, layers, kinds)
     lines = {line.result.row: line for line in section.lines}
     scored = {row: lines[row].task.scored for row in predictions}
+    return answer_view(patch_id, section.title, _label(patch_id, layers, kinds), predictions, kinds, scored)
+
+
+def answer_view(
+    patch_id: str,
+    title: str,
+    label: ClassMap | None,
+    predictions: Mapping[str, ClassMap],
+    kinds: Taxonomy,
+    scored: Mapping[str, Sequence[int]],
+) -> dict[str, Any]:
+    """What rows said of a patch beside its label.
+
+    Args:
+        patch_id: of the patch.
+        title: of the task.
+        label: uint8 `[H, W]`; None where it is not here: then nothing is said of errors.
+        predictions: row -> uint8 `[H, W]`.
+        kinds: names and colours.
+        scored: row -> classes that count.
+
+    Raises:
+        DataError: a prediction has another shape than the label.
+    """
     return {
-        "title": section.title,
-        "label": class_uri(label, kinds.colours),
+        "title": title,
+        "label": None if label is None else class_uri(label, kinds.colours),
         "legend": _legend(label, predictions.values(), kinds, set().union(*scored.values())),
         "rows": [
-            _prediction(row, patch_id, predicted, label, kinds, scored[row]) for row, predicted in predictions.items()
+            {"row": row, "prediction": class_uri(predicted, kinds.colours)}
+            | ({} if label is None else _errors(row, patch_id, predicted, label, scored[row]))
+            for row, predicted in predictions.items()
         ],
     }
 
@@ -172,9 +197,7 @@ def _label(patch_id: str, layers: Mapping[str, Raster], kinds: Taxonomy) -> Clas
     return label
 
 
-def _prediction(
-    row: str, patch_id: str, predicted: ClassMap, label: ClassMap, kinds: Taxonomy, scored: Sequence[int]
-) -> dict[str, str]:
+def _errors(row: str, patch_id: str, predicted: ClassMap, label: ClassMap, scored: Sequence[int]) -> dict[str, str]:
     if predicted.shape != label.shape:
         raise DataError(
             f"Expected the example {patch_id} of row {row} in the shape of its label, {label.shape}, but got "
@@ -185,26 +208,24 @@ def _prediction(
     errors = np.where(counts, np.where(wrong, 1, 0), 2).astype(np.uint8)
     total = int(counts.sum())
     right = 100 * (1 - int(wrong.sum()) / total) if total else None
-    return {
-        "row": row,
-        "prediction": class_uri(predicted, kinds.colours),
-        "errors": class_uri(errors, (RIGHT, WRONG, UNSCORED)),
-        "right": decimals(right, 1) or "-",
-    }
+    return {"errors": class_uri(errors, (RIGHT, WRONG, UNSCORED)), "right": decimals(right, 1) or "-"}
 
 
 def _legend(
-    label: ClassMap, predictions: Iterable[ClassMap], kinds: Taxonomy, scored: set[int]
+    label: ClassMap | None, predictions: Iterable[ClassMap], kinds: Taxonomy, scored: set[int]
 ) -> list[dict[str, Any]]:
     """Classes of the label, most frequent first, then classes that only predictions have."""
-    shares = 100 * np.bincount(label.ravel(), minlength=kinds.num_classes) / label.size
+    shares, absent = np.zeros(kinds.num_classes), "predicted"
+    if label is not None:
+        absent = "predicted only"
+        shares = 100 * np.bincount(label.ravel(), minlength=kinds.num_classes) / label.size
     predicted = set().union(*(np.unique(each).tolist() for each in predictions))
     present = set(np.flatnonzero(shares).tolist()) | predicted
     return [
         {
             "name": kinds.classes[k],
             "colour": kinds.colours[k],
-            "share": f"{shares[k]:.0f} %" if shares[k] >= 1 else "< 1 %" if shares[k] else "predicted only",
+            "share": f"{shares[k]:.0f} %" if shares[k] >= 1 else "< 1 %" if shares[k] else absent,
             "scored": k in scored,
         }
         for k in sorted(present, key=lambda k: (-shares[k], k))

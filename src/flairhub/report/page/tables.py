@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from flairhub.catalog.modalities import INPUTS
-from flairhub.catalog.taxonomies import taxonomy
+from flairhub.pictures.bars import class_colours
+from flairhub.records.details import TaskDetails
 from flairhub.report.page.sources import RowSource
 from flairhub.report.table import Line, Section
 from flairhub.report.text import decimals
@@ -78,19 +79,18 @@ def spread_view(line: Line, source: RowSource) -> dict[str, str] | None:
     }
 
 
-def confusion_view(section: Section, source: RowSource) -> dict[str, Any]:
+def confusion_view(row: str, task: str, details: TaskDetails) -> dict[str, Any]:
     """The confusion of a row: each line of truth adds up to 100 percent."""
-    kinds = taxonomy(section.task, section.level)
-    figures = source.details.tasks[section.task]
-    counts = np.asarray(figures.confusion, dtype=np.int64)
-    scored = set(figures.scored)
+    names, colours = details.classes, class_colours(task, details)
+    counts = np.asarray(details.confusion, dtype=np.int64)
+    scored = set(details.scored)
     present = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
     shown = np.flatnonzero(present).tolist()
-    classes = [{"name": kinds.classes[k], "colour": kinds.colours[k], "scored": k in scored} for k in shown]
+    classes = [{"name": names[k], "colour": colours[k], "scored": k in scored} for k in shown]
     return {
-        "row": source.row,
+        "row": row,
         "classes": classes,
-        "absent": [kinds.classes[k].replace("_", " ") for k in range(len(counts)) if k in scored and not present[k]],
+        "absent": [names[k].replace("_", " ") for k in range(len(counts)) if k in scored and not present[k]],
         "lines": [
             {**classes[place], "pixels": f"{counts[k].sum()}", "cells": [_cell(counts[k], other) for other in shown]}
             for place, k in enumerate(shown)
