@@ -139,7 +139,7 @@ def bare_inputs(recipe: Mapping[str, Any]) -> InputsFile:
     """The file of a row's inputs, without patches: enough for a key."""
     return InputsFile(
         row=recipe["row"], recipe=recipe, statistics={}, sizes={}, gsd_m={}, archives={}, weights_file=None,
-        weights_sha256=None, encoder_sha256=None,
+        weights_sha256=None, encoder_sha256=None, initial_sha256=None,
         splits={split: SplitColumns(patches=0, columns={}) for split in SPLITS},
     )  # fmt: skip
 

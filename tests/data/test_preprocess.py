@@ -162,12 +162,23 @@ def test_averages_are_taken_over_clear_dates_before_normalisation(recipe_of: Rec
 
 
 def test_the_published_filling_of_empty_slots_needs_its_option(recipe_of: RecipeOf, statistics_of: StatisticsOf):
-    recipe = plain(recipe_of, temporal_average_sentinel2="monthly")
+    recipe = plain(recipe_of, temporal_average_sentinel2="monthly", empty_slots="repeated")
     batch = s2_batch([[0, 0]], days=[20210210, 20210320])
-    found = Preprocessor(recipe, statistics_of(recipe), repeat_empty_slots=True)(batch)
+    found = Preprocessor(recipe, statistics_of(recipe))(batch)
     assert found.valid[S2].all()
     assert not found.inputs[S2][0, 0].any()
     np.testing.assert_array_equal(found.inputs[S2][0, 11], batch.inputs[S2][0, 1])
+
+
+@pytest.mark.parametrize(("zero_dates", "valid"), [("valid", [True, True]), ("masked", [False, True])])
+def test_a_date_of_zeros_is_padding_only_if_told_so(
+    recipe_of: RecipeOf, statistics_of: StatisticsOf, zero_dates: str, valid: list[bool]
+):
+    recipe = plain(recipe_of, zero_dates=zero_dates)
+    batch = s2_batch([[0, 0]], days=[20210210, 20210320])
+    batch.inputs[S2][0, 0] = 0
+    found = Preprocessor(recipe, statistics_of(recipe))(batch)
+    assert found.valid[S2].tolist() == [valid]  # a masked date stays in the series, as padding does
 
 
 def test_sentinel1_has_its_own_average_and_no_filter(recipe_of: RecipeOf, statistics_of: StatisticsOf):

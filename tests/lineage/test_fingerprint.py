@@ -127,6 +127,7 @@ TRAIN = {
     "loss, optimiser, schedule, progress": {
         *("training.callbacks", "training.conversion", "training.losses", "training.module", "training.optimisers"),
         *("training.progress", "training.runner", "training.schedule", "training.validation"),
+        "training.validation_loss",
     },
     "weights that a row is given": {"weights.checkpoints", "weights.contract"},
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,9 @@ def test_confusion_of_written_maps_equals_that_of_arrays(tmp_path: Path) -> None
     predictions, labels = [_map(1), _map(2)], [_map(3), _map(4)]
     for patch, classes in zip(IDS, predictions, strict=True):
         write_prediction(prediction_path(tmp_path, COSIA, patch), classes, WHERE, taxonomy(COSIA))
-    table = confusion_from_predictions(tmp_path, zip(IDS, labels, strict=True), taxonomy(COSIA))
+    table = confusion_from_predictions(
+        partial(prediction_path, tmp_path, COSIA), zip(IDS, labels, strict=True), taxonomy(COSIA)
+    )
     expected = count_batch(IDS, np.stack(labels), np.stack(predictions), 19, task=COSIA)
     np.testing.assert_array_equal(table.dense_by(np.arange(2), 2), expected)
 
@@ -64,7 +67,7 @@ def test_a_missing_prediction_is_named(tmp_path: Path) -> None:
     write_prediction(prediction_path(tmp_path, COSIA, IDS[0]), _map(), WHERE, taxonomy(COSIA))
     labels = ((patch, _map()) for patch in IDS)
     with pytest.raises(MissingFileError, match=rf"PRED_{IDS[1]}\.tif, but it does not exist"):
-        confusion_from_predictions(tmp_path, labels, taxonomy(COSIA))
+        confusion_from_predictions(partial(prediction_path, tmp_path, COSIA), labels, taxonomy(COSIA))
 
 
 def test_what_is_no_map_of_the_taxonomy_is_refused(tmp_path: Path) -> None:
@@ -86,4 +89,6 @@ def test_what_is_no_map_of_the_taxonomy_is_refused(tmp_path: Path) -> None:
 def test_a_map_of_another_size_than_its_label_is_refused(tmp_path: Path) -> None:
     write_prediction(prediction_path(tmp_path, COSIA, IDS[0]), _map(), WHERE, taxonomy(COSIA))
     with pytest.raises(DataError, match="one shape"):
-        confusion_from_predictions(tmp_path, [(IDS[0], _map()[:, :-1])], taxonomy(COSIA))
+        confusion_from_predictions(
+            partial(prediction_path, tmp_path, COSIA), [(IDS[0], _map()[:, :-1])], taxonomy(COSIA)
+        )

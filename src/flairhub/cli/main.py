@@ -25,6 +25,7 @@ from flairhub.cli import (
     pictures,
     plan,
     pull,
+    reference,
     repro,
     rows,
     score,
@@ -88,6 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     project = locate(Path.cwd())
     # Before any library that reads its environment when it is imported.
     settle(None if project is None else project.workspace.state)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if reference.is_reference(words):
+        return reference.main(words)
     arguments = build_parser().parse_args(argv)
     try:
         if project is not None:

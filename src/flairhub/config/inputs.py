@@ -52,3 +52,8 @@ class Preprocessing(Section):
     """Average both SENTINEL1 series over months or half months; null: keep every date."""
     max_dates: int | None = Field(ge=1)
     """Keep at most this many dates of a series, evenly spread over the valid ones; null: all."""
+    empty_slots: Literal["masked", "repeated"] = "masked"
+    """A month (or half) without date in a temporal average: no date, or the one before again, as the published code
+    has it."""
+    zero_dates: Literal["valid", "masked"] = "valid"
+    """A date that is zero in every band and pixel: a measurement, or none, as the published code has it."""

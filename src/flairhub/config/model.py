@@ -66,8 +66,9 @@ class ModelParams(Section):
     """Time-series branch; null in a resolved row without time series."""
     ref_date: str = Field(pattern=r"^\d{2}-\d{2}$")
     """MM-DD; dates enter U-TAE as signed day offsets to this day of the acquisition's own year."""
-    aux_decoders: bool
-    """Whether each mono modality and series gets an auxiliary decoder when there is more than one input."""
+    aux_decoders: bool | tuple[str, ...]
+    """Whether each mono modality and series gets an auxiliary decoder when there is more than one input; or the names
+    of those that get one."""
     modality_dropout: dict[str, float]
     """Probability per modality that its maps are replaced during training; a missing modality has 0."""
     dropout_replacement: Literal["zero", "learned"]

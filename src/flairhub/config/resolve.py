@@ -52,12 +52,24 @@ def row_recipe(params: Params, row: str) -> Recipe:
     Raises:
         ConfigurationError: as `row_params`, or a modality of the row has no channels or normalisation.
     """
-    settings = _row(params, row)
-    own = row_params(params, row)
-    modalities = tuple(name for name in INPUTS if name in settings.modalities)
     where = f"params.yaml, rows.{row}"
-    values = own.model_dump(mode="python")
-    seeds = settings.seeds or (own.train.seed,)
+    return recipe_from(row_params(params, row).model_dump(mode="python"), row, _row(params, row), where)
+
+
+def recipe_from(values: Mapping[str, Any], row: str, settings: RowParams, where: str) -> Recipe:
+    """The recipe of a row whose parameters are at hand.
+
+    Args:
+        values: sections of parameters as plain data, the row's own values applied.
+        row: identifier.
+        settings: what the row is; its overrides are not read.
+        where: what to name in messages.
+
+    Raises:
+        ConfigurationError: a modality or task of the row has no entry, or a value does not fit.
+    """
+    modalities = tuple(name for name in INPUTS if name in settings.modalities)
+    seeds = settings.seeds or (values["train"]["seed"],)
     return build(
         Recipe,
         {
@@ -67,7 +79,8 @@ def row_recipe(params: Params, row: str) -> Recipe:
             "weights": _weights(settings.weights),
             "seeds": seeds,
             "channels": {
-                name: band_names(name, _of(own.channels, name, f"{where}: channels"), where) for name in modalities
+                name: band_names(name, _of(values["channels"], name, f"{where}: channels"), where)
+                for name in modalities
             },
             "normalisation": {
                 name: _normalisation(_of(values["normalisation"], name, f"{where}: normalisation"))
@@ -116,7 +129,7 @@ def _normalisation(values: dict[str, Any]) -> dict[str, Any]:
     if kind == "without":
         return {"type": kind}
     kept = {"type": kind, "statistics": values["statistics"]}
-    if values["statistics"] == "explicit":
+    if kept["statistics"] == "explicit":
         kept |= {"means": values["means"], "stds": values["stds"]}
     return kept
 
@@ -132,7 +145,9 @@ def _preprocessing(values: dict[str, Any], modalities: tuple[str, ...]) -> dict[
     if not any(name in modalities for name in _S1):
         result["temporal_average_sentinel1"] = None
     if not any(MODALITIES[name].is_series for name in modalities):
-        result["max_dates"] = None
+        result |= {"max_dates": None, "zero_dates": "valid"}
+    if result["temporal_average_sentinel2"] is None and result["temporal_average_sentinel1"] is None:
+        result["empty_slots"] = "masked"
     return result
 
 

@@ -52,6 +52,8 @@ class RuntimeSettings(Section):
     """Nodes of a distributed training."""
     progress: bool = True
     """Whether progress bars are drawn."""
+    progress_rate: int = Field(default=1, ge=1)
+    """Training batches between two updates of the bar."""
     cache_mb: int = Field(default=512, ge=0)
     """Memory for decoded patches of each loader, MiB; 0: decode anew in every epoch."""
     checkpoint_seconds: float = Field(default=300.0, ge=0)

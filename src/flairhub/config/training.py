@@ -59,8 +59,9 @@ class TrainParams(Section):
     """Arithmetic."""
     early_stopping_patience: int | None = Field(ge=1)
     """Epochs without progress of the selection metric before training stops; null: never."""
-    select: Literal["published", "reported"]
-    """Metric on valid that chooses the checkpoint: support-weighted IoU over all classes, or the reported mIoU."""
+    select: Literal["published", "reported", "loss"]
+    """What chooses the checkpoint on valid: support-weighted IoU over all classes, the reported mIoU, or the smallest
+    loss."""
     validate_every: int = Field(ge=1)
     """Epochs between validations."""
     threads: int = Field(ge=1)

@@ -35,28 +35,23 @@ class Preprocessor:
     """Channels, derived height, cloud filter, temporal averages and normalisation of a row.
 
     Order for a series: dates with a non-finite value in a used band are masked; the cloud filter masks;
-    `max_dates` masks; averages, or else valid dates move to the front; normalisation; masked dates become zero.
+    `max_dates` masks; averages, or else valid dates move to the front; dates of zeros, where they mean nothing, are
+    masked; normalisation; masked dates become zero.
 
     Args:
         recipe: the resolved row.
         statistics: modality -> band -> moments.
-        repeat_empty_slots: fill empty slots of temporal averages as the published code does (a quirk).
 
     Raises:
         ConfigurationError: channels, normalisation or statistics of a modality are missing.
     """
 
-    def __init__(
-        self,
-        recipe: InputRecipe,
-        statistics: dict[str, dict[str, BandStatistics]],
-        *,
-        repeat_empty_slots: bool = False,
-    ) -> None:
+    def __init__(self, recipe: InputRecipe, statistics: dict[str, dict[str, BandStatistics]]) -> None:
         self._recipe = recipe
         self._channels = network_channels(recipe)
         self._scales = {modality: scale_of(recipe, modality, statistics) for modality in recipe.modalities}
-        self._repeat_empty_slots = repeat_empty_slots
+        self._repeat_empty_slots = recipe.preprocessing.empty_slots == "repeated"
+        self._mask_zero_dates = recipe.preprocessing.zero_dates == "masked"
         self._replaced: dict[str, Tensor | int] = {}
 
     @property
@@ -108,8 +103,10 @@ class Preprocessor:
             valid = valid & finite_dates(series.values)
         series = masked(series, self._kept(batch, modality, valid))
         series = self._averaged(series, modality, self._period(modality))
+        if self._mask_zero_dates:  # they stay in the series, as padding
+            series = replace(series, valid=series.valid & (series.values != 0).flatten(2).any(dim=2))
         self._scales[modality].apply(series.values)
-        return series if self._repeat_empty_slots else masked(series, series.valid)
+        return masked(series, series.valid)
 
     def _kept(self, batch: Batch, modality: str, valid: Tensor) -> Tensor:
         """Which of the valid dates pass the cloud filter and the limit on their number."""

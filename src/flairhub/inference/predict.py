@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from flairhub.models.network import SegmentationNetwork
 
 OnPrediction = Callable[[Sequence[str], str, Tensor], None]
 """Called with patch ids, task and class maps uint8 `[B, H, W]` of every batch."""
+
+OnScores = Callable[[Batch, Mapping[str, Tensor]], None]
+"""Called with every batch and its logits `[B, K, H, W]` by task."""
 
 
 def logits_of(
@@ -55,7 +58,11 @@ def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Bat
     Returns:
         Task -> class maps uint8 `[B, H, W]` at the size of the labels.
     """
-    scores = logits_of(network, preprocessor, batch, label_size(batch))
+    return class_maps(logits_of(network, preprocessor, batch, label_size(batch)))
+
+
+def class_maps(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Class maps uint8 `[B, H, W]` of scores `[B, K, H, W]`."""
     return {task: classes_of(logits) for task, logits in scores.items()}
 
 
@@ -73,6 +80,7 @@ def confusion_of(
     num_classes: dict[str, int],
     *,
     on_prediction: OnPrediction | None = None,
+    on_scores: OnScores | None = None,
 ) -> dict[str, ConfusionTable]:
     """Score batches of patches.
 
@@ -82,6 +90,7 @@ def confusion_of(
         batches: labelled batches; every patch once.
         num_classes: task -> number of classes.
         on_prediction: receives every prediction, for instance to write it.
+        on_scores: receives the scores of every batch, for instance to take its loss.
 
     Returns:
         Task -> sparse confusion of every patch.
@@ -93,7 +102,10 @@ def confusion_of(
     try:
         for batch in batches:
             moved = batch.to(device)
-            for task, prediction in predict(network, preprocessor, moved).items():
+            scores = logits_of(network, preprocessor, moved, label_size(moved))
+            if on_scores is not None:
+                on_scores(moved, scores)
+            for task, prediction in class_maps(scores).items():
                 builders[task].add(moved.patch_ids, moved.labels[task], prediction)
                 if on_prediction is not None:
                     on_prediction(moved.patch_ids, task, prediction)

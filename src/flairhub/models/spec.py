@@ -78,7 +78,10 @@ class NetworkSpec:
         """Modalities with auxiliary decoders, in encoder order."""
         if self.auxiliary is not None:
             return tuple(name for name in self.modalities if name in self.auxiliary)
-        return self.modalities if self.model.aux_decoders and len(self.inputs) > 1 else ()
+        chosen = self.model.aux_decoders
+        if isinstance(chosen, tuple):
+            return tuple(name for name in self.modalities if name in chosen)
+        return self.modalities if chosen and len(self.inputs) > 1 else ()
 
     @property
     def mono_model(self) -> MonoModel:

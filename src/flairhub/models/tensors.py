@@ -14,6 +14,8 @@ from flairhub.errors import IntegrityError, MissingFileError
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
 MODEL_PREFIX = "model."
+CONTRACT = "flairhub"
+"""Key of a checkpoint of ours beside its weights: what they expect, as the metadata of a safetensors file."""
 LOSS_PREFIX = "criterion."
 """Keys of the published files that hold class weights of the loss, not of the network."""
 
@@ -56,9 +58,9 @@ def auxiliary_of(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Metadata of a safetensors file; empty for other formats, which have none."""
+    """Metadata of a safetensors file, or of a checkpoint of ours; empty for files that have none."""
     if path.suffix != ".safetensors":
-        return {}
+        return _checkpoint_metadata(path)
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -66,6 +68,15 @@ def read_metadata(path: Path) -> dict[str, str]:
             return dict(handle.metadata() or {})
     except SafetensorError as error:
         raise IntegrityError(f"{path}: expected a safetensors file, but got: {error}.") from error
+
+
+def _checkpoint_metadata(path: Path) -> dict[str, str]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
+        return {}  # whoever reads its tensors says what is wrong
+    known = content.get(CONTRACT) if isinstance(content, Mapping) else None
+    return {str(key): str(value) for key, value in known.items()} if isinstance(known, Mapping) else {}
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -53,6 +53,8 @@ class RowInputs:
     encoder_sha256: str | None = None
     """SHA-256 (hexadecimal) of the weights that mono-date encoders start from: of the file that the recipe names, or of
     ImageNet's tensors; None where nothing is trained, or all starts at random."""
+    initial_sha256: str | None = None
+    """SHA-256 (hexadecimal) of the weights file that the whole network starts from; None: there is none."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -148,6 +150,7 @@ def _file(inputs: RowInputs, columns: Mapping[SplitName, Mapping[str, Column]]) 
         weights_file=inputs.weights_file,
         weights_sha256=inputs.weights_sha256,
         encoder_sha256=inputs.encoder_sha256,
+        initial_sha256=inputs.initial_sha256,
         splits={
             split: SplitColumns(
                 patches=len(inputs.splits[split]),
@@ -202,6 +205,7 @@ def _parsed(file: InputsFile, path: Path) -> RowInputs:
         weights_file=file.weights_file,
         weights_sha256=file.weights_sha256,
         encoder_sha256=file.encoder_sha256,
+        initial_sha256=file.initial_sha256,
     )
 
 

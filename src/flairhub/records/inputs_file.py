@@ -57,6 +57,7 @@ class InputsFile(Paper):
     weights_file: str | None
     weights_sha256: str | None
     encoder_sha256: str | None
+    initial_sha256: str | None
     splits: Mapping[SplitName, SplitColumns]
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,9 @@ def score_predictions(
         ScoredTask(
             taxonomy=taxonomies[task],
             scored=scored[task],
-            confusion=confusion_from_predictions(predictions, labels(task), taxonomies[task]),
+            confusion=confusion_from_predictions(
+                partial(prediction_path, predictions, task), labels(task), taxonomies[task]
+            ),
         )
         for task in inputs.recipe.tasks
     ]
@@ -58,12 +61,12 @@ def score_predictions(
 
 
 def confusion_from_predictions(
-    folder: Path, labels: Iterable[tuple[str, ClassMap]], taxonomy: Taxonomy
+    path_of: Callable[[str], Path], labels: Iterable[tuple[str, ClassMap]], taxonomy: Taxonomy
 ) -> ConfusionTable:
     """Confusion of maps that were written before (`metrics_only`), without a network.
 
     Args:
-        folder: root that `prediction_path` was given.
+        path_of: patch id -> where its map lies.
         labels: (patch id, label uint8 `[H, W]`) of every patch to score; may be a generator.
         taxonomy: the task's classes.
 
@@ -73,6 +76,6 @@ def confusion_from_predictions(
     """
     builder = ConfusionBuilder(taxonomy.task, taxonomy.num_classes)
     for patch_id, label in labels:
-        predicted = read_prediction(prediction_path(folder, taxonomy.task, patch_id), taxonomy)
+        predicted = read_prediction(path_of(patch_id), taxonomy)
         builder.add([patch_id], label[None], predicted[None])
     return builder.table()

@@ -59,6 +59,10 @@ class TrainingPlace:
     """Name of a weights file -> where it lies, for a row that is given weights."""
     encoder: Path | None = None
     """The file of weights that encoders start from, for a row that names one."""
+    initial: Path | None = None
+    """The file that the whole network starts from, for inputs that name one."""
+    keep: Callable[[TrainingState, Trained], None] | None = None
+    """Called with a training that has ended, before its checkpoint is deleted."""
     confirm: Callable[[], None] = lambda: None
     """Raises where what the training depends on has changed since it began; its result then stays in its state."""
     earlier: Callable[[str], dict[str, Path]] = _nothing
@@ -161,6 +165,8 @@ def _train(
         trained.progress.step_curve.write(parts[STEPS])
         parts[PROBE] = state.folder / PROBE
         probe(inputs, PatchReader(place.archives), trained.network).write(parts[PROBE])
+        if place.keep is not None:
+            place.keep(state, trained)
     else:
         converted = convert_weights(inputs, _source(inputs, place), PatchReader(place.archives), settings, devices)
         save_weights(converted.network, parts[WEIGHTS], dataclasses.replace(contract, auxiliary=converted.auxiliary))
@@ -194,6 +200,7 @@ def _fit(
         checkpoint=state.checkpoint,
         best=state.best,
         encoder=place.encoder,
+        initial=place.initial,
         monitor=monitor,
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
 
 from flairhub.archives.reader import PatchReader
 from flairhub.compute.devices import Devices, pin_threads
@@ -35,7 +36,11 @@ from flairhub.training.losses import Objective
 from flairhub.training.module import RowModule
 from flairhub.training.progress import Progress
 from flairhub.training.validation import Validation
+from flairhub.weights.checkpoints import load_weights
 from flairhub.weights.encoders import verify_encoder
+from flairhub.weights.locate import verify_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ def fit(
     checkpoint: Path,
     best: Path,
     encoder: Path | None = None,
+    initial: Path | None = None,
     monitor: Monitor | None = None,
 ) -> Trained:
     """Train a row's network, from its checkpoint if there is one.
@@ -69,6 +75,7 @@ def fit(
         checkpoint: where the state of the training is kept.
         best: where the best weights so far are kept.
         encoder: the file of initial weights, where the recipe names one.
+        initial: the file that the whole network starts from, where the inputs name one.
         monitor: told about losses and metrics as they come.
 
     Raises:
@@ -78,7 +85,8 @@ def fit(
         IntegrityError: they are not those that the inputs name.
     """
     watcher = monitor or NoMonitor()
-    network, progress = _run(inputs, reader, settings, devices, checkpoint, best, encoder, watcher, [])
+    start = (encoder, initial)
+    network, progress = _run(inputs, reader, settings, devices, checkpoint, best, start, watcher, [])
     if this_process().first:  # the others' copy is not used, and the file may be gone before they read it
         network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     return Trained(network=network, progress=progress)
@@ -106,7 +114,7 @@ def first_steps(
     """
     stop: list[Callback] = [StopAfter(steps)]
     last, best = scratch / "last.ckpt", scratch / "best.pt"
-    _, progress = _run(inputs, reader, settings, devices, last, best, encoder, NoMonitor(), stop)
+    _, progress = _run(inputs, reader, settings, devices, last, best, (encoder, None), NoMonitor(), stop)
     return StepLosses(points=tuple(point for point in progress.steps if point[0] <= steps))
 
 
@@ -117,11 +125,12 @@ def _run(
     devices: Devices,
     checkpoint: Path,
     best: Path,
-    encoder: Path | None,
+    start: tuple[Path | None, Path | None],
     monitor: Monitor,
     further: list[Callback],
 ) -> tuple[SegmentationNetwork, Progress]:
-    """Train; returns the network as the last step left it, on the CPU."""
+    """Train from the files of encoders and of the whole network; returns it as the last step left it, on the CPU."""
+    encoder, initial = start
     train = inputs.recipe.train
     pin_threads(train.threads)
     # Deterministic mode would first fill all memory that an operation is about to write.
@@ -129,6 +138,9 @@ def _run(
     verify_encoder(inputs, encoder)
     torch.manual_seed(train.seed)
     network = build_network(network_spec(inputs), encoder=encoder)
+    if initial is not None:
+        verify_weights(initial, inputs.initial_sha256)
+        _log.info("%s starts from %s: %s", inputs.row, initial.name, load_weights(network, initial, strict=False))
     progress = Progress()
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     trainer_of: list[Trainer] = []
@@ -143,6 +155,8 @@ def _run(
         monitor=monitor,
     )
     callbacks = [Steps(train, total_steps, progress), epochs, *further]
+    if settings.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=settings.progress_rate))
     callbacks.append(Checkpoints(checkpoint, settings.checkpoint_seconds))
     trainer_of.append(_trainer(inputs, settings, devices, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None

@@ -20,6 +20,7 @@ from flairhub.models.network import SegmentationNetwork
 from flairhub.records.classes import row_scored, row_taxonomies
 from flairhub.records.inputs import RowInputs
 from flairhub.training.callbacks import ValidationResult
+from flairhub.training.validation_loss import ValidationLoss
 
 
 class Validation:
@@ -45,12 +46,14 @@ class Validation:
         self._scored = row_scored(inputs)
         self._classes = {task: nomenclature.num_classes for task, nomenclature in row_taxonomies(inputs).items()}
         self._published = train.select == "published"
+        self._loss = ValidationLoss(inputs.recipe) if train.select == "loss" else None
 
     def __call__(self) -> ValidationResult:
-        """Metrics in percent; the selection metric is the mean over the tasks in which it is defined."""
+        """Metrics in percent; the selection metric is the mean over tasks where it is defined, or minus the loss."""
         self._loader = self._loader or self._open()
         _share_statistics(self._network)
-        tables = confusion_of(self._network, self._preprocessor, self._loader, self._classes)
+        on_scores = None if self._loss is None else self._loss.add
+        tables = confusion_of(self._network, self._preprocessor, self._loader, self._classes, on_scores=on_scores)
         metrics: dict[str, float | None] = {}
         chosen: list[float] = []
         for task, table in tables.items():
@@ -63,6 +66,10 @@ class Validation:
             score_of_task = values["weighted_iou" if self._published else "miou"]
             chosen += [] if score_of_task is None else [score_of_task]
         mean = sum(chosen) / len(chosen) if chosen else None
+        if self._loss is not None:
+            loss = self._loss.take(next(self._network.parameters()).device)
+            metrics["valid.loss"] = loss
+            mean = None if loss is None else -loss
         return ValidationResult(score=mean, metrics=_named(metrics, len(tables)))
 
 

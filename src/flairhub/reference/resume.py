@@ -1,0 +1,133 @@
+"""Taking up a training from a checkpoint of this command or of the reference."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from flairhub.errors import ConfigurationError, IntegrityError
+from flairhub.files import replacing
+from flairhub.models.build import build_network, network_spec
+from flairhub.models.tensors import network_tensors
+from flairhub.records.inputs import RowInputs
+from flairhub.reference.checkpoints import OURS
+from flairhub.training.progress import Progress
+from flairhub.training.state import TrainingState
+
+_NEEDED = ("state_dict", "optimizer_states", "loops", "epoch", "global_step")
+_PROGRESS = "flairhub.progress"
+"""Key of the training's own state among those of Lightning's callbacks."""
+
+
+def resume_from(path: Path, state: TrainingState, inputs: RowInputs, say: Callable[[str], None]) -> None:
+    """Let a training go on from a checkpoint.
+
+    Weights, optimiser and the place in the epochs are taken; the learning rate follows from the step. The best
+    weights are those of the checkpoint that `saving` kept beside it, or else the best from here on.
+
+    Args:
+        path: the checkpoint.
+        state: the training's state; one that has begun already goes on from its own checkpoint.
+        inputs: of the row.
+        say: receives what was taken.
+
+    Raises:
+        IntegrityError: it holds no state of a training, or that of another network.
+        ConfigurationError: its training is as long already as the configuration wants it.
+    """
+    if state.checkpoint.is_file() or state.final.is_dir():
+        return
+    content = _read(path)
+    done = int(content["epoch"]) + 1
+    if done >= inputs.recipe.train.epochs:
+        raise ConfigurationError(
+            f"hyperparams.num_epochs: expected more than the {done} epochs of {path.name}, which is to be resumed, but "
+            f"got {inputs.recipe.train.epochs}."
+        )
+    network = build_network(network_spec(inputs), load_weights=False)
+    tensors = network_tensors(content["state_dict"])
+    own = network.state_dict()
+    if set(tensors) != set(own) or any(tensors[name].shape != value.shape for name, value in own.items()):
+        differ = sorted(set(tensors) ^ set(own)) or sorted(n for n in own if tensors[n].shape != own[n].shape)
+        raise IntegrityError(
+            f"{path}: expected the network of the configuration, but {len(differ)} tensors differ, first {differ[0]}."
+        )
+    parameters = [name for name, _ in network.named_parameters()]
+    listed = [name for name in tensors if name in set(parameters)]
+    optimisers = [_reordered(each, listed, parameters) for each in content["optimizer_states"]]
+    progress = _progress(path, content, state)
+    resumed = {
+        "epoch": content["epoch"],
+        "global_step": content["global_step"],
+        "pytorch-lightning_version": content.get("pytorch-lightning_version", "2.5.1"),
+        "state_dict": {f"{OURS}{name}": value for name, value in tensors.items()},
+        "loops": content["loops"],
+        "callbacks": {_PROGRESS: progress.state()},
+        "optimizer_states": optimisers,
+        "lr_schedulers": [],
+    }
+    if not state.best.is_file():
+        _save(state.best, dict(tensors))
+    _save(state.checkpoint, resumed)
+    say(f"goes on from {path.name}: {done} epochs, {content['global_step']} steps")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise IntegrityError(
+            f"{path}: expected a checkpoint, but it is damaged or cannot be read without executing code from it "
+            f"({str(error).splitlines()[0]})."
+        ) from None
+    missing = [key for key in _NEEDED if not isinstance(content, Mapping) or key not in content]
+    if missing:
+        raise IntegrityError(
+            f"{path}: expected the state of a training to resume, but it has no {', '.join(missing)}; give a "
+            "checkpoint that was saved with ckpt_weights_only: False, or use init_weights_only_from_ckpt."
+        )
+    return dict(content)
+
+
+def _reordered(state: Mapping[str, Any], listed: list[str], wanted: list[str]) -> dict[str, Any]:
+    """The state of an optimiser for parameters in another order.
+
+    Args:
+        state: its `state_dict()`.
+        listed: names of its parameters, in order.
+        wanted: the same names in the order of ours.
+    """
+    position = {name: number for number, name in enumerate(listed)}
+    numbered = state["state"]
+    moved = {new: numbered[position[name]] for new, name in enumerate(wanted) if position[name] in numbered}
+    group = {**state["param_groups"][0], "params": list(range(len(wanted)))}
+    return {"state": moved, "param_groups": [group]}
+
+
+def _progress(path: Path, content: Mapping[str, Any], state: TrainingState) -> Progress:
+    """How far the training is; what was best so far only where those weights are at hand."""
+    progress = Progress()
+    known = content.get("callbacks", {}).get(_PROGRESS)
+    if known is None:
+        return progress
+    progress.restore(known)
+    best = next(iter(path.parent.glob(f"ckpt-epoch={progress.best_epoch:02d}-*.ckpt")), None)
+    if best is None:
+        progress.best_score, progress.best_epoch, progress.best_valid = Progress().best_score, -1, {}
+    else:
+        _save(state.best, network_tensors(_weights(best)))
+    return progress
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return content
+
+
+def _save(path: Path, content: Mapping[str, Any]) -> None:
+    with replacing(path) as temporary:
+        torch.save(dict(content), temporary)

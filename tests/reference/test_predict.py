@@ -1,0 +1,112 @@
+"""Prediction with weights of the reference, from its configuration to its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from safetensors.torch import save_file
+from tests.drawn_weights import drawn as drawn_tensor
+from tests.reference.oracle import confusion
+from tests.reference.world import ALL, COSIA, LPIS, archive_path, changed, example, write_folder
+from tests.reference.world import test_ids as ids_of
+
+from flairhub.cli.main import main
+from flairhub.files import read_json
+from flairhub.models.build import build_network, network_spec
+from flairhub.models.network import SegmentationNetwork
+from flairhub.reference.folder import read_config
+from flairhub.reference.prepare import prepare
+from flairhub.weights.checkpoints import read_contract
+
+
+def predicting(user: Path, inputs: tuple[str, ...], task: str = COSIA, **changes: Any) -> dict[str, Any]:
+    own = {"tasks__train": False, "paths__ckpt_model_path": "weights.safetensors", "quirks": True}
+    return changed(example(user, inputs, (task,)), **(own | changes))
+
+
+def give_weights(user: Path, config: dict[str, Any], name: str = "weights.safetensors") -> SegmentationNetwork:
+    """Weights as the reference has them, a function of their keys; returns their network."""
+    folder = write_folder(user / "draft", changed(config, tasks__train=True, paths__ckpt_model_path=""))
+    job = prepare(read_config(folder))
+    assert job.inputs is not None
+    network = build_network(network_spec(job.inputs), load_weights=False)
+    state = {key: drawn_tensor(key, value) for key, value in network.state_dict().items()}
+    network.load_state_dict(state)
+    tensors = {f"model.{key}": value.contiguous() for key, value in state.items()}
+    path = user / name
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save({"state_dict": tensors} if path.suffix == ".ckpt" else tensors, path)
+    return network
+
+
+def results(user: Path, task: str = COSIA) -> tuple[np.ndarray, dict[str, Any]]:
+    folder = user / "out" / "toy" / "results_toy" / "metrics_toy" / task
+    return np.load(folder / "confmat_predict.npy"), json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "task"),
+    [(("AERIAL_RGBI",), COSIA), (ALL, COSIA), (("SENTINEL2_TS", "SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS"), LPIS)],
+    ids=["aerial", "all seven", "series"],
+)
+def test_predictions_are_those_of_the_reference(user: Path, inputs: tuple[str, ...], task: str) -> None:
+    config = predicting(user, inputs, task)
+    network = give_weights(user, config)
+    assert main(["--config", str(write_folder(user / "configs", config))]) == 0
+    expected = confusion(network, user, ids_of(user), config, task)
+    found, metrics = results(user, task)
+    assert np.abs(found - expected).sum() <= 2 * expected.sum() / 10_000
+    assert len(np.unique(np.nonzero(expected)[1])) > 1  # the network tells classes apart
+    names = config["labels_configs"][task]["value_name"]
+    scored = [
+        k for k in names if k not in (config["labels_configs"][task]["value_weights"]["default_exceptions"] or {})
+    ]
+    kept = expected[np.ix_(scored, scored)]
+    union = kept.sum(0) + kept.sum(1) - np.diag(kept)
+    iou = 100 * np.divide(np.diag(kept), union, out=np.zeros(len(kept)), where=union > 0)
+    assert metrics["Avg_metrics"][0] == pytest.approx(iou.mean(), abs=0.05)
+    assert metrics["classes"] == [names[k] for k in scored]
+
+
+def test_the_files_are_those_of_the_reference(user: Path) -> None:
+    config = predicting(user, ("AERIAL_RGBI",))
+    give_weights(user, config)
+    assert main(["--conf", str(write_folder(user / "configs", config))]) == 0
+    out = user / "out" / "toy"
+    maps = sorted((out / "results_toy" / "predictions_toy" / COSIA).iterdir())
+    labels = [archive_path(user, patch, COSIA)[1].rsplit("/", 1)[-1] for patch in ids_of(user)]
+    assert [path.name for path in maps] == sorted(f"PRED_{name}" for name in labels)
+    with rasterio.open(maps[0]) as raster:
+        assert (raster.count, raster.dtypes[0], raster.compression.name, raster.crs) == (1, "uint8", "lzw", "EPSG:2154")
+    used = {path.name for path in (out / "used_csv_and_config").iterdir()}
+    assert used == {"TEST.csv", "config_task.yaml", "config_modalities.yaml", "config_models.yaml",
+                    "config_supervision.yaml", "config_more.yaml"}  # fmt: skip
+    assert (out / "flair-computetoy.log").read_text().startswith("toy: AERIAL_RGBI -> AERIAL_LABEL-COSIA; 6 test")
+    receipt = read_json(out / "flairhub" / "reports" / "rows" / "toy" / "receipt.json")
+    assert receipt["patches"] == {"train": 0, "valid": 0, "test": 6}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt", ".pth"])
+@pytest.mark.parametrize("prefix", ["model.", ""])
+def test_weights_of_every_kind_give_the_same(user: Path, suffix: str, prefix: str) -> None:
+    config = predicting(user, ("AERIAL_RGBI",), paths__ckpt_model_path=f"w{suffix}", tasks__write_files=False)
+    network = give_weights(user, config)
+    tensors = {f"{prefix}{key}": value.contiguous() for key, value in network.state_dict().items()}
+    tensors |= {"criterion.AERIAL_LABEL-COSIA.weight": torch.ones(19)}
+    if suffix == ".safetensors":
+        save_file(tensors, user / f"w{suffix}")
+    else:
+        torch.save({"state_dict": tensors} if suffix == ".ckpt" else tensors, user / f"w{suffix}")
+    assert main([f"--config={write_folder(user / 'configs', config)}"]) == 0
+    assert (results(user)[0] == confusion(network, user, ids_of(user), config, COSIA)).all()
+    assert not (user / "out" / "toy" / "results_toy" / "predictions_toy").exists()
+    contract = read_contract(user / "out" / "toy" / "flairhub" / "models" / "toy" / "model.safetensors")
+    assert contract.modalities["AERIAL_RGBI"].bands == ("NIR", "R", "G")

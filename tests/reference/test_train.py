@@ -1,0 +1,102 @@
+"""Training from a configuration: its files, its options, its weights in the graph and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.reference.world import ALL, COSIA, LPIS, changed, example, write_folder
+
+from flairhub.cli.main import main
+from flairhub.files import read_json
+from flairhub.models.tensors import network_tensors, read_tensors
+
+AERIAL = ("AERIAL_RGBI",)
+
+
+def run(user: Path, config: dict[str, Any], *arguments: str) -> Path:
+    assert main(["--config", str(write_folder(user / "configs", config)), *arguments]) == 0
+    return user / "out" / config["paths"]["out_model_name"]
+
+
+def confusion(out: Path, task: str = COSIA, mode: str = "predict") -> np.ndarray:
+    return np.load(out / f"results_{out.name}" / f"metrics_{out.name}" / task / f"confmat_{mode}.npy")
+
+
+def metrics(out: Path, task: str = COSIA) -> dict[str, Any]:
+    return json.loads((out / f"results_{out.name}" / f"metrics_{out.name}" / task / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(("inputs", "tasks"), [(AERIAL, (COSIA,)), (ALL, (COSIA, LPIS))], ids=["aerial", "all seven"])
+def test_train_predict_and_metrics_only(user: Path, inputs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
+    config = example(user, inputs, tasks)
+    out = run(user, config)
+    before = {task: (confusion(out, task), metrics(out, task)) for task in tasks}
+    checkpoints = sorted(path.name for path in (out / "checkpoints").iterdir())
+    assert len(checkpoints) == 2
+    assert checkpoints[0].startswith("ckpt-epoch=0")
+    assert checkpoints[0].endswith("_toy.ckpt")
+    assert checkpoints[1] == "last.ckpt"
+    assert sorted(path.name for path in (out / "used_csv_and_config").glob("*.csv")) == [
+        "TEST.csv",
+        "TRAIN.csv",
+        "VALID.csv",
+    ]
+    for task in tasks:
+        (out / "results_toy" / "metrics_toy" / task / "metrics.json").unlink()
+    run(user, changed(config, tasks__train=False, tasks__predict=False, tasks__metrics_only=True))
+    for task, (counts, figures) in before.items():
+        assert (confusion(out, task, "metrics_only") == counts).all()
+        assert metrics(out, task) == figures
+
+
+def test_weights_go_from_here_to_the_graph_and_back(user: Path) -> None:
+    config = example(user)
+    out = run(user, config)
+    best = next((out / "checkpoints").glob("ckpt-*.ckpt"))
+    ours = out / "flairhub" / "models" / "toy" / "model.safetensors"
+    mine, theirs = read_tensors(ours), network_tensors(read_tensors(best))
+    assert all(torch.equal(mine[name], value) for name, value in theirs.items())
+    assert set(mine) == set(theirs)
+    for weights in (best, ours):
+        again = changed(config, tasks__train=False, paths__ckpt_model_path=str(weights), paths__out_model_name="again")
+        assert (confusion(run(user, again)) == confusion(out)).all()
+
+
+def test_a_resumed_training_is_the_longer_one(user: Path) -> None:
+    config = changed(
+        example(user),
+        hyperparams__scheduler=None,
+        hyperparams__num_epochs=3,
+        tasks__predict=False,
+        saving__ckpt_earlystopping_patience=30,
+    )
+    whole = run(user, changed(config, paths__out_model_name="whole"))
+    short = run(user, changed(config, paths__out_model_name="short", hyperparams__num_epochs=2))
+    longer = changed(
+        config,
+        paths__out_model_name="longer",
+        tasks__train_tasks__resume_training_from_ckpt=True,
+        paths__ckpt_model_path=str(short / "checkpoints" / "last.ckpt"),
+    )
+    resumed = run(user, longer)
+    one, other = (read_tensors(out / "checkpoints" / "last.ckpt") for out in (whole, resumed))
+    assert all(torch.equal(one[name], value) for name, value in other.items())
+    started = run(
+        user,
+        changed(
+            config,
+            paths__out_model_name="fresh",
+            hyperparams__num_epochs=1,
+            tasks__train_tasks__init_weights_only_from_ckpt=True,
+            paths__ckpt_model_path=str(short / "checkpoints" / "last.ckpt"),
+        ),
+    )
+    history = (started / "flairhub" / "models" / "fresh" / "history.csv").read_text().splitlines()
+    assert len(history) == 2
+    inputs = read_json(started / "flairhub" / "data" / "inputs" / "fresh.json")
+    assert len(inputs["initial_sha256"]) == 64
