@@ -42,6 +42,8 @@ NOT_RUN = {
         "Beyond one machine",
         "dvc remote add -d storage PATH_OR_ADDRESS",
     ): "a placeholder; tests/graph pushes to a folder",
+    ("Beyond one machine", "dvc add data/archives"): "tests/graph/test_sources.py does so, and pulls in another clone",
+    ("Beyond one machine", "dvc push data/archives.dvc"): "needs the remote; tests/graph/test_sources.py has one",
     ("Beyond one machine", "dvc push"): "needs the remote; tests/graph pushes to a folder and pulls elsewhere",
 }
 """(section, line) -> why it is not run here."""

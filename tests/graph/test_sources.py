@@ -167,3 +167,31 @@ def test_a_clone_without_archives_is_told_the_command_that_fetches_them(finished
     other.flairhub("pull")
     assert "train@LC-A" in other.repro("train@LC-A")
     assert other.run("git", "diff", "--stat", "data/sources").stdout == ""
+
+
+def test_a_team_s_mirror_fills_the_store_of_a_new_clone(tmp_path):
+    """Archives in the team's own remote: `dvc add`, `dvc push`; elsewhere `dvc pull`, and the stage only verifies."""
+    remote = tmp_path / "remote"
+    first = new_clone(tmp_path / "first")
+    first.use("--rows", "LC-G")
+    first.repro("pull")
+    first.run("dvc", "remote", "add", "-d", "mirror", str(remote))
+    first.run("dvc", "add", "-q", "data/archives")
+    first.run("dvc", "push", "-q", "data/archives.dvc")
+    assert "up to date" in first.run("dvc", "status", "pull", "data/archives.dvc").stdout
+    first.commit("archives are in the mirror")
+
+    first.run("git", "clone", "-q", str(first.folder), str(tmp_path / "second"))
+    second = Clone(tmp_path / "second")
+    assert not (second.folder / "data/archives").exists()
+    second.run("dvc", "pull", "-q", "data/archives.dvc")
+    store = second.folder / "data/archives"
+    files = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in store.rglob("*.zip")}
+    assert len(files) == 2 * 10 + 1
+    second.run("dvc", "repro", "-f", "pull")
+    assert (second.folder / MANIFEST).read_bytes() == (first.folder / MANIFEST).read_bytes()
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in store.rglob("*.zip")} == files, (
+        "not drawn again"
+    )
+    assert "index" in second.repro("index")
+    assert "up to date" in second.run("dvc", "status", "data/archives.dvc").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from flairhub.errors import DataError
 from flairhub.files import read_json, write_json
 from flairhub.splits.leakage import TOLERANCE, _neighbours, leakage, require_disjoint
 from flairhub.splits.make import make_splits
-from flairhub.splits.table import SPLITS, SplitTable
+from flairhub.splits.table import SPLITS, SplitTable, read_split_table
 
 TRAIN, NEAR, SAME_ROI = "D004-2021_AA-S1-1_1-1", "D004-2021_AA-S1-1_1-2", "D004-2021_AA-S1-1_5-5"
 OTHER_YEAR, TEST = "D004-2018_AA-S1-1_9-9", "D012-2019_AF-S1-27_5-10"
@@ -201,3 +202,25 @@ def test_the_stage_does_not_start_after_a_failed_audit(audited: Any, tmp_path: P
     with pytest.raises(DataError, match=r"footprint \(1 of 3\)"):
         make_splits(params("patch"), index, tmp_path / "audit", tmp_path / "splits", tmp_path)
     assert not (tmp_path / "splits").exists()
+
+
+def test_the_official_toy_files_share_regions_between_train_and_valid_and_nothing_with_test(
+    facts: Any, valid_of: Any, tmp_path: Path
+) -> None:
+    """Known of these files: 46 regions of valid, 24 of them in train too; test has domains of its own."""
+    assets = Path(__file__).parents[1] / "assets" / "toy_csv"
+    given = {name: f"data/csv/FLAIR-HUB_TOY-DATASET_{name.upper()}.csv" for name in SPLITS}
+    shutil.copytree(assets, tmp_path / "data" / "csv")
+    patches = {name: read_split_table(tmp_path / path) for name, path in given.items()}
+    index = index_of(facts, table_of(*patches.values()))
+    write_json(tmp_path / "audit" / "report.json", {"success": True, "failed": [], "checks": []})
+    write_valid(tmp_path / "audit" / "valid.parquet", pa.Table.from_pandas(valid_of(index)))
+    wanted = params("domain").model_copy(update={"method": "csv", "csv": given})
+    table = make_splits(wanted, index, tmp_path / "audit", tmp_path / "splits", tmp_path)
+    assert {name: len(table.patches[name]) for name in SPLITS} == {"train": 150, "valid": 50, "test": 50}
+    report = read_json(tmp_path / "splits" / "leakage.json")
+    shared = {unit: {pair: names["count"] for pair, names in pairs.items()} for unit, pairs in report["shared"].items()}
+    assert shared["domain"] == {"train-valid": 5, "train-test": 0, "valid-test": 0}
+    assert shared["roi"] == {"train-valid": 24, "train-test": 0, "valid-test": 0}
+    assert len({parse_patch_id(patch).roi_key for patch in patches["valid"]}) == 46
+    assert not {patch[:4] for patch in patches["test"]} & {patch[:4] for patch in patches["train"] + patches["valid"]}
