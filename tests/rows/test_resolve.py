@@ -106,6 +106,7 @@ def test_a_patch_without_an_accepted_layer_is_left_out_and_counted(facts):
     inputs, resolution = resolve_row(params(), "A", fewer, computed)
     assert [entry.patch_id for entry in inputs.splits["test"]] == ["D902-2020_AA-S1-1_1-1"]
     assert resolution.left_out == {"train": 0, "valid": 0, "test": 1}
+    assert resolution.why == {"train": {}, "valid": {}, "test": {"AERIAL_RGBI: missing": 1}}
 
 
 def test_dates_rejected_in_the_series_or_in_its_mask_are_rejected(facts):

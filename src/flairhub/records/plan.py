@@ -7,7 +7,7 @@ parameters do not concern it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,26 @@ class EvaluationPlan:
     """With the row's overrides."""
     unknown_choices: Mapping[str, str]
     """See `unknown_choices`."""
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Split -> `LAYER: REASON` -> patches that the row cannot use."""
+    audit: Mapping[str, str] = field(default_factory=dict)
+    """Check of the audit that found something in what the row reads -> its severity and policy."""
 
 
-def evaluation_plan(params: Params, row: str) -> EvaluationPlan:
+def evaluation_plan(
+    params: Params,
+    row: str,
+    *,
+    left_out: Mapping[str, Mapping[str, int]] | None = None,
+    audit: Mapping[str, str] | None = None,
+) -> EvaluationPlan:
     """The plan of one row of the parameters.
+
+    Args:
+        params: all parameters.
+        row: identifier of the row.
+        left_out: see `EvaluationPlan.left_out`.
+        audit: see `EvaluationPlan.audit`.
 
     Raises:
         ConfigurationError: as `config.resolve.row_recipe`.
@@ -45,6 +61,8 @@ def evaluation_plan(params: Params, row: str) -> EvaluationPlan:
         profile=params.profile,
         evaluation=row_evaluation(params, row),
         unknown_choices=unknown_choices(params.provenance, row_recipe(params, row).model_dump(mode="json")),
+        left_out=left_out or {},
+        audit=audit or {},
     )
 
 
@@ -58,6 +76,8 @@ def write_plan(path: Path, plan: EvaluationPlan) -> None:
             "profile": plan.profile,
             "evaluation": plan.evaluation.model_dump(mode="json"),
             "unknown_choices": dict(plan.unknown_choices),
+            "left_out": {split: dict(counts) for split, counts in plan.left_out.items()},
+            "audit": dict(plan.audit),
         },
     )
 
@@ -78,6 +98,8 @@ def read_plan(path: Path) -> EvaluationPlan:
         profile=values["profile"],
         evaluation=build(EvaluateParams, values["evaluation"], str(path)),
         unknown_choices=values["unknown_choices"],
+        left_out=values.get("left_out", {}),
+        audit=values.get("audit", {}),
     )
 
 

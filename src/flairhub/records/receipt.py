@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flairhub.config.base import build
@@ -72,6 +72,10 @@ class Receipt(Paper):
     """What evaluated them."""
     unknown_choices: Mapping[str, str]
     """See `plan.unknown_choices`."""
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Split -> `LAYER: REASON` -> patches that the row could not use."""
+    audit: Mapping[str, str] = field(default_factory=dict)
+    """Check of the audit that found something in what the row reads -> its severity and policy."""
 
     def __post_init__(self) -> None:
         """Keys and recipe must say what the row is.

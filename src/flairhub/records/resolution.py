@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from flairhub.records.inputs_file import SplitName
@@ -23,6 +23,8 @@ class Resolution(Paper):
     """Split -> task -> pixels of each class in the patches used."""
     unscored: Mapping[SplitName, Mapping[str, int]]
     """Split -> task -> patches used that have no pixel of a scored class."""
+    why: Mapping[SplitName, Mapping[str, int]] = field(default_factory=dict)
+    """Split -> `LAYER: REASON` -> patches left out for it; they add up to `left_out`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

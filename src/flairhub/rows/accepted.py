@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,8 @@ class LayerFacts:
     left: NDArray[np.float64]
     """Units of the CRS."""
     right: NDArray[np.float64]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Patch that the audit did not accept -> the checks that refused it."""
     rejected: Shared | None = None
     """Dates that the audit rejected; None where the layer has none."""
     dates: Shared | None = None
@@ -99,9 +101,14 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
     levels: dict[str, set[int]] = {name: set() for name in layers}
     for task, label in (item for recipe in recipes for item in recipe.labels.items()):
         levels[task].add(label.level)
-    accepted = pq.read_table(valid, columns=["patch_id", "modality", "accepted", "rejected_dates"])
+    accepted = pq.read_table(valid, columns=["patch_id", "modality", "accepted", "reasons", "rejected_dates"])
     return Facts(
-        layers={name: _layer(index, name, _accepted(accepted, name), sorted(levels[name])) for name in layers},
+        layers={
+            name: replace(
+                _layer(index, name, _accepted(accepted, name), sorted(levels[name])), refused=_refused(accepted, name)
+            )
+            for name in layers
+        },
         splits={split: np.array(sorted(read_split_table(splits / f"{split}.csv")), np.str_) for split in SPLITS},
         archives=archives,
     )
@@ -111,6 +118,14 @@ def _accepted(table: pa.Table, layer: str) -> pa.Table:
     import pyarrow.compute as pc
 
     return table.filter(pc.and_(pc.equal(table.column("modality"), layer), table.column("accepted")))
+
+
+def _refused(table: pa.Table, layer: str) -> dict[str, str]:
+    """Patch -> the checks that refused its file."""
+    import pyarrow.compute as pc
+
+    mine = table.filter(pc.and_(pc.equal(table.column("modality"), layer), pc.invert(table.column("accepted"))))
+    return dict(zip(mine.column("patch_id").to_pylist(), mine.column("reasons").to_pylist(), strict=True))
 
 
 def _layer(index: Path, layer: str, accepted: pa.Table, levels: Sequence[int]) -> LayerFacts:

@@ -55,6 +55,8 @@ def build_receipt(
         adoptions=sums[first].adoptions,
         environment=environment,
         unknown_choices=dict(plan.unknown_choices),
+        left_out=plan.left_out,
+        audit=plan.audit,
     )
 
 

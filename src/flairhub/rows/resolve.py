@@ -31,6 +31,7 @@ from flairhub.records.inputs_file import SPLITS, BandStatistics, SplitName
 from flairhub.records.patches import Patches, Shared
 from flairhub.records.resolution import Resolution
 from flairhub.rows.accepted import Facts, LayerFacts, domain_years
+from flairhub.rows.losses import reasons
 from flairhub.weights.weights_file import WeightsFile, require_agreement
 
 ComputedStatistics = Callable[[str, Sequence[str]], Mapping[str, BandStatistics]]
@@ -95,6 +96,7 @@ def resolve_row(
             split: {task: _without(each, _scored(recipe, task)) for task, each in counts[split].items()}
             for split in SPLITS
         },
+        why={split: reasons(layers, wanted[split].tolist(), places[split].ids.tolist(), facts) for split in SPLITS},
     )
 
 
