@@ -182,6 +182,36 @@ def test_two_workers_one_killed_make_the_same_map(weights: Path, raster: Path, t
     assert digests(tmp_path / "two") == digests(tmp_path / "one")
 
 
+@pytest.mark.slow
+def test_a_dask_cluster_of_which_a_worker_is_killed_makes_the_same_map(
+    weights: Path, raster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two worker processes of a real scheduler, which is addressed as a user would."""
+    import psutil
+    from distributed import LocalCluster
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    assert shell(command(weights, raster, tmp_path / "one")).wait(300) == 0
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        process = shell(command(weights, raster, tmp_path / "two", "--scheduler", cluster.scheduler_address))
+        killed = False
+        while process.poll() is None:
+            if not killed and len(Ledger(tmp_path / "two", "").finished()) > 2:
+                psutil.Process(next(iter(cluster.workers.values())).pid).kill()
+                killed = True
+            time.sleep(0.02)
+        assert killed
+        assert process.returncode == 0, process.stderr.read().decode() if process.stderr else ""
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    weights: Path, raster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(command(weights, raster, tmp_path / "m", "--scheduler", "nonsense://1")) == 1
+    assert "Expected a Dask scheduler at nonsense://1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

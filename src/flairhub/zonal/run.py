@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing import current_process
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from flairhub.compute.devices import find_devices, pin_threads
-from flairhub.compute.executors import open_executor
+from flairhub.compute.executors import WorkerLostError, open_executor
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.batch import Sample, collate
 from flairhub.inference.predict import logits_of
@@ -173,7 +173,7 @@ def run(job: Job, ledger: Ledger, settings: RuntimeSettings, *, threads: int, pr
     while blocks:
         try:
             _distributed(job, blocks, ledger.folder.resolve(), settings, threads, note)
-        except BrokenExecutor:
+        except WorkerLostError:
             remaining = pending(blocks, ledger)
             left = _ROUNDS if len(remaining) < len(blocks) else left - 1
             if left == 0:
