@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -113,6 +118,38 @@ BULLET = "import sys; print('\\u2022 \\xe9'); print('\\u2022', file=sys.stderr)"
 def test_no_character_ends_a_process(environment, shown):
     done = process(BULLET, **environment)
     assert (done.returncode, done.stdout) == (0, shown)
+
+
+TRAINING = """
+from flairhub.surroundings import lost_output, settle
+settle(None)
+from lightning.pytorch import Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
+from tqdm import tqdm
+list(tqdm(range(9), desc="\\u2022 patches of a long name"))
+Trainer(max_steps=3, logger=False, enable_checkpointing=False, accelerator="cpu").fit(BoringModel())
+open("done", "w").write(repr(lost_output()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (24, 3), (0, 0)])
+def test_no_terminal_is_too_narrow_for_bars(tmp_path, rows, columns):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINING],
+        **dict.fromkeys(("stdin", "stdout", "stderr"), follower),
+        env=os.environ | ASCII | {"PYTHONPATH": str(SOURCE), "TERM": "xterm"},
+        cwd=tmp_path,
+    )
+    os.close(follower)
+    with contextlib.suppress(OSError):  # Linux says so when the other end is closed
+        while os.read(leader, 1 << 16):
+            pass
+    os.close(leader)
+    assert process.wait() == 0
+    assert (tmp_path / "done").read_text() == "None"
 
 
 PRINTING = """

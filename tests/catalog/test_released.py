@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flairhub.catalog.released import RELEASED, released_by_file, released_for_row
+from flairhub.catalog.released import RELEASED, released_for_row
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.errors import ConfigurationError
 from flairhub.models.arch import parse_arch
@@ -12,7 +12,7 @@ from flairhub.models.arch import parse_arch
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_every_file(name):
-    entry = released_by_file(f"somewhere/{name}.safetensors")
+    entry = RELEASED[name]
     row = PUBLISHED_ROWS[entry.row]
     assert entry.file.value == name
     assert tuple(item.modality for item in entry.inputs) == row.modalities
@@ -33,12 +33,10 @@ def test_file_of_a_row():
     assert sum(entry.benchmark for entry in RELEASED.values()) == len({entry.row for entry in RELEASED.values()})
     with pytest.raises(ConfigurationError, match="No weights are published for row 'LC-C'"):
         released_for_row("LC-C")
-    with pytest.raises(ConfigurationError, match="needs one given"):
-        released_by_file("mine.pth")
 
 
 def test_statistics_of_the_cards():
-    (aerial,) = released_by_file("FLAIR-HUB_LC-A_RGB_swinbase-upernet").inputs
+    (aerial,) = RELEASED["FLAIR-HUB_LC-A_RGB_swinbase-upernet"].inputs
     assert aerial.bands.value == ("R", "G", "B")
     assert aerial.bands.status == aerial.statistics.status == "confirmed"
     assert [round(s.mean, 2) for s in aerial.statistics.value.values()] == [105.66, 111.35, 102.18]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
@@ -14,7 +16,7 @@ from flairhub.errors import DataError
 from flairhub.evaluation.breakdowns import confusion_by
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.metrics import score
-from flairhub.evaluation.paired import compare_rows, holm, wald_p_value
+from flairhub.evaluation.paired import compare_rows, holm, letter_groups, wald_p_value
 from flairhub.evaluation.resampling import resample_weights
 
 SCORED = taxonomy(COSIA).scored
@@ -134,3 +136,33 @@ def test_p_value_equals_a_paired_t_test_up_to_the_bootstraps_denominator() -> No
 def test_p_value_without_spread() -> None:
     assert wald_p_value(0.0, np.zeros(9), 10) == 1.0
     assert wald_p_value(0.5, np.full(9, 0.5), 10) == 0.0
+
+
+NAMES = "pqrstuv"
+PAIRS = list(combinations(NAMES, 2))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(st.sampled_from(PAIRS)))
+def test_rows_share_a_letter_exactly_where_they_do_not_differ(different: Iterable[tuple[str, str]]) -> None:
+    letters = letter_groups(NAMES, sorted(different))
+    for pair in PAIRS:
+        assert bool(set(letters[pair[0]]) & set(letters[pair[1]])) == (pair not in different)
+    assert letters[NAMES[0]].startswith("a")
+
+
+@given(st.permutations(PAIRS[:9]))
+def test_letters_do_not_depend_on_the_order_of_pairs(pairs: list[tuple[str, str]]) -> None:
+    assert letter_groups(NAMES, pairs) == letter_groups(NAMES, PAIRS[:9])
+
+
+@pytest.mark.parametrize(
+    ("different", "expected"),
+    [
+        ([], {"x": "a", "y": "a", "z": "a"}),
+        ([("z", "x")], {"x": "a", "y": "ab", "z": "b"}),
+        ([("x", "y"), ("x", "z"), ("y", "z")], {"x": "a", "y": "b", "z": "c"}),
+    ],
+)
+def test_known_displays(different: Iterable[tuple[str, str]], expected: dict[str, str]) -> None:
+    assert letter_groups("xyz", different) == expected

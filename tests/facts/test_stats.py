@@ -19,12 +19,16 @@ from flairhub.config.pipeline import StatsParams
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.facts.moments import Moments, moments_of
 from flairhub.facts.patch_moments import merge_groups, without_zeros
-from flairhub.facts.stats import ModalityStatistics, Statistics, modality_statistics, write_statistics
+from flairhub.facts.stats import ModalityStatistics, Statistics, write_statistics
 from flairhub.files import read_json
 
 PATCHES = [f"D0{12 + d}-2019_AF-S1-{r}_1-{k}" for d in (0, 56) for r in (1, 2) for k in (1, 2)]
 S1, S2, MASK = "SENTINEL1-DESC_TS", "SENTINEL2_TS", "SENTINEL2_MSK-SC"
 CLOUD = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.25)
+
+
+def modality_statistics(index, patch_ids, valid, modality, params, cloud=None) -> ModalityStatistics:
+    return Statistics(index, valid, params, cloud).of(modality, patch_ids)
 
 
 def params(*, zeros: Any = (), cloudy: bool = False) -> StatsParams:

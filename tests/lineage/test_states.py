@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import hashlib
 
+from tests.drawn_rows import make_recipe
+from tests.world import bare_inputs
+
 from flairhub.lineage.dvc import DvcCache
-from flairhub.lineage.states import cached_keys
+from flairhub.lineage.keys import seed_keys
+from flairhub.lineage.states import cached_keys, noted_keys
+from flairhub.records.code import Fingerprint
+from flairhub.records.layout import row_files
 
 
 def stored(cache, data):
@@ -30,3 +36,22 @@ def test_states_are_spent_once_every_file_is_in_the_cache(tmp_path):
     for data in (b"w1", b"h"):
         stored(cache, data)
     assert cached_keys(states, lambda: DvcCache(cache)) == {"whole"}
+
+
+def test_a_training_is_noted_once_the_lock_file_names_its_inputs_and_code(tmp_path):
+    files = row_files("LC-A", tmp_path)
+    bare_inputs(make_recipe("LC-A").model_dump(mode="json")).write(files.inputs)
+    Fingerprint(stage="train", sha256="c", parts={}).write(files.train_code)
+    (key,) = seed_keys(files.inputs, files.train_code).values()
+
+    def entry(**md5):
+        digests = {
+            path.relative_to(tmp_path).as_posix(): hashlib.md5(path.read_bytes()).hexdigest()
+            for path in (files.inputs, files.train_code)
+        }
+        return {"train@LC-A": {"deps": [{"path": p, "md5": d} for p, d in (digests | md5).items()]}}
+
+    assert noted_keys({}, ["LC-A"], tmp_path) == set()
+    assert noted_keys(entry(), ["LC-A"], tmp_path) == {key[:32]}
+    assert noted_keys(entry(), ["LC-B"], tmp_path) == set()
+    assert noted_keys(entry(**{"data/inputs/LC-A.json": "0"}), ["LC-A"], tmp_path) == set()

@@ -17,7 +17,6 @@ from flairhub.config.base import build
 from flairhub.config.model import ModelParams
 from flairhub.models.network import NetworkOutput, SegmentationNetwork
 from flairhub.models.spec import InputSpec, NetworkSpec
-from flairhub.models.utae import valid_from_zero_frames
 
 FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "assets" / "parity"))
 CHANNELS = {
@@ -29,6 +28,11 @@ CHANNELS = {
     "SENTINEL1-ASC_TS": 2,
     "SENTINEL1-DESC_TS": 2,
 }
+
+
+def valid_from_zero_frames(x_BTCHW: Tensor) -> Tensor:
+    """The reference's convention as a mask: a date whose values are all zero is padding; `[B, T]`, False there."""
+    return (x_BTCHW != 0).flatten(2).any(dim=2)
 
 
 def read(path: Path) -> Any:

@@ -8,7 +8,7 @@ import torch
 
 from flairhub.config.model import UtaeModel
 from flairhub.models.build import build_network
-from flairhub.models.utae import UTAE, valid_from_zero_frames
+from flairhub.models.utae import UTAE
 
 from . import parity
 
@@ -100,7 +100,7 @@ def test_utae(path):
         stored = dict(archive)
     for name in sorted({key.partition("|")[0] for key in stored}):
         values = torch.from_numpy(stored[f"{name}|input"].astype("float32"))
-        valid = valid_from_zero_frames(values)
+        valid = parity.valid_from_zero_frames(values)
         with torch.no_grad():
             logits, maps, attention = network.encode(values, torch.from_numpy(stored[f"{name}|dates"]), valid)
         assert all(bool(x.isfinite().all()) for x in (logits, *maps, attention))

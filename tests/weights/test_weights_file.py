@@ -17,7 +17,7 @@ from tests.fact_tables import layer_facts
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
-from flairhub.catalog.released import RELEASED, released_by_file
+from flairhub.catalog.released import RELEASED
 from flairhub.config.profiles import profile_text
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
@@ -69,9 +69,7 @@ def resolved(row, given, *sets):
 
 
 def published(name):
-    return WeightsFile(
-        path=Path(f"{name}.safetensors"), sha256=SHA256, contract=released_contract(released_by_file(name))
-    )
+    return WeightsFile(path=Path(f"{name}.safetensors"), sha256=SHA256, contract=released_contract(RELEASED[name]))
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -15,10 +15,7 @@ from tqdm import tqdm
 
 from flairhub.config.workspace import Workspace
 from flairhub.errors import DataError, IntegrityError, MissingFileError
-from flairhub.locks import BusyError, locked
 from flairhub.records.manifest import ArchiveEntry, ArchiveKind, Manifest
-
-__all__ = ["BusyError", "Checksums", "archive_entry", "checksums_of", "locked", "sha256_of", "verify", "verify_all"]
 
 _TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Generic, Literal, TypeVar
 
 from flairhub.catalog.modalities import MODALITIES
@@ -196,23 +195,6 @@ _ALL = (
 
 RELEASED: Mapping[str, ReleasedWeights] = {entry.file.value: entry for entry in _ALL}
 """Published files by name without suffix."""
-
-
-def released_by_file(file: str) -> ReleasedWeights:
-    """The contract of a published file, by its name or path.
-
-    Raises:
-        ConfigurationError: the name is not one of the published ones.
-    """
-    name = PurePath(file).name
-    for suffix in (".safetensors", ".ckpt", ".pth"):
-        name = name.removesuffix(suffix)
-    if name not in RELEASED:
-        raise ConfigurationError(
-            f"Expected the name of a published weights file, but got {name!r}; known: {', '.join(RELEASED)}. A file "
-            "without a contract of its own needs one given."
-        )
-    return RELEASED[name]
 
 
 def released_for_row(row: str) -> ReleasedWeights:

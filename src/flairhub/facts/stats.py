@@ -109,30 +109,6 @@ class Statistics:
         return ModalityStatistics(modality=modality, bands=bands, rule=_rule(modality, self._params, self._cloud))
 
 
-def modality_statistics(
-    index: Path,
-    patch_ids: Sequence[str],
-    valid: pd.DataFrame,
-    modality: str,
-    params: StatsParams,
-    cloud: CloudFilter | None = None,
-) -> ModalityStatistics:
-    """Statistics of one modality over training patches; for several subsets, keep a `Statistics`.
-
-    Args:
-        index: folder of the index stage, `data/index`.
-        patch_ids: training patches; their order has no effect.
-        valid: the audit's table (see `audit_valid.read_valid`).
-        modality: input modality.
-        params: which pixels and dates count.
-        cloud: `preprocessing.filter_sentinel2`; needed for Sentinel-2 if `params.skip_cloudy`.
-
-    Raises:
-        ConfigurationError: `skip_cloudy` without an enabled cloud filter, or the modality is no input.
-    """
-    return Statistics(index, valid, params, cloud).of(modality, patch_ids)
-
-
 def write_statistics(folder: Path, statistics: ModalityStatistics) -> None:
     """Write `<MODALITY>.json`, with both published sets beside the computed one."""
     modality = statistics.modality

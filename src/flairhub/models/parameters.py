@@ -42,11 +42,6 @@ def count_formula(network: SegmentationNetwork) -> int:
     return sum(_size(part) for part in (network.encoders, network.main_decoders, network.aux_decoders))
 
 
-def total_parameters(network: nn.Module) -> int:
-    """Every parameter of a network."""
-    return _size(network)
-
-
 def _size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 

@@ -21,14 +21,6 @@ Norm = Literal["group", "batch", "instance"]
 PaddingMode = Literal["reflect", "zeros", "replicate", "circular"]
 
 
-def valid_from_zero_frames(x_BTCHW: Tensor) -> Tensor:
-    """The reference's convention as a mask: a date whose values are all zero is padding; `[B, T]`, False there.
-
-    Only for data that carries no mask of its own: zero is also a legal value.
-    """
-    return (x_BTCHW != 0).flatten(2).any(dim=2)
-
-
 def _norm(kind: Norm, channels: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm2d(channels)

@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, find_archive, locked
+from flairhub.archives.checksums import Checksums, archive_entry, find_archive
 from flairhub.archives.folder import list_archives
 from flairhub.config.pipeline import SampleParams
 from flairhub.files import read_json, write_json
+from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.selection import Selection
 

@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, locked
+from flairhub.archives.checksums import Checksums, archive_entry
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.config.pipeline import UrlParams
 from flairhub.files import read_json, write_json
+from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.download import Patience, download
 from flairhub.sources.selection import Selection

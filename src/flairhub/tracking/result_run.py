@@ -26,8 +26,6 @@ class ResultRun:
     run: Run | None = None
     surplus: list[Run] = field(default_factory=list)
     """Half-written or superseded runs of the same key, to be deleted."""
-    live: bool = False
-    """Whether `run` was begun by the live logger and only needs completing."""
     finished: bool = False
     """Whether `run` shows exactly the present files."""
 
@@ -58,9 +56,9 @@ def find_result_run(store: Store, identity: RunIdentity, experiment_id: str, mar
         if whole and not target.finished and not writer.artifacts_lost(run):
             if target.run is not None:
                 target.surplus.append(target.run)
-            target.run, target.finished, target.live = run, True, False
+            target.run, target.finished = run, True
         elif target.run is None and tags.get(names.WRITER) == "live" and names.FINGERPRINT not in tags:
-            target.run, target.live = run, True
+            target.run = run
         else:
             target.surplus.append(run)
     return target

@@ -24,7 +24,6 @@ Blend = Literal["crop", "linear", "cosine", "gaussian"]
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 
 Confidence = Literal["probability", "entropy"]
-CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 
 NODATA = 255
 """Value of every layer where no input has data."""
