@@ -17,7 +17,7 @@ from flairhub.cli.processes import DvcRuns
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "lightning", "timm", "mlflow", "pandas", "pyarrow", "great_expectations", "matplotlib", "rasterio"}
-NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+NAMES = [command.__name__.rpartition(".")[2].rstrip("_") for command in COMMANDS]
 
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -100,6 +100,8 @@ def test_a_wrong_command_is_wrong_usage(capsys):
 
 def test_every_command_sets_what_it_runs():
     needed = {
+        "import": ["--config", "c", "--row", "r"],
+        "export": ["--row", "r"],
         "use": ["sample"],
         "legend": ["cosia", "--format", "qml"],
         "card": ["LC-A"],

@@ -20,6 +20,8 @@ from flairhub.cli import (
     browse,
     card,
     data,
+    export,
+    import_,
     legend,
     params,
     pictures,
@@ -60,6 +62,8 @@ COMMANDS = (
     ui,
     card,
     legend,
+    import_,
+    export,
     pictures,
     zonal,
 )
@@ -75,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flairhub",
         description="The FLAIR-HUB benchmark as one pipeline. `dvc repro` runs it; these commands go with it.",
+        epilog="`flairhub --config FILE_OR_FOLDER` runs a configuration of the reference; see docs/migration.md.",
     )
     parser.add_argument("--version", action="version", version=f"flairhub {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where an error came from")

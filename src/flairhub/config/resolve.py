@@ -18,15 +18,19 @@ from flairhub.config.recipe import IMAGENET, RELEASED, TRAINED, Recipe
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import ConfigurationError
 
+_WHOLE = ("decoder_options",)
 _S1 = ("SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS")
 
 
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `override`, merged key by key through nested mappings."""
+    """`base` with the values of `override`, merged key by key through nested mappings.
+
+    Options of a decoder are taken whole: those of one decoder mean nothing to another.
+    """
     result = dict(base)
     for key, value in override.items():
         old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping) and key not in _WHOLE
         result[key] = merged(old, value) if both else value  # type: ignore[arg-type]  # `both` narrows old
     return result
 

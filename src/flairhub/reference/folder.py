@@ -11,6 +11,7 @@ import yaml
 
 from flairhub.catalog.modalities import INPUTS, LABELS
 from flairhub.config.base import build, nearest
+from flairhub.config.params import OVERRIDABLE
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.reference.keys import (
     RENAMED,
@@ -28,6 +29,8 @@ from flairhub.reference.quirks import Quirks, read_quirks
 
 SUFFIXES = (".yaml", ".yml")
 OVERRIDE = "--set"
+OWN = "flairhub"
+"""Top-level key of parameters of a row as params.yaml has them; they go before the reference's keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class ReferenceConfig:
     """Active tasks."""
     labels_configs: Mapping[str, LabelConfig]
     quirks: Quirks
+    own: Mapping[str, Any]
+    """Section `flairhub` of what `export` writes: what the reference has no key for."""
     plain: Mapping[str, Any]
     """As read, overrides applied."""
 
@@ -148,7 +153,7 @@ def _key(node: Mapping[Any, Any], text: str) -> Any:
 
 
 def _typed(source: Path, files: tuple[Path, ...], values: dict[str, Any], origins: dict[str, str]) -> ReferenceConfig:
-    known = (*SECTIONS, "labels", "labels_configs", "quirks")
+    known = (*SECTIONS, "labels", "labels_configs", "quirks", OWN)
     for key in values:
         if key not in known:
             raise ConfigurationError(f"{origins[key]}: unknown key `{key}`{nearest(key, known)}")
@@ -167,9 +172,22 @@ def _typed(source: Path, files: tuple[Path, ...], values: dict[str, Any], origin
         labels=labels,
         labels_configs=configs,
         quirks=read_quirks(values.get("quirks"), origins.get("quirks", "")),
+        own=_own(values.get(OWN), origins.get(OWN, "")),
         plain=values,
         **sections,
     )
+
+
+def _own(value: Any, file: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{file}: expected `{OWN}` to be a section of keys, but got {value!r}.")
+    known = (*OVERRIDABLE, "seeds", "weights")
+    for key in value:
+        if key not in known:
+            raise ConfigurationError(f"{file}: unknown key `{OWN}.{key}`{nearest(str(key), known)}")
+    return dict(value)
 
 
 def _section(source: Path, values: Mapping[str, Any], origins: Mapping[str, str], key: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from flairhub.catalog.taxonomies import LPIS, Taxonomy, taxonomy
 from flairhub.config.base import nearest
 from flairhub.config.params import RowParams
 from flairhub.config.recipe import TRAINED, Recipe
-from flairhub.config.resolve import recipe_from
+from flairhub.config.resolve import merged, recipe_from
 from flairhub.errors import ConfigurationError
 from flairhub.reference.folder import ReferenceConfig
 from flairhub.reference.keys import LabelConfig
@@ -74,8 +74,8 @@ def recipe_of(
     Raises:
         ConfigurationError: the configuration contradicts itself.
     """
-    values = row_values(config, quirks, encoder_weights=encoder_weights)
-    settings = RowParams(tasks=config.labels, modalities=config.inputs, weights=weights)
+    values = merged(row_values(config, quirks, encoder_weights=encoder_weights), config.own)
+    settings = RowParams(tasks=config.labels, modalities=config.inputs, weights=weights, seeds=config.own.get("seeds"))
     return recipe_from(values, row_name(config), settings, str(config.source))
 
 
