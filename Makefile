@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-graph test-browser test-rest lint ui clean
+.PHONY: help env repro test test-graph test-browser test-rest lint ui bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ lint: env  ## style, types, import contracts
 
 ui: env  ## the MLflow interface on http://127.0.0.1:5000
 	flairhub ui
+
+bench: env  ## every part beside its physical limit, into benchmarks/results.json (about ten minutes)
+	python benchmarks/run.py
 
 clean:  ## caches of tools; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,6 @@
 """Zonal inference against what bounds it, alternately in one process, so that a busy machine slows both.
 
-    python benchmarks/zonal.py io        # without a network: our pipeline and a plain loop of tiles as the reference's
+    python benchmarks/zonal.py network   # all told, and forward passes over as many tiles
     python benchmarks/zonal.py io        # without a network: our pipeline, and a plain loop over tiles
     python benchmarks/zonal.py memory    # peak memory for 4,096 and 16,384 pixels squared, without a network
 

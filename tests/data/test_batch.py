@@ -1,4 +1,5 @@
 import pickle
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,16 @@ def test_views_with_negative_strides_are_copied_as_seen():
     image = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     batch = collate([sample("a", 1, aerial=image[..., ::-1])])
     np.testing.assert_array_equal(batch.inputs["AERIAL_RGBI"][0], image[..., ::-1])
+
+
+@pytest.mark.parametrize("shape", [(3, 130, 200), (2, 64, 64), (1, 1, 70)])
+def test_images_turned_any_way_are_copied_as_seen(shape: tuple[int, ...]):
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    for flips, quarters in product(product((1, -1), (1, -1)), range(4)):
+        turned = np.rot90(image[:, :: flips[0], :: flips[1]], quarters, axes=(1, 2))
+        batch = collate([sample("a", 1, aerial=turned), sample("b", 1, aerial=turned)])
+        for each in batch.inputs["AERIAL_RGBI"]:
+            np.testing.assert_array_equal(each, turned)
 
 
 def test_a_batch_moves_and_pickles():

@@ -93,6 +93,9 @@ class Batch:
 _KEPT = {"uint8": torch.uint8, "int16": torch.int16, "uint16": torch.uint16}
 """Types of files that a batch keeps."""
 
+_BLOCK = 64
+"""Side of a block in which turned images are copied, pixels."""
+
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples; series are padded at the end to the longest one (at least one date) and masked there.
@@ -125,5 +128,17 @@ def _stack(arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype) -> Tensor:
     size = (len(arrays), longest, *shape[1:])
     stacked = torch.empty(size, dtype=dtype) if same else torch.zeros(size, dtype=dtype)
     for row, array in zip(stacked.numpy(), arrays, strict=True):
-        np.copyto(row[: len(array)], array, casting="unsafe")
+        _copy(row[: len(array)], array)
     return stacked
+
+
+def _copy(target: npt.NDArray[Any], array: npt.NDArray[Any]) -> None:
+    """Copy; in square blocks where the source is turned by a quarter, so that its columns stay in the cache."""
+    if array.ndim < 2 or abs(array.strides[-1]) <= abs(array.strides[-2]):
+        np.copyto(target, array, casting="unsafe")
+        return
+    height, width = array.shape[-2:]
+    for top in range(0, height, _BLOCK):
+        for left in range(0, width, _BLOCK):
+            block = (..., slice(top, top + _BLOCK), slice(left, left + _BLOCK))
+            np.copyto(target[block], array[block], casting="unsafe")
