@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -123,4 +124,11 @@ def fill_missing(values: Tensor, scale: Scale) -> tuple[Tensor, Tensor]:
 
 
 def _column(numbers: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]
+    return _constant(numbers, like.dtype, like.device)[:, None, None]
+
+
+@lru_cache(maxsize=256)
+def _constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Kept on the device: to bring it there anew for every batch would make the host wait. Never written to."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(numbers, dtype=dtype, device=device)

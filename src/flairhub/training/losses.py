@@ -162,6 +162,17 @@ class Losses(nn.Module):
             return weight[modality]
         return weight
 
+    def check(self, labels: Mapping[str, Tensor]) -> None:
+        """Refuse class maps outside their taxonomies.
+
+        Raises:
+            DataError: names the value and the task.
+        """
+        for task, target in labels.items():
+            module = self.tasks[task]
+            assert isinstance(module, TaskLoss)
+            check_labels(target, module.num_classes, task)
+
     def terms(self, output: NetworkOutput, labels: Mapping[str, Tensor]) -> LossTerms:
         """Every term of the loss.
 
@@ -180,7 +191,8 @@ class Losses(nn.Module):
             if task not in labels or task not in output.logits:
                 raise DataError(f"Expected logits and labels of {task}, but got {list(output.logits)}, {list(labels)}.")
             target = labels[task]
-            check_labels(target, module.num_classes, task)
+            if target.device.type == "cpu":  # elsewhere before they moved: reading a value would make the host wait
+                check_labels(target, module.num_classes, task)
             main[task] = module(output.logits[task], target)
             sides = {name: logits for (name, found), logits in output.auxiliary.items() if found == task}
             loss = main[task]

@@ -43,8 +43,10 @@ class RowModule(LightningModule):
         return build_optimizer(self.params, self.network.parameters())
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch (Lightning would copy the frozen dataclass field by field)."""
+        """Move a batch (Lightning would copy the frozen dataclass field by field); its labels are checked before."""
         del dataloader_idx
+        if device.type != "cpu":
+            self.objective.check(batch.labels)
         return batch.to(device, non_blocking=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
