@@ -84,6 +84,31 @@ def test_a_port_that_is_none_is_wrong_usage(port, capsys):
     assert f"expected a port, 1 to 65535, but got '{port}'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_number_of_jobs_that_is_none_is_wrong_usage(jobs, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["repro", f"--jobs={jobs}"])
+    assert end.value.code == 2
+    assert f"1 or more, but got '{jobs}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["table"], ["rows"], ["use", "sample", "--set", "train.seed=3"]])
+def test_a_misspelt_variable_is_named_by_every_command_before_anything_is_done(words, repository, monkeypatch, capsys):
+    monkeypatch.setenv("FLAIRHUB_WORKER", "3")
+    before = (repository / "params.yaml").read_bytes()
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert error == "flairhub: Unknown variable FLAIRHUB_WORKER in the environment; did you mean 'FLAIRHUB_WORKERS'?\n"
+    assert (repository / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["adopt", "card", "params", "verify"])
+def test_a_row_that_there_is_not_is_named_with_the_nearest(command, repository, capsys):
+    assert main([command, "LC-AL"]) == 1
+    error = capsys.readouterr().err
+    assert error == "flairhub: params.yaml has no row 'LC-AL'; did you mean 'LC-ALL'?\n"
+
+
 def test_pull_pulls_also_where_dvc_sees_no_change(repository, monkeypatch):
     asked = []
     monkeypatch.setattr(DvcRuns, "__call__", lambda _, *words: asked.append(words) or 0)

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     import subprocess
     import sys
 
+    from flairhub.config.base import nearest
     from flairhub.errors import ConfigurationError
     from flairhub.project import find_project
     from flairhub.records.layout import row_files
@@ -38,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.steps < 1:
         raise ConfigurationError(f"--steps: expected at least 1, but got {arguments.steps}.")
     project = find_project()
-    unknown = [row for row in arguments.rows if row not in project.params.rows]
-    if unknown:
-        raise ConfigurationError(f"Expected rows of params.yaml, but got {', '.join(unknown)}.")
+    for row in arguments.rows:
+        if row not in project.params.rows:
+            raise ConfigurationError(f"params.yaml has no row {row!r}{nearest(row, project.params.rows)}")
     # what a row reads, and the fingerprint of today's code
     status = subprocess.call([sys.executable, "-m", "dvc", "repro", "--quiet", "resolve"], cwd=project.root)
     if status:

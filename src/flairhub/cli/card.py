@@ -24,8 +24,14 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the card."""
+    from flairhub.config.base import nearest
+    from flairhub.errors import ConfigurationError
+    from flairhub.project import find_project
+    from flairhub.records.layout import row_files
     from flairhub.report.card.build import write_card
 
+    if not row_files(arguments.row).receipt.is_file() and arguments.row not in (rows := find_project().params.rows):
+        raise ConfigurationError(f"params.yaml has no row {arguments.row!r}{nearest(arguments.row, rows)}")
     folder = write_card(arguments.row, seed=arguments.seed, out=arguments.out)
     print(f"{folder}: README.md and model.safetensors; `hf upload USER/NAME {folder}` shares them")
     return 0

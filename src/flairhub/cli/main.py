@@ -120,6 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _enter(project: Project, arguments: argparse.Namespace) -> None:
     """Go to the root of the repository; paths that were given stay those that the user meant."""
+    from flairhub.config.runtime import require_known
+
+    require_known(os.environ)
     here = Path.cwd()
     project.require_own_package(Path(__file__))
     if project.root == here or getattr(arguments, "stays", False):

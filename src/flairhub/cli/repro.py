@@ -23,13 +23,19 @@ def add(commands: Any) -> None:
         "fails leaves the others alone; it is tried once. First it looks whether the folder of data.source "
         "`local` is what the manifest says, which DVC does not.",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="rows at a time")
+    parser.add_argument("--jobs", type=_jobs_wanted, metavar="N", help="rows at a time, 1 or more")
     parser.add_argument(
         "--keep-going",
         action="store_true",
         help="where rows fail, write table and report of the others all the same; exit status 1",
     )
     parser.set_defaults(run=run)
+
+
+def _jobs_wanted(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a number of rows at a time, 1 or more, but got {text!r}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     project = find_project()
     fit_dvc_to_git(project.root)
     note_sources(project)
-    rows, jobs = project.params.rows, max(1, arguments.jobs or _jobs(project))
+    rows, jobs = project.params.rows, arguments.jobs or _jobs(project)
     with DvcRuns() as dvc:
         if not arguments.keep_going and (jobs == 1 or len(rows) == 1):
             return dvc("repro")

@@ -137,8 +137,8 @@ def _load(path: Path) -> Any:
     return document
 
 
-def _from_environment(variables: Mapping[str, str]) -> dict[str, str | None]:
-    """Settings named in the environment; an empty variable counts as unset, `null` as no value.
+def require_known(variables: Mapping[str, str]) -> None:
+    """Refuse a misspelt variable, which would set nothing.
 
     Raises:
         ConfigurationError: a variable begins as ours do and is none; the nearest is named.
@@ -147,6 +147,11 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, str | None]:
     for name in sorted(variables):
         if name.startswith(PREFIX) and name not in known:
             raise ConfigurationError(f"Unknown variable {name} in the environment{nearest(name, known)}")
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, str | None]:
+    """Settings named in the environment; an empty variable counts as unset, `null` as no value; others are refused."""
+    require_known(variables)
     values: dict[str, str | None] = {}
     for name in RuntimeSettings.model_fields:
         value = variables.get(PREFIX + name.upper(), "").strip()
