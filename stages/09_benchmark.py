@@ -1,7 +1,8 @@
 """benchmark: the table of the rows in params.yaml, reports/benchmark.{csv,md}, its pictures, reports/index.html.
 
 Afterwards MLflow is brought up to date - it is a view: if it cannot be reached the table stands all the same, and
-`flairhub track` does it later - and resume states of trainings that DVC has noted are deleted.
+`flairhub track` does it later - resume states of trainings that DVC has noted are deleted, and kept parts of the index
+become names of the files in DVC's cache.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from flairhub.config.reader import parse_params
 from flairhub.config.runtime import RuntimeSettings, read_settings
 from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
+from flairhub.facts.kept_parts import join_cache
 from flairhub.lineage.dvc import open_cache, read_lock
 from flairhub.lineage.states import cached_keys, noted_keys
 from flairhub.report.build import write_report
@@ -35,6 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
     update_tracking(params, workspace, settings)
     spent = cached_keys(workspace.state / "train", lambda: open_cache(workspace.main))
     drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows) | spent)
+    join_cache(workspace.state / "index", Path("data/index"), lambda: open_cache(workspace.main))
 
 
 def update_tracking(params: Params, workspace: Workspace, settings: RuntimeSettings) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
 
-from flairhub.facts.kept_parts import KEPT_SECONDS, part_name, prune_parts
+from flairhub.facts.kept_parts import KEPT_SECONDS, join_cache, part_name, prune_parts
+from flairhub.lineage.dvc import DvcCache
 
 DAY = 24 * 3600
 A, B = "D012-2019_AERIAL_RGBI", "D012-2019_DEM_ELEV"
@@ -40,3 +42,42 @@ def test_what_killed_processes_left_goes_and_files_stay(tmp_path):
     (tmp_path / "lock").touch()
     assert prune_parts(tmp_path, [used]) == [half.name]
     assert (tmp_path / "lock").is_file()
+
+
+def placed(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def cached(folder: Path, content: bytes) -> Path:
+    md5 = hashlib.md5(content).hexdigest()
+    return placed(folder / md5[:2] / md5[2:], content)
+
+
+def test_parts_of_todays_index_take_no_room_beside_dvcs_cache(tmp_path):
+    parts, index, cache = tmp_path / "parts", tmp_path / "index", tmp_path / "cache"
+    today = [
+        placed(parts / part_name("A", "1" * 20) / f"{kind}.parquet", kind.encode()) for kind in ("patches", "dates")
+    ]
+    kept = [cached(cache, path.read_bytes()) for path in today]
+    for path in today:
+        placed(index / path.stem / "A.parquet", path.read_bytes())
+    older = placed(parts / part_name("A", "2" * 20) / "patches.parquet", b"of another size")
+    damaged = placed(parts / part_name("B", "3" * 20) / "patches.parquet", b"other bytes")
+    placed(index / "patches" / "B.parquet", b"right bytes")
+    assert join_cache(parts, index, lambda: DvcCache(cache)) == sum(path.stat().st_size for path in kept)
+    assert [path.stat().st_ino for path in today] == [path.stat().st_ino for path in kept]
+    assert (older.read_bytes(), damaged.read_bytes()) == (b"of another size", b"other bytes")
+    assert sorted(path.name for path in today[0].parent.iterdir()) == ["dates.parquet", "patches.parquet"]
+
+
+def test_where_all_is_joined_the_cache_is_not_opened(tmp_path):
+    part = placed(tmp_path / "parts" / part_name("A", "1" * 20) / "patches.parquet", b"x")
+    placed(tmp_path / "index" / "patches" / "A.parquet", b"x")
+    (tmp_path / "cached").hardlink_to(part)
+
+    def opened() -> DvcCache:
+        raise AssertionError
+
+    assert join_cache(tmp_path / "parts", tmp_path / "index", opened) == 0
