@@ -219,7 +219,7 @@ def _offset_px(table: pd.DataFrame, opened: pd.Series, kinds: pd.Series) -> pd.S
     reference = first.set_index("patch_id")[edges].reindex(boxes["patch_id"])
     distance = np.abs(boxes[edges].to_numpy() - reference.to_numpy())
     pixel = boxes[["pixel_x", "pixel_x", "pixel_y", "pixel_y"]].to_numpy()
-    return pd.Series((distance / pixel).max(axis=1), index=boxes.index).reindex(table.index)
+    return pd.Series((distance / np.abs(pixel)).max(axis=1), index=boxes.index).reindex(table.index)
 
 
 def _widen(known: NDArray[np.float64] | None, part: pa.Table, modality: str) -> NDArray[np.float64]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FILE_VALUES = ("band_n", "band_mean", "band_min", "band_max", "untagged_count", "implausible_count")
 """Columns of the table of files that `add_file_values` reads."""
 
+LOWEST_MEAN_HEIGHT_M = -1.0
+"""Lowest plausible mean of DSM - DTM: open ground scatters around 0 by decimetres, and nothing lies below it."""
+
 SCALED = "SENTINEL2_TS"
 """The series whose scale is checked."""
 
@@ -32,7 +35,15 @@ def add_file_values(frame: pd.DataFrame, part: pa.Table, modality: str) -> None:
     """
     layer, nothing = MODALITIES[modality], np.full(part.num_rows, np.nan)
     columns: dict[str, NDArray[Any]] = dict.fromkeys(
-        ("missing_pixels", "untagged_count", "implausible_pixels", "mean_height", "contrast", "largest_reflectance"),
+        (
+            "missing_pixels",
+            "untagged_count",
+            "implausible_pixels",
+            "mean_height",
+            "height_balance",
+            "contrast",
+            "largest_reflectance",
+        ),
         nothing,
     )
     columns["implausible"] = np.full(part.num_rows, None, dtype=object)
@@ -49,6 +60,8 @@ def add_file_values(frame: pd.DataFrame, part: pa.Table, modality: str) -> None:
             columns["mean_height"] = np.where(
                 counted, list_matrix(part, "band_mean", low.shape[1], np.nan)[:, -1], np.nan
             )
+            balance = low[:, -1] + high[:, -1]
+            columns["height_balance"] = np.where(columns["mean_height"] < LOWEST_MEAN_HEIGHT_M, np.nan, balance)
         elif layer.kind == "mono":
             columns["contrast"] = np.fmax.reduce(high - low, axis=1)
         if modality == SCALED:

@@ -202,8 +202,27 @@ def _calendar(table: pa.Table, file: str, *, needed: bool) -> Calendar | None:
     parsed = [_parse(text, file) for text in texts]
     patches = table.column("patch_id").to_pandas()
     frame = pd.DataFrame({"patch": patches, "roi": patches.str.rsplit("_", n=1).str[0], "code": codes})
-    frame = frame[frame["code"] >= 0].drop_duplicates("patch")
+    frame = frame[frame["code"] >= 0].drop_duplicates(["patch", "code"])
+    frame, parsed = _without_contradictions(frame, parsed, file)
     return _split_exceptions(frame, parsed)
+
+
+def _without_contradictions(frame: pd.DataFrame, parsed: list[Dates], file: str) -> tuple[pd.DataFrame, list[Dates]]:
+    """One entry per patch; one that is listed with different dates has none, so that the audit names it."""
+    doubtful = frame["patch"].duplicated(keep=False)
+    if not doubtful.any():
+        return frame, parsed
+    patches = frame.loc[doubtful, "patch"].unique()
+    _LOG.warning(
+        "%s: expected one list of dates per patch, but %s has several (%d patches do); their dates are not used. Keep "
+        "one entry of each.",
+        file,
+        patches[0],
+        len(patches),
+    )
+    frame = frame.drop_duplicates("patch").copy()
+    frame.loc[frame["patch"].isin(patches), "code"] = len(parsed)
+    return frame, [*parsed, ()]
 
 
 def _split_exceptions(frame: pd.DataFrame, parsed: list[Dates]) -> Calendar:

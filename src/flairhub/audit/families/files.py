@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from flairhub.audit.check import Check
+from flairhub.audit.values import LOWEST_MEAN_HEIGHT_M
 
 FOOTPRINT_TOLERANCE_PX = 0.5
 """Largest distance between the edges of a file and those of its patch, in pixels of that file."""
 
-LOWEST_MEAN_HEIGHT_M = -1.0
-"""Lowest plausible mean of DSM - DTM: open ground scatters around 0 by decimetres, and nothing lies below it."""
+LOWEST_HEIGHT_BALANCE_M = -2.0
+"""Lowest plausible sum of the highest and the lowest DSM - DTM: errors of open ground are decimetres either way."""
 
 SMALLEST_BRIGHT_REFLECTANCE = 256.0
 """What the brightest pixel of a series reaches at least (x 10000): a cloud has thousands, clear water some hundred."""
@@ -145,6 +146,17 @@ FILE_CHECKS = (
         remedy="Look whether the bands are in the order DSM, DTM, and exchange them where they are not.",
         column="mean_height",
         low=LOWEST_MEAN_HEIGHT_M,
+        severity="warn",
+        policy="keep",
+    ),
+    Check(
+        name="heights_above_ground",
+        grain="layer",
+        sentence="Heights (DSM - DTM) reach farther above the ground than below it, else the two may be exchanged; "
+        "found: highest plus lowest height, metres.",
+        remedy="Look whether the bands are in the order DSM, DTM, and exchange them where they are not.",
+        column="height_balance",
+        low=LOWEST_HEIGHT_BALANCE_M,
         severity="warn",
         policy="keep",
     ),
