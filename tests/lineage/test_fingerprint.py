@@ -99,6 +99,7 @@ TRAIN = {
     "the package itself": {"flairhub", "compute", "config", "data", "inference", "models", "records", "training"}
     | {"archives", "catalog", "evaluation", "weights"},
     "decodes pixels and says which are valid": {
+        "archives.deflate",
         "archives.raster",
         "archives.tiff_header",
         "archives.reader",

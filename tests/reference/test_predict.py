@@ -17,9 +17,10 @@ from tests.reference.world import ALL, COSIA, LPIS, archive_path, changed, examp
 from tests.reference.world import test_ids as ids_of
 
 from flairhub.cli.main import main
-from flairhub.files import read_json
 from flairhub.models.build import build_network, network_spec
 from flairhub.models.network import SegmentationNetwork
+from flairhub.records.layout import row_files
+from flairhub.records.receipt import Receipt
 from flairhub.reference.folder import read_config
 from flairhub.reference.prepare import prepare
 from flairhub.weights.checkpoints import read_contract
@@ -90,8 +91,8 @@ def test_the_files_are_those_of_the_reference(user: Path) -> None:
     assert used == {"TEST.csv", "config_task.yaml", "config_modalities.yaml", "config_models.yaml",
                     "config_supervision.yaml", "config_more.yaml"}  # fmt: skip
     assert (out / "flair-computetoy.log").read_text().startswith("toy: AERIAL_RGBI -> AERIAL_LABEL-COSIA; 6 test")
-    receipt = read_json(out / "flairhub" / "reports" / "rows" / "toy" / "receipt.json")
-    assert receipt["patches"] == {"train": 0, "valid": 0, "test": 6}
+    receipt = Receipt.read(row_files("toy", out / "flairhub").receipt)
+    assert receipt.patches == {"train": 0, "valid": 0, "test": 6}
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".ckpt", ".pth"])

@@ -16,7 +16,8 @@ from tests.loopback import Served, Server
 
 from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.sources.download import DownloadError, Patience
-from flairhub.sources.hub_file import HubFile, Meter, fetch
+from flairhub.sources.hub_file import HubFile, fetch
+from flairhub.sources.meter import Meter
 
 PATH = "/datasets/o/d/resolve/main/data/a.zip"
 DATA = random.Random(1).randbytes(3_000_000)

@@ -12,14 +12,14 @@ import os
 import stat
 import struct
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.errors import DataError, IntegrityError, MissingFileError
+from flairhub.archives.deflate import check_crc, inflate
+from flairhub.errors import DataError, MissingFileError
 
 STORED = zipfile.ZIP_STORED
 DEFLATED = zipfile.ZIP_DEFLATED
@@ -155,9 +155,9 @@ class PatchReader:
             data, recorded = self._read_zipped(archive, member)
         expected = recorded if crc32 is None else crc32
         if expected is not None:
-            _check_crc(data, expected, f"{archive}: {member}")
+            check_crc(data, expected, f"{archive}: {member}")
         if recorded is not None and recorded != expected:
-            _check_crc(data, recorded, f"{archive}: {member}")
+            check_crc(data, recorded, f"{archive}: {member}")
         return data
 
     def _zip(self, archive: str) -> Path:
@@ -242,40 +242,7 @@ def _read_row(descriptor: int, directory: _Directory, row: int, member: str, pat
         payload = os.pread(descriptor, compressed, offset + start)
     if len(payload) != compressed:
         raise DataError(f"{where}: expected {compressed} bytes, but the archive ends after {len(payload)}.")
-    return payload if method == STORED else _inflate(payload, size, where)
-
-
-def _inflate(payload: bytes, size: int, where: str) -> bytes:
-    """By libdeflate, in half the time of zlib; this one says what is wrong where the first gives up."""
-    import imagecodecs
-
-    try:
-        data = bytes(imagecodecs.deflate_decode(payload, raw=True, out=size))
-    except (imagecodecs.DeflateError, ValueError):
-        data = b""
-    return data if len(data) == size and size else _inflate_slowly(payload, size, where)
-
-
-def _inflate_slowly(payload: bytes, size: int, where: str) -> bytes:
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = stream.decompress(payload, size + 1)
-    except zlib.error as error:
-        raise IntegrityError(f"{where}: expected deflated bytes, but got {error}; fetch the archive again.") from None
-    if len(data) != size:
-        raise IntegrityError(f"{where}: expected {size} bytes, but got {len(data)}; fetch the archive again.")
-    return data
-
-
-def _check_crc(data: bytes, expected: int, where: str) -> None:
-    import imagecodecs  # whose CRC-32 is zlib's, a dozen times as fast
-
-    actual = imagecodecs.deflate_crc32(data)
-    if actual != expected:
-        raise IntegrityError(
-            f"{where}: expected CRC-32 {expected:08x}, but got {actual:08x}; the archive changed or is damaged: "
-            "fetch it again, or run `flairhub repro`, which takes it as a new version of the data."
-        )
+    return payload if method == STORED else inflate(payload, size, where)
 
 
 def _folder_members(folder: Path) -> list[Member]:

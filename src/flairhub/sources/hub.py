@@ -18,7 +18,8 @@ from flairhub.config.pipeline import HuggingFaceParams
 from flairhub.errors import DataError
 from flairhub.records.manifest import ArchiveEntry, Manifest
 from flairhub.sources.download import DownloadError, Patience
-from flairhub.sources.hub_file import HubFile, Meter, fetch, hub_endpoint
+from flairhub.sources.hub_file import HubFile, fetch, hub_endpoint
+from flairhub.sources.meter import Meter
 from flairhub.sources.selection import Selection
 
 FOLDER = "data"

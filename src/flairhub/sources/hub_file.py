@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flairhub.archives.checksums import sha256_of
-from flairhub.errors import FlairhubError, IntegrityError, MissingFileError
+from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.locks import locked
 from flairhub.sources.download import DownloadError, Patience
+from flairhub.sources.meter import Meter, client_bar
 
 _LOG = logging.getLogger(__name__)
 _RETRIED = {408, 416, 425, 429, 500, 502, 503, 504}
@@ -59,56 +59,6 @@ def hub_endpoint(given: str | None = None) -> str:
     from huggingface_hub import constants
 
     return str(given or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-class StoppedError(FlairhubError):
-    """Somebody has stopped the transfer; what came is kept."""
-
-
-class Meter:
-    """Counts the bytes of all transfers of a process, slows them down to a common rate, and ends them on request."""
-
-    def __init__(
-        self,
-        advance: Callable[[int], Any] = lambda _: None,
-        *,
-        most_bytes_per_s: float | None = None,
-        stop: threading.Event | None = None,
-    ) -> None:
-        self._advance = advance
-        self._rate = most_bytes_per_s
-        self._stop = stop
-        self._free_at = 0.0
-        self._lock = threading.Lock()
-
-    @property
-    def plain(self) -> bool:
-        """Whether chunk storage, which knows neither rate nor end, cannot be used."""
-        return self._rate is not None or self._stop is not None
-
-    def count(self, number: int) -> None:
-        """Note bytes that came; returns when the next ones may.
-
-        Raises:
-            StoppedError: no more are wanted.
-        """
-        self._advance(number)
-        self.go_on()
-        if self._rate:
-            with self._lock:
-                now = time.monotonic()
-                self._free_at = max(self._free_at, now) + number / self._rate
-                wait = self._free_at - now
-            time.sleep(max(0.0, wait))
-
-    def go_on(self) -> None:
-        """Return where the transfer may go on.
-
-        Raises:
-            StoppedError: somebody has stopped it.
-        """
-        if self._stop is not None and self._stop.is_set():
-            raise StoppedError("The transfer was stopped; what came is kept.")
 
 
 def fetch(
@@ -261,7 +211,7 @@ class _Transfer:
                 xet_file_data=facts.xet_file_data,
                 headers=headers,
                 expected_size=facts.size,
-                tqdm_class=_bar(self.meter),
+                tqdm_class=client_bar(self.meter),
             )
             self.chunked.replace(self.part)
             return sha256
@@ -273,7 +223,7 @@ class _Transfer:
                     resume_size=self.length,
                     headers=headers,
                     expected_size=facts.size,
-                    tqdm_class=_bar(self.meter),
+                    tqdm_class=client_bar(self.meter),
                     _nb_retries=0,
                 )
             except OSError as error:
@@ -281,21 +231,6 @@ class _Transfer:
                     raise  # of this machine (no space, no permission), or of the Hub
                 raise _PassingError(_first_line(error)) from None
         return sha256
-
-
-def _bar(meter: Meter) -> Any:
-    """A progress bar for the client that only tells the meter."""
-    from tqdm import tqdm
-
-    class Counted(tqdm):  # type: ignore[type-arg]  # tqdm is generic in its stubs alone
-        def __init__(self, *_: Any, **__: Any) -> None:
-            super().__init__(disable=True)
-
-        def update(self, n: float | None = 1) -> bool | None:
-            meter.count(int(n or 0))
-            return None
-
-    return Counted
 
 
 def _first_line(error: Exception) -> str:

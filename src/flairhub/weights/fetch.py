@@ -10,7 +10,8 @@ from flairhub.catalog.released import ReleasedWeights, released_for_row
 from flairhub.config.workspace import Workspace
 from flairhub.errors import MissingFileError
 from flairhub.sources.download import Patience
-from flairhub.sources.hub_file import HubFile, Meter, fetch
+from flairhub.sources.hub_file import HubFile, fetch
+from flairhub.sources.meter import Meter
 from flairhub.weights.locate import weights_folder
 
 OWNER = "IGNF"

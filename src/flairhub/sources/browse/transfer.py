@@ -12,7 +12,7 @@ from flairhub.archives.checksums import Checksums
 from flairhub.config.pipeline import HuggingFaceParams
 from flairhub.errors import ConfigurationError, FlairhubError
 from flairhub.sources.hub import Stated, Transfers, pull_huggingface
-from flairhub.sources.hub_file import StoppedError
+from flairhub.sources.meter import StoppedError
 from flairhub.sources.selection import Selection
 
 State = Literal["idle", "running", "stopped", "done", "failed"]
