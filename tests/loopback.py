@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -67,7 +68,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
         else:
             self.send_response(200)
-            self.send_header("X-Repo-Commit", "0" * 40)
+            commit = re.search(r"/resolve/([0-9a-f]{40})/", self.path)
+            self.send_header("X-Repo-Commit", commit[1] if commit else "0" * 40)
             self.send_header("ETag", f'"{hashlib.sha256(served.data).hexdigest()}"')
             size = len(served.data) if served.stated_size is None else served.stated_size
             self.send_header("Content-Length", str(size))

@@ -43,6 +43,10 @@ _REMAINING = ("LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES", "CUDA_", "CUDNN
 """What names devices, memory and networks of a machine stays, though it may choose another kernel or library."""
 
 
+HUB_CACHE = Path("data", "archives", "weights", "hub")
+"""Cache of the Hub's client in the main workspace, where `flairhub pull --weights` has made one."""
+
+
 def settle(state: Path | None) -> None:
     """Make this process, and those it starts, independent of what it inherited.
 
@@ -52,6 +56,7 @@ def settle(state: Path | None) -> None:
     own_libraries(os.environ)
     if state is not None:
         own_caches(state / "cache", os.environ)
+        own_weights(state.parent / HUB_CACHE, os.environ)
     lasting_output()
     lasting_warnings()
 
@@ -87,6 +92,17 @@ def own_caches(folder: Path, environment: MutableMapping[str, str]) -> None:
     drawing = [Path(environment["MPLCONFIGDIR"])] if environment.get("MPLCONFIGDIR") else [cache, config]
     if not all(map(_writable, drawing)):
         environment["MPLCONFIGDIR"] = str(folder / "matplotlib")
+
+
+def own_weights(folder: Path, environment: MutableMapping[str, str]) -> None:
+    """Let the Hub's client, through which libraries load their weights, keep them in a folder of the repository.
+
+    Args:
+        folder: used where it exists, unless somebody has chosen another one by HF_HUB_CACHE.
+        environment: the variables to read and change.
+    """
+    if folder.is_dir() and not environment.get("HF_HUB_CACHE"):
+        environment["HF_HUB_CACHE"] = str(folder.resolve())
 
 
 def _home(environment: Mapping[str, str]) -> Path | None:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+import torch
+from safetensors.torch import save
+from segmentation_models_pytorch.encoders import encoders
 from tests.loopback import Served
 
 from flairhub.catalog.released import released_for_row
+from flairhub.config.profiles import profile_text
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError
+from flairhub.models.arch import plan_encoder
+from flairhub.models.backbone import create_encoder
 from flairhub.sources.download import Patience
+from flairhub.surroundings import own_weights
 from flairhub.weights.fetch import fetch_released, released_file
 
+ROOT = Path(__file__).parents[2]
 NAME = "FLAIR-HUB_LC-G_utae"
 PATH = f"/IGNF/{NAME}/resolve/main/{NAME}.safetensors"
 QUICK = Patience(attempts=2, timeout_s=5, backoff_s=0)
@@ -57,3 +71,76 @@ def test_neither_here_nor_there(server, workspace):
 def test_a_row_without_a_published_file(workspace):
     with pytest.raises(ConfigurationError, match="row 'LC-C'; published: LC-A, LC-B, LC-D"):
         fetch_released("LC-C", workspace)
+
+
+def digest(tensors: dict[str, torch.Tensor]) -> str:
+    """Checksum of an encoder's tensors."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.numpy().tobytes())
+    return total.hexdigest()
+
+
+def test_weights_are_fetched_once_and_a_machine_without_network_has_them(server, tmp_path):
+    """Through the libraries that the rows train with, in processes of their own: these read variables at the start."""
+    encoder = create_encoder(plan_encoder("resnet18-unet", 3, (64, 64), {}), 3, {})
+    tensors = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    settings = encoders["resnet18"]["pretrained_settings"]["imagenet"]
+    where = f"/{settings['repo_id']}/resolve/{settings['revision']}"
+    server.files |= {f"{where}/config.json": Served(b"{}"), f"{where}/model.safetensors": Served(save(tensors))}
+    server.files[PATH] = Served(b"published")
+    sets = ["model.mono.arch=resnet18-unet", "model.mono.decoder_options={}", "model.mono.encoder_weights=imagenet"]
+    text = profile_text(ROOT / "profiles", "sample", rows=["LC-A", "LC-G"], sets=[*sets, "rows.LC-G.weights=released"])
+    (tmp_path / "params.yaml").write_text(text)
+
+    def pull(endpoint: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        return subprocess.run(
+            [sys.executable, "-m", "flairhub.cli.main", "pull", "--weights"],
+            cwd=tmp_path,
+            env={**kept, "HF_ENDPOINT": endpoint, "PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = pull(server.address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"LC-A: ImageNet weights for resnet18-unet, sha256 {digest(tensors)}",
+        f"LC-G: {NAME}.safetensors, sha256 {hashlib.sha256(b'published').hexdigest()}",
+    ]
+    assert (tmp_path / "data/archives/weights/hub").is_dir()
+    assert not list((tmp_path).glob("home/.cache/huggingface/hub/*")), "the store has them"
+    asked = len(server.requests)
+    offline = pull("http://127.0.0.1:9")
+    assert (offline.stdout, offline.returncode) == (done.stdout, 0), offline.stderr
+    assert len(server.requests) == asked
+
+
+def test_without_network_and_store_the_command_is_named(tmp_path):
+    sets = ["model.mono.arch=resnet18-unet", "model.mono.decoder_options={}", "model.mono.encoder_weights=imagenet"]
+    (tmp_path / "params.yaml").write_text(profile_text(ROOT / "profiles", "sample", rows=["LC-A"], sets=sets))
+    done = subprocess.run(
+        [sys.executable, "-m", "flairhub.cli.main", "pull", "--weights"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Expected the ImageNet weights of resnet18" in done.stderr
+    assert "`flairhub pull --weights` where there is one" in done.stderr
+
+
+def test_somebody_s_own_cache_is_left_alone(tmp_path):
+    environment: dict[str, str] = {}
+    own_weights(tmp_path / "absent", environment)
+    assert environment == {}
+    own_weights(tmp_path, environment)
+    assert environment == {"HF_HUB_CACHE": str(tmp_path)}
+    mine = {"HF_HUB_CACHE": "/mine"}
+    own_weights(tmp_path, mine)
+    assert mine == {"HF_HUB_CACHE": "/mine"}

@@ -17,6 +17,11 @@ def add(commands: Any) -> None:
         "missing, new or changed. What is there and as it should be is not fetched again.",
     )
     parser.add_argument("--check", action="store_true", help="only compare and report; exit 1 on a difference")
+    parser.add_argument(
+        "--weights",
+        action="store_true",
+        help="fetch weights instead: published files, and ImageNet's, into data/archives/weights",
+    )
     parser.set_defaults(run=run)
 
 
@@ -26,11 +31,29 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.cli.scm import fit_dvc_to_git
 
     project = find_project()
+    if arguments.weights:
+        return _weights(project)
     if arguments.check:
         return _check(project)
     fit_dvc_to_git(project.root)
     with DvcRuns() as dvc:
         return dvc("repro", "--force", "pull")
+
+
+def _weights(project: Project) -> int:
+    """Fetch the weights of others that rows need, so that a machine without a network finds them in the store."""
+    import os
+
+    from flairhub.surroundings import HUB_CACHE, own_weights
+
+    cache = project.workspace.main / HUB_CACHE
+    cache.mkdir(parents=True, exist_ok=True)
+    own_weights(cache, os.environ)  # before a library that reads it is imported
+    from flairhub.weights.fetch import fetch_weights
+
+    for weights in fetch_weights(project.params, project.workspace, progress=project.settings.progress):
+        print(f"{weights.row}: {weights.name}, sha256 {weights.sha256}", flush=True)
+    return 0
 
 
 def _check(project: Project) -> int:

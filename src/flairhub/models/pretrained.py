@@ -84,7 +84,7 @@ def imagenet_sha256(arch: str, decoder_options: Mapping[str, Any]) -> str:
     except OSError as error:
         raise MissingFileError(
             f"Expected the ImageNet weights of {plan.arch.encoder} in a cache of this machine, or a network to fetch "
-            f"them ({str(error).splitlines()[0]}); fetch them where there is one, or name a file by "
+            f"them ({str(error).splitlines()[0]}); run `flairhub pull --weights` where there is one, or name a file by "
             "model.mono.encoder_weights."
         ) from None
     digest = hashlib.sha256()

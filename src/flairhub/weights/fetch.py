@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
+from flairhub.archives.checksums import sha256_of
 from flairhub.catalog.released import ReleasedWeights, released_for_row
+from flairhub.config.params import Params
+from flairhub.config.recipe import IMAGENET, RELEASED, TRAINED
+from flairhub.config.resolve import row_recipe
 from flairhub.config.workspace import Workspace
 from flairhub.errors import MissingFileError
+from flairhub.files import canonical_json
 from flairhub.sources.download import Patience
 from flairhub.sources.hub_file import HubFile, fetch
 from flairhub.sources.meter import Meter
@@ -16,6 +23,53 @@ from flairhub.weights.locate import weights_folder
 
 OWNER = "IGNF"
 """Organisation on the Hub that holds the repositories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedWeights:
+    """Weights of others that a row needs, and that are here now."""
+
+    row: str
+    name: str
+    """Of the published file, or of the encoder."""
+    sha256: str
+    """Of the file, or of the encoder's tensors, as the row's inputs name them."""
+
+
+def fetch_weights(
+    params: Params, workspace: Workspace, *, endpoint: str | None = None, progress: bool = False
+) -> Iterator[FetchedWeights]:
+    """Fetch the weights that rows do not train: published files, and ImageNet's for encoders that start from them.
+
+    ImageNet's come through smp and timm, from the repositories of the Hub that these name, into the cache of the Hub's
+    client: that of the process, which `surroundings.own_weights` sets.
+
+    Args:
+        params: all parameters.
+        workspace: its main folder holds the store.
+        endpoint: as of `fetch_released`.
+        progress: draw bars.
+
+    Raises:
+        ConfigurationError: no file is published for a row.
+        MissingFileError: weights are neither here nor to be had.
+        DownloadError: a transfer did not succeed.
+        IntegrityError: a file has another checksum than the catalog's.
+    """
+    from flairhub.models.pretrained import imagenet_sha256
+
+    known: dict[str, str] = {}
+    for row in params.rows:
+        recipe = row_recipe(params, row)
+        mono = recipe.model.mono
+        if recipe.weights == RELEASED:
+            path = fetch_released(row, workspace, endpoint=endpoint, progress=progress)
+            yield FetchedWeights(row=row, name=path.name, sha256=sha256_of(path))
+        elif recipe.weights == TRAINED and mono is not None and mono.encoder_weights == IMAGENET:
+            key = canonical_json([mono.arch, mono.decoder_options])
+            if key not in known:
+                known[key] = imagenet_sha256(mono.arch, mono.decoder_options)
+            yield FetchedWeights(row=row, name=f"ImageNet weights for {mono.arch}", sha256=known[key])
 
 
 def released_name(entry: ReleasedWeights) -> str:
