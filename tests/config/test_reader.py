@@ -68,6 +68,15 @@ def test_a_renamed_key_is_one_mistake_in_one_line(section, key, new):
     assert str(error.value) == f"params.yaml: unknown key `{path}`; did you mean {key!r}?"
 
 
+def test_a_key_renamed_to_something_unlike_is_the_one_that_is_missing():
+    values = read_yaml(ROOT / "params.yaml")
+    values["train"]["lr"] = values["train"].pop("learning_rate")
+    with pytest.raises(ConfigurationError) as error:
+        parse_params(values, "params.yaml")
+    wanted = "params.yaml: unknown key `train.lr`; did you mean 'learning_rate'? (known: learning_rate)"
+    assert str(error.value) == wanted
+
+
 def test_a_missing_key_is_named_without_what_lies_beside_it():
     values = read_yaml(ROOT / "params.yaml")
     del values["train"]["epochs"]

@@ -87,3 +87,8 @@ def test_code_that_is_not_the_fingerprinted_one_is_refused(repository: Path, tmp
 def test_a_stage_that_dvc_does_not_know(repository: Path):
     with pytest.raises(MissingFileError, match="a stage 'spilt'"):
         start(repository, "spilt")
+
+
+def test_a_fingerprint_of_no_module_says_nothing_about_code(repository: Path):
+    write_json(repository / "data/code/split.json", {"format": 1, "stage": "split", "sha256": "other", "parts": {}})
+    start(repository).confirm()

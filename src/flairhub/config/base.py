@@ -58,9 +58,11 @@ def _explain(error: ValidationError, section: type[Section], where: str) -> str:
         if item["type"] == "extra_forbidden":
             parent, key = item["loc"][:-1], str(item["loc"][-1])
             known = _fields_at(section, parent)
-            lines[path] = f"unknown key `{path}`{nearest(key, known)}"
             # A renamed key is one mistake, not a key too many and one too few.
-            missing -= {(*parent, name) for name in difflib.get_close_matches(key, known, n=1, cutoff=0.0)}
+            lacking = [str(loc[-1]) for loc in missing if loc[:-1] == parent]
+            meant = known if difflib.get_close_matches(key, known, n=1) or not lacking else lacking
+            lines[path] = f"unknown key `{path}`{nearest(key, meant)}"
+            missing -= {(*parent, name) for name in difflib.get_close_matches(key, meant, n=1, cutoff=0.0)}
         elif item["type"] != "missing":
             lines[path] = f"`{path}`: {item['msg']}, but got {_shown(item.get('input'))}"
     absent = [".".join(str(part) for part in loc) for loc in sorted(missing, key=str)]

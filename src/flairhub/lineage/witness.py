@@ -119,7 +119,7 @@ def _require_code(stage: str, script: Path, source: Path, root: Path) -> None:
     known = Fingerprint.read(recorded)
     modules = [name for name in known.parts if name.startswith(PACKAGE) and "/" not in name]
     before = _sources(modules, source)
-    youngest = max((stamp[0] for stamp in before.values()), default=_GONE[0])
+    youngest = max((stamp[0] for stamp in before.values()), default=0)
     newer = youngest >= recorded.stat().st_mtime_ns  # else they need not be parsed again
     if newer and stage_fingerprint(stage, script, source).sha256 != known.sha256:
         raise ChangedError(
