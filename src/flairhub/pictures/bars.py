@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.errors import ConfigurationError
-from flairhub.pictures.canvas import png
+from flairhub.pictures.canvas import own_style, png
 from flairhub.records.details import TaskDetails
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ INK, GREY = "#2b2b2b", "#8a8a8a"
 _DPI = 90
 
 
+@own_style()
 def iou_bars(title: str, task: str, details: TaskDetails) -> bytes:
     """IoU of every scored class as bars in the official colours, with ROI bootstrap intervals where there are some.
 

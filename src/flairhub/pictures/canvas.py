@@ -38,6 +38,17 @@ _METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}
 
 
 @contextmanager
+def own_style(style: Any = None) -> Iterator[None]:
+    """Matplotlib's defaults and these; a matplotlibrc of this user or folder draws nothing."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style or {})
+        yield
+
+
+@contextmanager
 def figure_file(path: Path, size: tuple[float, float], *, solved: bool = True) -> Iterator[Figure]:
     """A figure that is written when the block ends.
 
@@ -49,15 +60,12 @@ def figure_file(path: Path, size: tuple[float, float], *, solved: bool = True) -
     Raises:
         DataError: another suffix.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     if path.suffix not in _METADATA:
         raise DataError(f"{path}: expected a picture ending in {' or '.join(_METADATA)}, but got {path.suffix!r}.")
     metadata: dict[str, Any] = _METADATA[path.suffix]
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a matplotlibrc of this user or folder draws nothing here
-        matplotlib.rcParams.update(_STYLE)
+    with own_style(_STYLE):
         figure = Figure(figsize=size, dpi=DPI, layout="constrained" if solved else None, facecolor="white")
         yield figure
         with replacing(path) as temporary:

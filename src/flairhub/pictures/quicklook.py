@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flairhub.catalog.taxonomies import Taxonomy
+from flairhub.pictures.canvas import own_style, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ _GROUND = (245, 245, 245)
 """Where there is no data."""
 
 
+@own_style()
 def draw_quicklook(title: str, classes: npt.NDArray[np.uint8], taxonomy: Taxonomy) -> bytes:
     """Draw a class map.
 
@@ -30,8 +32,6 @@ def draw_quicklook(title: str, classes: npt.NDArray[np.uint8], taxonomy: Taxonom
         PNG bytes; equal maps give equal bytes.
     """
     from matplotlib.figure import Figure
-
-    from flairhub.pictures.canvas import png
 
     counts = np.bincount(classes.ravel(), minlength=256)[: taxonomy.num_classes]
     present = [value for value in np.argsort(-counts, kind="stable") if counts[value]]

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from flairhub.pictures.canvas import own_style
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -41,10 +43,9 @@ _FONT = re.compile(r"font: ([\d.]+px) [^;]*|font-family: [^;]*;?")
 @contextmanager
 def themed_figure(width: float, height: float) -> Iterator[Figure]:
     """A figure without background, in inches, whose colours are the stand-ins of this module."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with own_style(_STYLE):
         yield Figure(figsize=(width, height), facecolor="none")
 
 
