@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-graph test-browser test-rest lint ui bench clean
+.PHONY: help env repro test test-graph test-browser test-rest lint docs ui bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ env: $(BIN)/.installed  ## the environment, in .venv (about 7 GB with the CUDA b
 
 $(BIN)/.installed: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[audit,tracking,server,zonal,browse,dask,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[audit,tracking,server,zonal,browse,dask,docs,dev]'
 	touch $@
 
 repro: env  ## the whole graph, then MLflow and the table
@@ -40,6 +40,9 @@ lint: env  ## style, types, import contracts
 	ruff format --check .
 	mypy
 	lint-imports
+
+docs: env  ## the documentation with the API, into site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 ui: env  ## the MLflow interface on http://127.0.0.1:5000
 	flairhub ui
