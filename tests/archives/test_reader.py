@@ -214,3 +214,16 @@ def test_a_path_cannot_leave_the_folder(tmp_path, store_archive, member):
     (tmp_path / "secret").write_text("x")
     with pytest.raises(DataError, match="inside"):
         PatchReader(tmp_path).read(NAME, member)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("size", [0, 1, (1 << 15) - 1, 1 << 15, (1 << 15) + 1, 300_000])
+def test_members_of_every_size_are_read_whole(tmp_path, method, size):
+    data, name = random.Random(size).randbytes(size), "D012-2019_DEM_ELEV"
+    info = zipfile.ZipInfo(f"{name}/x.tif", (2020, 1, 1, 0, 0, 0))
+    info.extra = b"\x99\x99" + (200).to_bytes(2, "little") + bytes(200)  # beyond what is read with the local header
+    with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+        archive.writestr(f"{name}/before.tif", b"before")
+        archive.writestr(info, data, compress_type=method)
+        archive.writestr(f"{name}/after.tif", b"after")
+    assert PatchReader(tmp_path).read(name, f"{name}/x.tif", zlib.crc32(data)) == data

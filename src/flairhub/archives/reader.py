@@ -33,6 +33,7 @@ MAX_RASTER_BYTES = 2**28
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKZIP application note, section 4.3.7
 _LOCAL_MAGIC = b"PK\x03\x04"
 _EXTRA_GUESS = 64  # bytes read beyond the fixed header, so that one read usually suffices
+_ONE_READ = 1 << 15  # bytes up to which copying a member out of what was read is cheaper than a second read
 _ENCRYPTED = 0x1
 
 
@@ -229,7 +230,7 @@ def _read_row(descriptor: int, directory: _Directory, row: int, member: str, pat
     if max(size, compressed) > limit:
         raise DataError(f"{where}: expected at most {limit} bytes, but the archive states {max(size, compressed)}.")
     name = member.encode()
-    guess = _LOCAL_HEADER.size + len(name) + _EXTRA_GUESS + compressed
+    guess = _LOCAL_HEADER.size + len(name) + _EXTRA_GUESS + (compressed if compressed <= _ONE_READ else 0)
     block = os.pread(descriptor, guess, offset)
     if len(block) < _LOCAL_HEADER.size or block[:4] != _LOCAL_MAGIC:
         raise DataError(f"{where}: expected a local header at byte {offset}, but found none; fetch the archive again.")
