@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-graph test-browser test-rest lint docs ui bench clean
+.PHONY: help env repro test test-graph test-browser test-rest lint audit fuzz docs ui bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,11 +35,21 @@ test-browser: env  ## MLflow and the report page in a headless Chromium (Debian:
 test-rest: env  ## every test that `make test` leaves out (about half an hour on 2 cores)
 	pytest -q -n auto --dist loadfile --durations 20 -m 'slow or graph or browser'
 
-lint: env  ## style, types, import contracts
+lint: env  ## style, types, import contracts, known kinds of unsafe code
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
+	bandit -q -r src stages -c pyproject.toml
+
+audit: env  ## known vulnerabilities of the locked packages (asks PyPI's advisory service)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3'
+	pip-audit --disable-pip --no-deps --requirement requirements.lock
+
+MINUTES ?= 30
+fuzz: env  ## damaged and hostile zips and TIFFs, generated without end: make fuzz MINUTES=30
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3,<4'
+	$(BIN)/python tests/fuzz/entry_points.py --minutes $(MINUTES)
 
 docs: env  ## the documentation with the API, into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
 
 from flairhub.config.workspace import find_workspace
-from flairhub.errors import FlairhubError
+from flairhub.errors import FlairhubError, machine_trouble
 from flairhub.lineage.witness import begin
 from flairhub.surroundings import settle
 
@@ -81,6 +82,11 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
         witness.confirm()
     except FlairhubError as error:
         sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+    except (OSError, MemoryError, RuntimeError, sqlite3.OperationalError) as error:
+        trouble = machine_trouble(error)
+        if trouble is None:
+            raise
+        sys.exit(f"{Path(sys.argv[0]).stem}: {trouble}")
     # Everything is written and closed here. Unloading torch takes a second that no stage of 48 has to spend.
     sys.stdout.flush()
     sys.stderr.flush()

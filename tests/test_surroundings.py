@@ -196,3 +196,19 @@ def test_streams_that_somebody_put_in_place_stay(capsys):
     before = sys.stdout
     lasting_output()
     assert sys.stdout is before
+
+
+def test_drivers_that_ask_servers_are_not_registered_and_nobody_warns():
+    code = (
+        "import os, logging; logging.basicConfig(level=logging.WARNING)\n"
+        "from flairhub.surroundings import own_libraries; own_libraries(os.environ)\n"
+        "import pyogrio, rasterio\n"
+        "from rasterio.env import Env\n"
+        "pyogrio.list_drivers()\n"
+        "with Env() as env: print(*env.drivers())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    drivers = set(done.stdout.split())
+    assert {"GTiff", "COG", "VRT", "GPKG"} <= drivers
+    assert not {"WMS", "WCS", "WMTS", "HTTP", "STACIT", "STACTA", "EEDA", "PLMOSAIC"} & drivers
+    assert done.stderr == ""

@@ -7,6 +7,10 @@ traceback and exit non-zero; anything else is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+from concurrent.futures import BrokenExecutor
+
 
 class FlairhubError(Exception):
     """An error whose message is written for the user."""
@@ -30,3 +34,48 @@ class IntegrityError(FlairhubError, ValueError):
 
 class TrackingError(FlairhubError, RuntimeError):
     """MLflow cannot be reached or used, or a file that a run is made of breaks its contract."""
+
+
+_MACHINE = {
+    errno.ENOSPC: "the disk is full: make room, or move the folder to another disk",
+    errno.EDQUOT: "the quota of the disk is used up: make room, or move the folder to another disk",
+    errno.EFBIG: "the file would be larger than this system allows (`ulimit -f`): raise the limit",
+    errno.EROFS: "the disk is read-only: mount it for writing, or choose another folder",
+    errno.EACCES: "this user may not do that: change the permissions (`chmod`, `chown`), or choose another folder",
+    errno.EPERM: "this user may not do that: change the permissions, or choose another folder",
+    errno.EMFILE: "too many files are open (`ulimit -n`): raise the limit, or lower the setting `workers`",
+    errno.EIO: "the disk failed: look at the system's log",
+    errno.ESTALE: "the network disk lost the file: look whether it is mounted",
+}
+"""What a system call says, and what to do."""
+
+_WORKER = ("DataLoader worker", "killed by signal")
+"""Words of torch about a worker that is gone."""
+
+
+_UNWRITTEN = ("unexpected pos", "database or disk is full")
+"""Words of torch and SQLite about a disk that takes no more, which they report without its number."""
+
+
+def machine_trouble(error: BaseException) -> str | None:
+    """A sentence about an error that is neither the user's input nor a defect, but of the machine; None for others.
+
+    What was finished before stays, and the same command goes on from there.
+    """
+    again = "; what was finished stays, and the same command goes on from here"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        where = f" with {error.filename}" if error.filename else ""
+        return f"Expected to go on{where}, but {_MACHINE[error.errno]}{again}."
+    if isinstance(error, MemoryError | BrokenExecutor) or (
+        isinstance(error, RuntimeError) and all(word in str(error) for word in _WORKER)
+    ):
+        return (
+            "Expected every process to live, but there is no memory left, or a worker was killed (by the system when "
+            "memory ran out, or by hand); lower the settings `workers` and `cache_mb`, or train.global_batch_size"
+            f"{again}."
+        )
+    if any(word in str(error) for word in _UNWRITTEN):
+        return f"Expected to write a file whole, but the disk took only a part: make room, or raise `ulimit -f`{again}."
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return f"Expected to write a SQLite file, but another process keeps it locked; wait for it or stop it{again}."
+    return None

@@ -28,7 +28,15 @@ wheels bring their own data, `train.threads` is the number of threads, and the s
 _NETWORK = ("GDAL_HTTP_", "GDAL_CURL_", "GDAL_PROXY_", "CPL_VSIL_CURL_", "PROJ_CURL_")
 """How to reach a server is this machine's business, and changes no number."""
 
+_SERVER_DRIVERS = (
+    *("WMS", "WCS", "WMTS", "HTTP", "DAAS", "EEDA", "EEDAI", "PLMOSAIC", "STACIT", "STACTA"),
+    *("GTI", "Zarr", "KMLSUPEROVERLAY"),
+)
+"""GDAL's drivers whose files name servers to ask, as far as both wheels with GDAL have them (it warns of others)."""
+
 _OURS = {
+    "GDAL_SKIP": ",".join(_SERVER_DRIVERS),
+    "GDAL_VRT_ENABLE_PYTHON": "NO",  # a virtual raster may name functions, not bring code
     "GDAL_CONFIG_FILE": os.devnull,  # else GDAL reads ~/.gdal/gdalrc
     "GDAL_DRIVER_PATH": "disable",  # else GDAL loads what lies in the system's folder of plugins
     # Threads that wait for each other spin for microseconds, then sleep: OpenMP's default of spinning for

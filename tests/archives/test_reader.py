@@ -165,6 +165,15 @@ def test_a_bomb_is_cut_at_its_stated_size(tmp_path, store_archive):
         PatchReader(tmp_path).read(NAME, FIRST)
 
 
+def test_an_archive_without_its_beginning_is_refused(tmp_path, store_archive):
+    path = store_archive(tmp_path, NAME, contents())
+    path.write_bytes(path.read_bytes()[20:])
+    reader = PatchReader(tmp_path)
+    first = min(reader.members(NAME), key=lambda member: member.offset)
+    with pytest.raises(DataError, match="but the archive begins after it"):
+        reader.read(NAME, first.name)
+
+
 def test_a_truncated_archive_is_refused(tmp_path, store_archive):
     path = store_archive(tmp_path, NAME, contents())
     path.write_bytes(path.read_bytes()[:-30])

@@ -84,3 +84,33 @@ def test_room_is_looked_for_first(tmp_path, monkeypatch):
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(SpaceError, match="expected room for 11 bytes, but 10 are free"):
         unpack(zipped(tmp_path, ("a", b"x" * 11)), tmp_path / "out")
+
+
+def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.tif", bytes(1 << 20))
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    data[central + 24 : central + 28] = (3 << 30).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"state 3221225472 unpacked, more than 100 times as many"):
+        unpack(path, tmp_path / "content")
+    assert not (tmp_path / "content").exists()
+
+
+def test_an_archive_without_its_beginning_is_refused(tmp_path):
+    path = tmp_path / "cut.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.tif", b"a" * 100)
+    path.write_bytes(path.read_bytes()[20:])
+    with pytest.raises(DataError, match="lies before the beginning"):
+        unpack(path, tmp_path / "content")
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path):
+    path = tmp_path / "long.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a" * 300, b"a")
+    with pytest.raises(DataError, match="expected names that files can have"):
+        unpack(path, tmp_path / "content")

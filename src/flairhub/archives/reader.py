@@ -227,6 +227,8 @@ def _read_row(descriptor: int, directory: _Directory, row: int, member: str, pat
     if method not in {STORED, DEFLATED}:
         raise DataError(f"{where}: expected a stored or deflated member, but got compression method {method}.")
     limit = min(MAX_MEMBER_BYTES, MAX_RASTER_BYTES if member.endswith(".tif") else MAX_MEMBER_BYTES)
+    if offset < 0:  # of an archive whose beginning is lost
+        raise DataError(f"{where}: expected a local header, but the archive begins after it; fetch the archive again.")
     if max(size, compressed) > limit:
         raise DataError(f"{where}: expected at most {limit} bytes, but the archive states {max(size, compressed)}.")
     name = member.encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ from flairhub.cli import (
     verify,
     zonal,
 )
-from flairhub.errors import FlairhubError
+from flairhub.errors import FlairhubError, machine_trouble
 from flairhub.project import Project, locate
 from flairhub.surroundings import lost_output, settle
 
@@ -111,6 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.traceback:
             raise
         print(f"flairhub: {error}", file=sys.stderr)
+        return 1
+    except (OSError, MemoryError, RuntimeError, sqlite3.OperationalError) as error:
+        trouble = machine_trouble(error)
+        if trouble is None or arguments.traceback:
+            raise
+        print(f"flairhub: {trouble}", file=sys.stderr)
         return 1
     if lost := lost_output():
         print(f"flairhub: the work is done, but what it printed did not arrive: {lost}", file=sys.stderr)

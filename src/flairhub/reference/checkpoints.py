@@ -36,7 +36,7 @@ def keep_checkpoints(
         say: receives a line per file, if `saving.ckpt_verbose`.
     """
     saving, folder = job.config.saving, job.tree.checkpoints
-    last = torch.load(state.checkpoint, map_location="cpu", weights_only=False)  # our own file of this training
+    last = torch.load(state.checkpoint, map_location="cpu", weights_only=False)  # our own file of this training  # nosec B614
     best = {name: tensor.detach().cpu() for name, tensor in trained.network.state_dict().items()}
     progress = trained.progress
     value = progress.best_valid.get("valid.loss")

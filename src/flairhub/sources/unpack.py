@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import struct
@@ -14,6 +15,12 @@ from tqdm import tqdm
 from flairhub.errors import DataError, FlairhubError, IntegrityError
 
 _ENCRYPTED = 0x1
+_LARGE = 1 << 30
+_MAX_RATIO = 100
+"""Archives that unpack to more than a GiB and more than so many times their own size are refused: rasters shrink to a
+tenth at most, a bomb to a thousandth."""
+_NAMES = {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ}
+"""What a file system says about the name of a member."""
 _READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -36,11 +43,14 @@ def unpack(archive: Path, folder: Path, *, progress: bool = False) -> None:
         with zipfile.ZipFile(archive) as source:
             infos = source.infolist()
             _check_members(infos, archive)
+            _check_ratio(infos, archive)
             folder.mkdir(parents=True, exist_ok=True)
             _check_space(infos, folder)
             for info in tqdm(infos, desc=f"unpack {archive.name}", disable=not progress, leave=False):
                 _write(source, info, folder, archive)
-    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, OverflowError) as error:
+        if isinstance(error, FlairhubError):
+            raise
         raise DataError(f"{archive}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
 
 
@@ -64,11 +74,23 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device"
+    if info.header_offset < 0:
+        return "lies before the beginning of the archive"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     if info.compress_type not in _READABLE:
         return f"uses compression method {info.compress_type}"
     return None
+
+
+def _check_ratio(infos: list[zipfile.ZipInfo], archive: Path) -> None:
+    """Refuse a bomb by what it states; what it states is what is written at most."""
+    stated, size = sum(info.file_size for info in infos), archive.stat().st_size
+    if stated > _LARGE and stated > _MAX_RATIO * size:
+        raise DataError(
+            f"{archive}: expected an archive of rasters, but its {size} bytes state {stated} unpacked, more than "
+            f"{_MAX_RATIO} times as many; fetch it again from a source that you trust."
+        )
 
 
 def _check_space(infos: list[zipfile.ZipInfo], folder: Path) -> None:
@@ -82,11 +104,17 @@ def _write(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, archive
     if info.is_dir():
         target.mkdir(parents=True, exist_ok=True)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with source.open(info) as member, target.open("xb") as file:
             shutil.copyfileobj(member, file, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise IntegrityError(
             f"{archive}: expected intact bytes of {info.filename}, but {error}; fetch it again."
+        ) from None
+    except OSError as error:
+        if error.errno not in _NAMES:
+            raise
+        raise DataError(
+            f"{archive}: expected names that files can have, but {info.filename!r}: {error.strerror}."
         ) from None

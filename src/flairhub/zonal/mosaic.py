@@ -13,6 +13,7 @@ from rasterio import Affine
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
+from flairhub.archives.virtual import require_local_sources
 from flairhub.errors import DataError, MissingFileError
 from flairhub.files import write_text
 from flairhub.zonal.layers import alpha_band, alpha_is_data, has_mask
@@ -112,6 +113,7 @@ def _indexed(path: Path) -> Iterator[str]:
 
 
 def _read(modality: str, path: str) -> _Tile:
+    require_local_sources(Path(path))
     try:
         with rasterio.open(path) as raster:
             _check_values(modality, raster)
