@@ -165,6 +165,16 @@ def test_a_bomb_is_cut_at_its_stated_size(tmp_path, store_archive):
         PatchReader(tmp_path).read(NAME, FIRST)
 
 
+def test_a_member_without_a_name_is_listed(tmp_path):
+    nameless = zipfile.ZipInfo("a")
+    nameless.filename = nameless.orig_filename = ""
+    with zipfile.ZipFile(tmp_path / f"{NAME}.zip", "w") as archive:
+        archive.writestr(nameless, b"a")
+        archive.writestr(FIRST, b"b")
+    assert [member.name for member in PatchReader(tmp_path).members(NAME)] == ["", FIRST]
+    assert PatchReader(tmp_path).read(NAME, FIRST) == b"b"
+
+
 def test_an_archive_without_its_beginning_is_refused(tmp_path, store_archive):
     path = store_archive(tmp_path, NAME, contents())
     path.write_bytes(path.read_bytes()[20:])

@@ -114,3 +114,13 @@ def test_names_that_no_file_can_have_are_refused(tmp_path):
         archive.writestr("a" * 300, b"a")
     with pytest.raises(DataError, match="expected names that files can have"):
         unpack(path, tmp_path / "content")
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    nameless = zipfile.ZipInfo("a")
+    nameless.filename = nameless.orig_filename = ""
+    path = tmp_path / "nameless.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(nameless, b"a")
+    with pytest.raises(DataError, match="'' has no name"):
+        unpack(path, tmp_path / "content")

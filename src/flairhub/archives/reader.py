@@ -130,7 +130,7 @@ class PatchReader:
                 crc32=info.CRC,
             )
             for info in _infolist(self._zip(archive))
-            if not info.is_dir()
+            if not info.filename.endswith("/")
         }
         return [members[name] for name in sorted(members)]
 
@@ -202,7 +202,7 @@ def _infolist(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def _load(path: Path, stamp: tuple[int, int]) -> _Directory:
-    infos = [info for info in _infolist(path) if not info.is_dir()]
+    infos = [info for info in _infolist(path) if not info.filename.endswith("/")]
     hashes = np.array([hash(info.filename) for info in infos], dtype=np.int64)
     order = np.argsort(hashes, kind="stable")
     return _Directory(

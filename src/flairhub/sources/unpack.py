@@ -74,8 +74,8 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device"
-    if info.header_offset < 0:
-        return "lies before the beginning of the archive"
+    if not name or info.header_offset < 0:
+        return "has no name" if not name else "lies before the beginning of the archive"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     if info.compress_type not in _READABLE:
