@@ -128,3 +128,19 @@ def test_means_leave_out_what_has_no_data():
     values = np.array([[[10, 20, NODATA], [30, 40, NODATA]]], np.uint8)
     weights = area_weights(0, 1, Fraction(2), 2), area_weights(0, 2, Fraction(2), 3)
     assert mean(values, *weights).tolist() == [[[25, NODATA]]]
+
+
+@pytest.mark.parametrize("shape", [(900, 40), (2600, 1900), (1201, 1203)])
+def test_a_quick_look_is_the_map_made_smaller(tmp_path: Path, shape: tuple[int, int]):
+    from flairhub.zonal.outputs import _small
+
+    rows, columns = (np.arange(side)[:, None] * 19 // side for side in shape)
+    array = ((rows + columns.T) % 19).astype(np.uint8)[None]
+    virtual, _, _ = stored(tmp_path / "b", array, "classes", side=512)
+    write_cog(virtual, tmp_path / "map.tif", classes=True)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        look = _small(raster)
+    scale = max(1.0, max(shape) / 1200)
+    assert look.shape == tuple(round(side / scale) for side in shape)
+    centres = [((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip(look.shape, shape, strict=True)]
+    assert (look == array[0][np.ix_(*centres)]).mean() > 0.95

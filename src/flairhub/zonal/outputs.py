@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
-from rasterio.enums import Resampling
 
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
 from flairhub.files import replacing, write_text
@@ -76,6 +77,22 @@ def _raster(job: Job, ledger: Ledger, output: Path, wanted: Outputs, classes: Ta
     return path
 
 
+def _small(raster: rasterio.DatasetReader) -> npt.NDArray[np.uint8]:
+    """The map with at most `_QUICKLOOK_PX` pixels at its longer side, from its overviews.
+
+    GDAL itself takes seconds to thin out a raster with a colour table.
+    """
+    scale = max(1.0, max(raster.shape) / _QUICKLOOK_PX)
+    level = max((each for each in raster.overviews(1) if each <= scale), default=1)
+    read = raster.read(1, out_shape=tuple(-(-side // level) for side in raster.shape))
+    rows, columns = (
+        np.arange(max(1, round(whole / scale))) * there // max(1, round(whole / scale))
+        for whole, there in zip(raster.shape, read.shape, strict=True)
+    )
+    thinned: npt.NDArray[np.uint8] = read[np.ix_(rows, columns)]
+    return thinned
+
+
 def _beside(job: Job, output: Path, wanted: Outputs, classes: Taxonomy) -> Iterator[Path]:
     path = output / wanted.name(classes.task, "classes")
     style = path.with_suffix(".qml")
@@ -83,9 +100,7 @@ def _beside(job: Job, output: Path, wanted: Outputs, classes: Taxonomy) -> Itera
     yield style
     picture = path.with_suffix(".png")
     with rasterio.open(path) as raster:
-        scale = max(1.0, max(raster.shape) / _QUICKLOOK_PX)
-        shape = (max(1, round(raster.height / scale)), max(1, round(raster.width / scale)))
-        look = raster.read(1, out_shape=shape, resampling=Resampling.nearest)
+        look = _small(raster)
     with replacing(picture) as temporary:
         temporary.write_bytes(draw_quicklook(f"{classes.task}, {job.contract.row}", look, classes))
     yield picture
