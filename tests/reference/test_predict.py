@@ -95,8 +95,7 @@ def test_the_files_are_those_of_the_reference(user: Path) -> None:
     assert receipt.patches == {"train": 0, "valid": 0, "test": 6}
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt", ".pth"])
-@pytest.mark.parametrize("prefix", ["model.", ""])
+@pytest.mark.parametrize(("suffix", "prefix"), [(".safetensors", ""), (".ckpt", "model."), (".pth", "model.")])
 def test_weights_of_every_kind_give_the_same(user: Path, suffix: str, prefix: str) -> None:
     config = predicting(user, ("AERIAL_RGBI",), paths__ckpt_model_path=f"w{suffix}", tasks__write_files=False)
     network = give_weights(user, config)

@@ -28,7 +28,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("row", PUBLISHED_ROWS)
+FAST = ("LC-A", "LC-L", "LPIS-H")
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[] if row in FAST else pytest.mark.slow) for row in PUBLISHED_ROWS]
+)
 def test_export_and_import_give_the_same_row(repository: Path, row: str) -> None:
     before = row_recipe(read_params(repository / "params.yaml"), row)
     assert main(["export", "--row", row]) == 0

@@ -23,4 +23,4 @@ def test_a_run_is_in_the_store_of_the_output_folder(tmp_path: Path, monkeypatch:
     runs = [run for each in client.search_experiments() for run in client.search_runs([each.experiment_id])]
     assert [run.info.run_name for run in runs] == ["toy"]
     assert runs[0].info.status == "FINISHED"
-    assert "test.miou" in runs[0].data.metrics
+    assert "test/AERIAL_LABEL-COSIA/miou" in runs[0].data.metrics

@@ -31,7 +31,13 @@ def metrics(out: Path, task: str = COSIA) -> dict[str, Any]:
     return json.loads((out / f"results_{out.name}" / f"metrics_{out.name}" / task / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize(("inputs", "tasks"), [(AERIAL, (COSIA,)), (ALL, (COSIA, LPIS))], ids=["aerial", "all seven"])
+@pytest.mark.parametrize(
+    ("inputs", "tasks"),
+    [
+        pytest.param(AERIAL, (COSIA,), id="aerial"),
+        pytest.param(ALL, (COSIA, LPIS), id="all seven", marks=pytest.mark.slow),
+    ],
+)
 def test_train_predict_and_metrics_only(user: Path, inputs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     config = example(user, inputs, tasks)
     out = run(user, config)
