@@ -109,6 +109,7 @@ def write_judgement(root: Path, ids: list[str]) -> None:
     path = root / "data/audit/valid.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(table, path, compression="zstd")
+    path.with_name("report.json").write_text(json.dumps({"checks": []}))
     (root / "data/splits").mkdir()
     for split, share in (("train", range(0, 16)), ("valid", range(16, 20)), ("test", range(20, 25))):
         kept = [patch for n, patch in enumerate(ids) if n % 25 in share]

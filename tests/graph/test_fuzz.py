@@ -23,7 +23,7 @@ def test_after_random_sequences_stands_what_a_fresh_clone_gives(tmp_path):
 
 
 def test_a_clone_that_stands_otherwise_is_found(tmp_path):
-    """The fuzzer itself can fail: here the clone that it runs has another learning rate than it believes."""
+    """The fuzzer itself can fail: here its clone has a line of code that no fresh one has."""
     command = [sys.executable, "-m", "tests.graph.fuzz", "--sequences", "1", "--folder", str(tmp_path), "--lie"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

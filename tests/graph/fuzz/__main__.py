@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
         before = time.monotonic()
         sequence = Sequence(number, arguments.seed, material, oracle, own / f"sequence-{number}" / "clone")
         if arguments.lie:
-            sequence.inputs = replace(sequence.inputs, rate="0.001")
+            _lie(sequence.clone)
         try:
             sequence.run()
         except FoundError as error:
@@ -73,6 +73,13 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
         f"{time.monotonic() - started:.0f} s, of the CPU {cpu:.0f} s"
     )
     return int(found > 0)
+
+
+def _lie(clone: Path) -> None:
+    """Code that no fresh clone has, committed, so that nothing brings back the other."""
+    path = clone / "src/flairhub/training/losses.py"
+    path.write_text(path.read_text() + "\n_LIE = 1\n")
+    subprocess.run(["git", "commit", "-qam", "lie"], cwd=clone, check=True)
 
 
 if __name__ == "__main__":

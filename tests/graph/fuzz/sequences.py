@@ -89,8 +89,13 @@ class Sequence:
         put(self.material, self.clone, inputs, self.inputs)
         self.inputs = inputs
 
+    def _moment(self) -> int:
+        """A number of an event in a run that has something to do; most runs have few."""
+        self._put(self.inputs.with_change(self.chance, tuple(CHOICES)))
+        return self.chance.randint(1, self.chance.choice((60, 300, self.most_events)))
+
     def _kill(self) -> None:
-        event = self.chance.randint(1, self.most_events)
+        event = self._moment()
         command = self.chance.choice(("flairhub", "dvc"))
         done = self._command(command, "repro", moment=Moment(event=event, act=None))
         self.story.append(f"{command} repro, killed at event {event} of {done.events}: {done.status}")
@@ -99,10 +104,10 @@ class Sequence:
             self._require_sentence(done)
 
     def _edit_meanwhile(self) -> None:
+        event, before = self._moment(), self.inputs
         after = self.inputs.with_change(self.chance, tuple(CHOICES))
         if self.chance.random() < 0.3:
             after = after.with_change(self.chance, tuple(CHOICES))
-        event, before = self.chance.randint(1, self.most_events), self.inputs
 
         def act() -> None:
             put(self.material, self.clone, after, before)
