@@ -144,7 +144,7 @@ def _nearer(features: NDArray[np.float64], mine: NDArray[np.bool_]) -> NDArray[n
         return np.where(suspected, distance / np.maximum(mirrored, _TINY), 0.0)
 
     whole = np.zeros(1)
-    if others and np.count_nonzero(known & mine) >= MIN_FILES:
+    if len(usual) >= 2 * FEW_FILES and others and np.count_nonzero(known & mine) >= MIN_FILES:
         whole = nearer(np.median(features[known & mine], axis=0)[None], FAR_DOMAIN)
     return np.maximum(nearer(own, FAR), whole)
 

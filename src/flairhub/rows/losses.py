@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flairhub.records.inputs_file import SplitName
+from flairhub.records.inputs_file import SPLITS, SplitName
 from flairhub.records.resolution import Resolution
 from flairhub.rows.accepted import Facts
 
@@ -63,11 +63,9 @@ def losses_table(rows: Mapping[str, Resolution]) -> str:
         total: Counter[str] = Counter()
         for each in counts.why.values():
             total.update(each)
-        numbers = [f"{counts.used[split]}{_minus(counts.left_out[split])}" for split in counts.used]
+        numbers = [f"{counts.used[split]}{_minus(counts.left_out[split])}" for split in SPLITS]
         lines.append([row, *numbers, "; ".join(f"{number} {why}" for why, number in total.most_common()) or "-"])
-    return tabulate(
-        lines, ["row", *(next(iter(rows.values())).used if rows else ()), "left out"], disable_numparse=True
-    )
+    return tabulate(lines, ["row", *SPLITS, "left out"], disable_numparse=True)
 
 
 def _minus(number: int) -> str:
