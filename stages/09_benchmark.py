@@ -23,7 +23,7 @@ from flairhub.lineage.states import cached_keys, noted_keys
 from flairhub.report.build import write_report
 from flairhub.report.page.build import write_page
 from flairhub.tracking.sync import sync
-from flairhub.training.state import drop_finished
+from flairhub.training.resume_state import drop_finished
 
 REPORTS = Path("reports")
 

@@ -13,7 +13,7 @@ import pytest
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.catalog.values import PLAUSIBLE
+from flairhub.catalog.value_ranges import PLAUSIBLE
 from flairhub.facts.schemas import DATES, PATCHES
 from flairhub.records.index_summary import SUMMARY, ArchiveSummary, IndexSummary
 from flairhub.records.patches import Shared

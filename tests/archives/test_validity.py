@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flairhub.archives.validity import find_missing, with_gaps
-from flairhub.catalog.values import MISSING
+from flairhub.catalog.value_ranges import MISSING
 
 LOWEST = float(np.finfo(np.float32).min)
 CASES = [

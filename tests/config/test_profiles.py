@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.catalog.released import RELEASED
+from flairhub.catalog.released_contracts import RELEASED
 from flairhub.config.profiles import profile_names, profile_text
 from flairhub.config.reader import read_params
 from flairhub.errors import ConfigurationError

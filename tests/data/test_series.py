@@ -7,11 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flairhub.data.dates import encode_dates
+from flairhub.data.day_offsets import encode_dates
 from flairhub.data.series import (
     Series,
     average,
-    clear_dates,
     compact,
     finite_dates,
     masked,
@@ -23,7 +22,6 @@ Parity = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 PERIODS = ("monthly", "semi-monthly")
 TAVG = ("year30", "gap", "leap", "late_start", "one")
-FILTERS = ("mixed", "all_cloud", "all_cloud_all_snow", "threshold_edges")
 
 
 def series_of(data: np.ndarray, dates: Any, ref_date: str = "05-15", valid: Any = None):
@@ -42,31 +40,6 @@ def slots_with_dates(dates: int, period: str):
     if period == "monthly":
         return [day.month - 1 for day in days]
     return [2 * (day.month - 1) + (1 if day.day > 15 else 0) for day in days]
-
-
-@pytest.mark.parametrize("name", FILTERS)
-@pytest.mark.parametrize("setting", ["default", "c0s0f0", "c50s50f0.2"])
-def test_cloud_filter_equals_the_reference(parity: Parity, name: str, setting: str):
-    settings, arrays = parity
-    given_values = settings[f"filter|{setting}"]
-    masks = torch.from_numpy(arrays[f"filter|{name}|mask"].astype(np.float32))[None]
-    kept = clear_dates(
-        masks,
-        torch.ones(masks.shape[:2], dtype=torch.bool),
-        given_values.get("max_cloud_value", 1),
-        given_values.get("max_snow_value", 1),
-        given_values.get("max_fraction_covered", 0.05),
-    )
-    assert kept[0].tolist() == arrays[f"filter|{name}|{setting}|out"].tolist()
-
-
-def test_the_snow_test_alone_looks_at_valid_dates_only():
-    masks = torch.zeros(2, 3, 2, 4, 4)
-    masks[:, 1:, 1] = 100  # the second and third dates are cloudy
-    masks[:, 2, 0] = 100  # the third also has snow
-    valid = torch.tensor([[True, True, True], [False, True, True]])
-    kept = clear_dates(masks, valid, 1, 1, 0.05)
-    assert kept.tolist() == [[True, False, False], [False, True, False]]
 
 
 @pytest.mark.parametrize("name", TAVG)

@@ -13,7 +13,7 @@ from tests.graph.conftest import TINY, new_clone, ran
 from tests.loopback import Served, serving
 
 from flairhub.archives.reader import PatchReader
-from flairhub.catalog.released import released_for_row
+from flairhub.catalog.released_contracts import released_for_row
 from flairhub.data.loaders import LoaderOptions, evaluation_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.models.build import build_network, network_spec

@@ -106,12 +106,20 @@ TRAIN = {
         "archives.validity",
     },
     "bands, classes, names": {"catalog.class_tables", "catalog.modalities", "catalog.names", "catalog.rows"}
-    | {"catalog.taxonomies", "catalog.values"},
+    | {"catalog.taxonomies", "catalog.value_ranges"},
     "device of the arithmetic, number of threads, sums over processes": {"compute.devices", "compute.processes"},
     "the recipe": {"config.base", "config.channels", "config.inputs", "config.model", "config.recipe"}
     | {"config.training"},
     "from patches to tensors, their order and augmentation": {
-        *("data.augmentation", "data.batch", "data.dataset", "data.dates", "data.loaders", "data.normalisation"),
+        *(
+            "data.augmentation",
+            "data.batch",
+            "data.dataset",
+            "data.cloud_filter",
+            "data.day_offsets",
+            "data.loaders",
+            "data.normalisation",
+        ),
         *("data.preprocess", "data.sampler", "data.series"),
     },
     "validation chooses the weights": {

@@ -21,7 +21,7 @@ from flairhub.rows import adopt as module
 from flairhub.rows.adopt import Adopted, adopt_row
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.training import runner
-from flairhub.training.state import training_state
+from flairhub.training.resume_state import training_state
 from flairhub.weights.checkpoints import read_contract, tensors_sha256
 
 torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from flairhub.tracking.liveness import KILLED
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.store import open_store, tracking_uri, workspace_mark
 from flairhub.tracking.sync import SyncReport, sync
-from flairhub.training.state import training_state
+from flairhub.training.resume_state import training_state
 
 from .conftest import Rows, snapshot
 
@@ -56,7 +56,7 @@ def train(rows: Rows, *points: tuple[int, float], error: BaseException | None = 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from flairhub.training.state import training_state
+from flairhub.training.resume_state import training_state
 with training_state(Path(sys.argv[1]), sys.argv[2]).locked():
     print("held", flush=True)
     time.sleep(120)

@@ -8,7 +8,7 @@ import pickle
 import pytest
 import torch
 
-from flairhub.catalog.released import released_for_row
+from flairhub.catalog.released_contracts import released_for_row
 from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.models.adapt import resize_position_table
 from flairhub.models.build import build_network

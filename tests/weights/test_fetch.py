@@ -14,7 +14,7 @@ from safetensors.torch import save
 from segmentation_models_pytorch.encoders import encoders
 from tests.loopback import Served
 
-from flairhub.catalog.released import released_for_row
+from flairhub.catalog.released_contracts import released_for_row
 from flairhub.config.profiles import profile_text
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError

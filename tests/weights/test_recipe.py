@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flairhub.catalog.released import RELEASED
+from flairhub.catalog.released_contracts import RELEASED
 from flairhub.config.channels import network_channels
 from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import IntegrityError

@@ -17,7 +17,7 @@ from tests.fact_tables import layer_facts
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, parse_patch_id
-from flairhub.catalog.released import RELEASED
+from flairhub.catalog.released_contracts import RELEASED
 from flairhub.config.profiles import profile_text
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe

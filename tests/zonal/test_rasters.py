@@ -13,8 +13,8 @@ from tests.zonal.conftest import write_raster
 from flairhub.errors import DataError, MissingFileError
 from flairhub.zonal.grid import Grid, grid_over, lattice_of, metric_crs
 from flairhub.zonal.layers import RasterLayer, looks_collared, name_bands, sample
-from flairhub.zonal.mosaic import one_raster
 from flairhub.zonal.rasters import InputReader, RasterReader
+from flairhub.zonal.virtual_raster import one_raster
 from flairhub.zonal.windows import Tiling, Window
 
 AERIAL = "AERIAL_RGBI"

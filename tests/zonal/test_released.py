@@ -16,7 +16,7 @@ from tests.drawn_weights import drawn
 from tests.zonal.conftest import write_raster
 
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.catalog.released import RELEASED
+from flairhub.catalog.released_contracts import RELEASED
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.cli.main import main
 

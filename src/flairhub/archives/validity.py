@@ -1,7 +1,8 @@
 """Which values of a raster are measurements: the one definition for facts, audit, statistics, networks and pictures.
 
-A value is missing if it is not finite, equals the nodata tag of its file, or is declared in `catalog.values.MISSING`
-for its layer. A label has no missing values: each of its values is a class or an error, whatever its file tags.
+A value is missing if it is not finite, equals the nodata tag of its file, or is declared for its layer in
+`catalog.value_ranges.MISSING`. A label has no missing values: each of its values is a class or an
+error, whatever its file tags.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flairhub.catalog.modalities import LABELS
-from flairhub.catalog.values import MISSING
+from flairhub.catalog.value_ranges import MISSING
 
 Mask = npt.NDArray[np.bool_]
 

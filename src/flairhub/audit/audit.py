@@ -25,7 +25,7 @@ from flairhub.audit.judge import Judge, Verdict
 from flairhub.audit.report import Summary, build_report, require_passed, write_report
 from flairhub.audit.tables import layer_tables, optional_splits, patch_table, split_table
 from flairhub.audit.valid import UNREADABLE, Decision, read_valid, write_valid
-from flairhub.audit.values import SCALED
+from flairhub.audit.value_columns import SCALED
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.pipeline import AuditCheck, AuditParams
 from flairhub.facts.tables import iter_dates

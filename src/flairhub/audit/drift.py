@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from flairhub.audit.tables import domain_years
-from flairhub.audit.values import SCALED
+from flairhub.audit.value_columns import SCALED
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.facts.lists import list_matrix
 

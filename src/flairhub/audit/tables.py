@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flairhub.audit.content import CONTENT_FACTS, add_content, copies
 from flairhub.audit.exchange import BandLevels, add_exchanged, band_levels, joined, order_ratios
-from flairhub.audit.values import FILE_VALUES, add_file_values
+from flairhub.audit.value_columns import FILE_VALUES, add_file_values
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.errors import DataError, MissingFileError
 from flairhub.facts.lists import fact_bands, is_among, list_matrix

@@ -18,7 +18,7 @@ from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.channels import read_bands
 from flairhub.data.augmentation import Augmentation, turned
 from flairhub.data.batch import Sample
-from flairhub.data.dates import encode_dates
+from flairhub.data.day_offsets import encode_dates
 from flairhub.errors import DataError
 from flairhub.records.inputs import RowInputs
 from flairhub.records.inputs_file import SplitName

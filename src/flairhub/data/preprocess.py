@@ -15,12 +15,12 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.channels import network_channels
 from flairhub.config.recipe import InputRecipe
 from flairhub.data.batch import Batch
+from flairhub.data.cloud_filter import clear_dates
 from flairhub.data.normalisation import fill_missing, scale_of, select_bands
 from flairhub.data.series import (
     Period,
     Series,
     average,
-    clear_dates,
     compact,
     finite_dates,
     masked,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from flairhub.archives.raster import Raster, read_raster
 from flairhub.archives.validity import Missing, find_missing
 from flairhub.catalog.modalities import HEIGHT, MODALITIES, Modality
-from flairhub.catalog.values import PLAUSIBLE, Range
+from flairhub.catalog.value_ranges import PLAUSIBLE, Range
 from flairhub.errors import DataError
 from flairhub.facts.moments import Moments, histogram, merge_along, moments_of, moments_of_histogram
 

@@ -10,8 +10,8 @@ import torch
 
 from flairhub.files import replacing
 from flairhub.models.tensors import CONTRACT, MODEL_PREFIX
+from flairhub.training.resume_state import TrainingState
 from flairhub.training.runner import Trained
-from flairhub.training.state import TrainingState
 
 if TYPE_CHECKING:
     from flairhub.reference.prepare import Job

@@ -126,7 +126,7 @@ def write_metrics(
     folder = tree.metrics(task)
     with replacing(folder / f"confmat_{mode}.npy") as temporary:
         np.save(temporary, confusion)
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2))
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False))
     return metrics
 
 

@@ -16,7 +16,7 @@ from flairhub.models.tensors import network_tensors
 from flairhub.records.inputs import RowInputs
 from flairhub.reference.checkpoints import OURS
 from flairhub.training.progress import Progress
-from flairhub.training.state import TrainingState
+from flairhub.training.resume_state import TrainingState
 
 _NEEDED = ("state_dict", "optimizer_states", "loops", "epoch", "global_step")
 _PROGRESS = "flairhub.progress"

@@ -27,7 +27,7 @@ from flairhub.reference.resume import resume_from
 from flairhub.reference.settings import evaluation
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
-from flairhub.training.state import training_state
+from flairhub.training.resume_state import training_state
 from flairhub.weights.of_row import row_contract
 
 PROFILE = "reference"

@@ -37,8 +37,8 @@ from flairhub.records.layout import HISTORY, PROBE, STEPS, VALID, WEIGHTS, RowFi
 from flairhub.records.probe import Adoption, Probe
 from flairhub.rows.train import with_seed
 from flairhub.training.probe import probe
+from flairhub.training.resume_state import training_state
 from flairhub.training.runner import first_steps
-from flairhub.training.state import training_state
 from flairhub.weights.checkpoints import load_weights, read_contract, relabel
 from flairhub.weights.contract import WeightsContract
 

@@ -24,8 +24,8 @@ from flairhub.training.callbacks import Monitor
 from flairhub.training.conversion import convert_weights
 from flairhub.training.orphan import Launcher, find_launcher
 from flairhub.training.probe import probe
+from flairhub.training.resume_state import OrphanError, TrainingState, note_start, publish, training_state
 from flairhub.training.runner import Trained, fit
-from flairhub.training.state import OrphanError, TrainingState, note_start, publish, training_state
 from flairhub.training.summary import write_summary
 from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.of_row import row_contract

@@ -15,7 +15,7 @@ from flairhub.locks import held
 from flairhub.records.layout import row_files
 from flairhub.tracking import names
 from flairhub.tracking.store import Store, workspace_mark
-from flairhub.training.state import training_state
+from flairhub.training.resume_state import training_state
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

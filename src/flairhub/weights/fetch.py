@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from flairhub.archives.checksums import sha256_of
-from flairhub.catalog.released import ReleasedWeights, released_for_row
+from flairhub.catalog.released_contracts import ReleasedWeights, released_for_row
 from flairhub.config.params import Params
 from flairhub.config.recipe import IMAGENET, RELEASED, TRAINED
 from flairhub.config.resolve import row_recipe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flairhub.archives.checksums import sha256_of
-from flairhub.catalog.released import RELEASED
+from flairhub.catalog.released_contracts import RELEASED
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.models.tensors import SUFFIXES

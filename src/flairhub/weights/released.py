@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
-from flairhub.catalog.released import ReleasedWeights
+from flairhub.catalog.released_contracts import ReleasedWeights
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.config.inputs import CloudFilter, Preprocessing
 from flairhub.models.published import PUBLISHED_ARCH, published_model

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.archives.checksums import checksums_of
-from flairhub.catalog.released import RELEASED as PUBLISHED_FILES
+from flairhub.catalog.released_contracts import RELEASED as PUBLISHED_FILES
 from flairhub.config.recipe import RELEASED, TRAINED
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError

@@ -16,9 +16,9 @@ from flairhub.weights.recipe import file_bands
 from flairhub.zonal.check import Finding, check_pixels, check_values
 from flairhub.zonal.grid import pixel_m
 from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, looks_collared, name_bands, own_nodata, sample
-from flairhub.zonal.mosaic import one_raster
 from flairhub.zonal.request import Request, Source
 from flairhub.zonal.series import count_dates, read_dates
+from flairhub.zonal.virtual_raster import one_raster
 
 
 def open_inputs(

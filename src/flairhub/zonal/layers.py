@@ -15,7 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from flairhub.archives.validity import find_missing
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.catalog.values import MISSING
+from flairhub.catalog.value_ranges import MISSING
 from flairhub.errors import DataError
 
 _COLOURS = {

@@ -16,8 +16,8 @@ from rasterio.windows import Window as RasterWindow
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.inputs import CloudFilter
-from flairhub.data.dates import parse_day
-from flairhub.data.series import covered_pixels, dates_within
+from flairhub.data.cloud_filter import covered_pixels, dates_within
+from flairhub.data.day_offsets import parse_day
 from flairhub.errors import DataError, MissingFileError
 from flairhub.zonal.layers import RasterLayer, measured, readable
 

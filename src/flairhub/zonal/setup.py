@@ -20,9 +20,9 @@ from flairhub.zonal.grid import SAME, Grid, grid_over, metric_crs, outline_bound
 from flairhub.zonal.inputs import open_inputs
 from flairhub.zonal.job import Job
 from flairhub.zonal.layers import RasterLayer
-from flairhub.zonal.mosaic import one_raster
 from flairhub.zonal.request import Request
 from flairhub.zonal.series import clear_days, complete_dates
+from flairhub.zonal.virtual_raster import one_raster
 
 
 @dataclass(frozen=True, slots=True)

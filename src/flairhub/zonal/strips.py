@@ -14,7 +14,7 @@ import rasterio
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.data.batch import Sample
-from flairhub.data.dates import encode_dates
+from flairhub.data.day_offsets import encode_dates
 from flairhub.zonal.job import Job
 from flairhub.zonal.rasters import Array, InputReader, Mask, Piece
 from flairhub.zonal.windows import Block, Window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flairhub.audit.check import Check
-from flairhub.audit.values import LOWEST_MEAN_HEIGHT_M
+from flairhub.audit.value_columns import LOWEST_MEAN_HEIGHT_M
 
 FOOTPRINT_TOLERANCE_PX = 0.5
 """Largest distance between the edges of a file and those of its patch, in pixels of that file."""

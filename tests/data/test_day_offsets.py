@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flairhub.data.dates import day_offset, encode_dates
+from flairhub.data.day_offsets import day_offset, encode_dates
 from flairhub.errors import ConfigurationError, DataError
 
 Parity = tuple[dict[str, Any], dict[str, np.ndarray]]

@@ -8,7 +8,7 @@ import pytest
 from flairhub.cli import processes
 from flairhub.locks import BusyError
 from flairhub.training.orphan import Launcher, find_launcher, is_dvc
-from flairhub.training.state import drop_finished, note_start, publish, training_state
+from flairhub.training.resume_state import drop_finished, note_start, publish, training_state
 
 
 def hold(folder, ready, release):

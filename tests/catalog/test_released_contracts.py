@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flairhub.catalog.released import RELEASED, released_for_row
+from flairhub.catalog.released_contracts import RELEASED, released_for_row
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.errors import ConfigurationError
 from flairhub.models.arch import parse_arch

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
-from flairhub.catalog.values import PLAUSIBLE
+from flairhub.catalog.value_ranges import PLAUSIBLE
 from flairhub.facts.lists import fact_bands, list_matrix
 
 if TYPE_CHECKING:

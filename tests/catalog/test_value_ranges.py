@@ -6,7 +6,7 @@ import pytest
 
 from flairhub.catalog.modalities import INPUTS, MODALITIES
 from flairhub.catalog.statistics import published_statistics
-from flairhub.catalog.values import MISSING, PLAUSIBLE
+from flairhub.catalog.value_ranges import MISSING, PLAUSIBLE
 from flairhub.facts.lists import fact_bands
 
 
