@@ -52,7 +52,7 @@ def run_diff(arguments: argparse.Namespace) -> int:
         )
         difference = diff(old, new)
     if arguments.json:
-        print(json.dumps(_plain(difference)))
+        print(json.dumps(_plain(difference), allow_nan=False))
     else:
         print("\n".join(_lines(difference)))
     return 0
