@@ -211,3 +211,16 @@ def test_real_patches_are_plain(treesat: Any, no_gdal: None):
         for member in reader.members(archive):
             data = reader.read(archive, member.name)
             np.testing.assert_array_equal(read_array(data), with_gdal(data)[0])
+
+
+def test_a_file_that_states_more_than_a_patch_is_refused_by_both_decoders():
+    """Zeros state 289 MB in less than one: neither libtiff nor GDAL is asked for it."""
+    shape = {"count": 1, "height": 17_000, "width": 17_000, "dtype": "uint8"}
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", compress="zstd", **shape) as dataset:
+            dataset.write(np.zeros((1, 17_000, 17_000), np.uint8))
+        data = memory.read()
+    assert len(data) < 2**20
+    assert read_header(data) is None
+    with pytest.raises(DataError, match="at most 268435456 bytes, but the GeoTIFF states 1 x 17000 x 17000"):
+        read_array(data)

@@ -16,15 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.archives.tiff_header import TiffHeader, read_header
+from flairhub.archives.tiff_header import MAX_PIXEL_BYTES, TiffHeader, read_header
 from flairhub.errors import DataError
 
 _VOLATILE = re.compile(r"'?/vsimem/\S+'?\s?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tif:?\s?")
 """Random names of in-memory files, which would make the same damage read differently each time."""
-
-
-MAX_PIXEL_BYTES = 2**28
-"""Most bytes that a patch is decoded to; a published one has two millions. A few bytes can state a huge raster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,8 @@ _PLAIN_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,20})?([eE][+-]?\d{1,2})?")
 _LARGEST_TAG = 1e37
 """Tags beyond it are for GDAL, which rounds those near the limits of float32."""
 _MAX_TAGS = 4096
-_MAX_BYTES = 1 << 31
+MAX_PIXEL_BYTES = 1 << 28
+"""Most bytes that a patch is decoded to; a published one has two millions. A few bytes can state a huge raster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def _header(tags: dict[int, tuple[Any, ...]]) -> TiffHeader:
     if not plain or name is None:
         raise _NotPlainError
     dtype = np.dtype(name)
-    if width * height * bands * dtype.itemsize > _MAX_BYTES:
+    if width * height * bands * dtype.itemsize > MAX_PIXEL_BYTES:
         raise _NotPlainError
     _require_stored(tags)
     return TiffHeader(
