@@ -38,6 +38,8 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "fake/dvc").mkdir(parents=True)
     (tmp_path / "fake/dvc/__init__.py").touch()
     (tmp_path / "fake/dvc/__main__.py").write_text(DVC)
+    (tmp_path / "fake/dvc/exceptions.py").write_text("class DvcException(Exception): pass\n")
+    (tmp_path / "fake/dvc/stage.py").write_text("class Stage: _run_stage = save_deps = None\n")
     monkeypatch.chdir(tmp_path)
     assert main(["use", "sample", "--rows", "LC-A,LC-B,LC-G"]) == 0
     return tmp_path

@@ -12,16 +12,19 @@ from pathlib import Path
 from types import FrameType
 
 DVC = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 import runpy, sys
 sys.path.append(sys.argv.pop(1))
 from flairhub.cli.recorded import guard
 from flairhub.surroundings import lasting_output
 lasting_output()
 guard()
+signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("dvc", run_name="__main__", alter_sys=True)
 """
 """DVC, whose output does not end it either - by itself it stops at a closed pipe, in the middle of the graph - and that
-records what it read (`cli.recorded`)."""
+records what it read (`cli.recorded`). Until it runs, there is nothing to put in order: an interruption just ends it."""
 
 _SOURCE = Path(__file__).resolve().parents[2]
 
