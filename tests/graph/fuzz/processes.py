@@ -239,10 +239,15 @@ def _status(pid: int, patience: float | None = None) -> int:
 
 
 def _kill_rest(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    """Until nobody is left: to DVC, a process that is dead but not yet collected still holds its locks."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"a killed process of group {group} is not collected by its parent")
 
 
 _OPENED = ("params.yaml", "dvc.lock", "archives.json", "weights.json")
