@@ -13,6 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from _stage import run
+from flairhub.compute.light import leave_out_torchmetrics
+
+leave_out_torchmetrics()  # before whatever imports Lightning
+
 from flairhub.archives.checksums import checksums_of, verify_all
 from flairhub.archives.locate import archive_folder
 from flairhub.compute.devices import find_devices

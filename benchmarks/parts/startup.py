@@ -15,9 +15,9 @@ from measured import Measurement, compared, cpu_of, in_turns
 
 from flairhub.config.profiles import profile_text
 from flairhub.config.reader import parse_params, read_yaml
+from flairhub.lineage.fingerprint import stage_fingerprint
 from flairhub.lineage.keys import file_sha256
 from flairhub.models.build import build_network, network_spec
-from flairhub.records.code import Fingerprint
 from flairhub.records.environment import TrainingEnvironment
 from flairhub.records.inputs import RowInputs, write_inputs
 from flairhub.records.layout import row_files
@@ -33,29 +33,23 @@ stages, script = sys.argv[1:3]
 sys.path.insert(0, stages)
 sys.argv = [os.path.join(stages, script), "--id", "LC-A"]
 import _stage
-import flairhub.{module} as module
-owner = module{owner}
-owner.{name} = lambda *arguments, **named: os._exit(7)
+from flairhub.models.network import SegmentationNetwork
+SegmentationNetwork.forward = lambda *arguments, **named: os._exit(7)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a stage until it takes its first step, and says so by its status."""
-FIRST = {
-    "train": ("07_train.py", "training.module", ".RowModule", "training_step"),
-    "evaluate": ("08_evaluate.py", "inference.predict", "", "predict"),
-}
+"""Runs a stage until its network sees the first batch, and says so by its status."""
+SCRIPTS = {"train": "07_train.py", "evaluate": "08_evaluate.py"}
 IMPORTS = "import torch, lightning.pytorch"
 
 
 def first_step(data: drawn.Drawn, stage: str, goal: str, rounds: int = 3) -> Measurement:
-    """Processor time of a stage before its first step, archives already known, against importing its libraries."""
-    script, module, owner, name = FIRST[stage]
+    """Processor time of a stage before its first step, its archives already known."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         settings = {"DATA": str(data.folder), "ACCELERATOR": "cpu", "WORKERS": "0", "PROGRESS": "0", "DEVICES": "1"}
         environment = {f"FLAIRHUB_{key}": value for key, value in settings.items()}
         _row(folder, data)
-        code = STOP.format(module=module, owner=owner, name=name)
-        command = [sys.executable, "-c", code, str(drawn.ROOT / "stages"), script]
+        command = [sys.executable, "-c", STOP, str(drawn.ROOT / "stages"), SCRIPTS[stage]]
         imports = [sys.executable, "-c", IMPORTS]
         pairs = in_turns(
             lambda: cpu_of(command, folder, environment, status=7), lambda: cpu_of(imports, folder), rounds
@@ -72,8 +66,8 @@ def _row(folder: Path, data: drawn.Drawn) -> RowInputs:
     archives = {name: file_sha256(data.folder / f"{name}.zip") for name in inputs.archives}
     inputs = drawn.replace(inputs, archives=archives, gsd_m={"AERIAL_RGBI": 0.2})
     write_inputs(files.inputs, inputs)
-    for path in (files.train_code, files.evaluate_code):
-        Fingerprint(stage=path.stem, sha256=path.stem, parts={}).write(path)
+    for path, stage in ((files.train_code, "train"), (files.evaluate_code, "evaluate")):
+        stage_fingerprint(stage, drawn.ROOT / "stages" / SCRIPTS[stage], drawn.ROOT / "src").write(path)
     entries = tuple(
         ArchiveEntry(name=n, kind="zip", size=(data.folder / f"{n}.zip").stat().st_size, sha256=sha256, revision=None)
         for n, sha256 in archives.items()

@@ -23,8 +23,7 @@ from flairhub.evaluation.confusion import count_batch
 from flairhub.inference.predict import confusion_of
 from flairhub.models.build import build_network, network_spec
 from flairhub.records.classes import row_taxonomies
-from flairhub.training import runner
-from flairhub.training.callbacks import NoMonitor
+from flairhub.training.runner import first_steps
 
 SIDE = 512
 STEPS = 5
@@ -47,10 +46,9 @@ class _Beside(Callback):
         self._bare()
         self.start = time.process_time()
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, *_: Any) -> None:
         own = time.process_time() - self.start
         self.pairs.append((own, cpu_seconds(self._bare)))
-        trainer.should_stop = len(self.pairs) >= STEPS
         self.start = time.process_time()
 
     def _bare(self) -> None:
@@ -66,9 +64,7 @@ def train_step(data: drawn.Drawn) -> Measurement:
     settings = RuntimeSettings(workers=0, accelerator="cpu", devices=1, progress=False, cache_mb=2048)
     beside = _Beside(inputs, data)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = folder / "last.ckpt", folder / "best.pt"
-        runner._run(inputs, data.reader, settings, find_devices(settings), *files, None, NoMonitor(), [beside])
+        first_steps(inputs, data.reader, settings, find_devices(settings), STEPS, Path(name), watching=[beside])
     return compared(
         beside.pairs[1:], unit="CPU s", against="forward, backward and AdamW of the same network", goal="<= 1.00"
     )

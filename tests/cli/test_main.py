@@ -134,6 +134,7 @@ def test_every_command_sets_what_it_runs():
         "adopt": ["LC-A"],
         "sweep": ["LC-A"],
         "score": ["LC-A"],
+        "profile": ["LC-A"],
         "zonal": ["LC-A", "--input", "AERIAL_RGBI=a.tif", "--output", "map"],
     }
     for name in NAMES:

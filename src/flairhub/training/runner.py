@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,8 @@ def first_steps(
     steps: int,
     scratch: Path,
     encoder: Path | None = None,
+    *,
+    watching: Sequence[Callback] = (),
 ) -> StepLosses:
     """The losses of the first optimiser steps of a training, as `fit` would have them.
 
@@ -111,8 +113,9 @@ def first_steps(
         steps: how many.
         scratch: an empty folder.
         encoder: as for `fit`.
+        watching: told about every step.
     """
-    stop: list[Callback] = [StopAfter(steps)]
+    stop: list[Callback] = [*watching, StopAfter(steps)]
     last, best = scratch / "last.ckpt", scratch / "best.pt"
     _, progress = _run(inputs, reader, settings, devices, last, best, (encoder, None), NoMonitor(), stop)
     return StepLosses(points=tuple(point for point in progress.steps if point[0] <= steps))
