@@ -47,6 +47,11 @@ class StepProfile(Callback):
         """Share of that time before the batch was there."""
         return self._waited / self._took
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave out what lies between two epochs: validation, and the checkpoint."""
+        del trainer, pl_module
+        self._ended_at = time.perf_counter()
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Note how long the batch was waited for."""
         del trainer, pl_module, batch, batch_idx
