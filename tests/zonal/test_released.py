@@ -19,6 +19,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.released_contracts import RELEASED
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.cli.main import main
+from flairhub.records.map_receipt import MapReceipt
 
 LISTS = Path(__file__).parents[1] / "assets" / "manifests" / "published_keys.json.xz"
 DAYS = ("20200105", "20200220", "20200315", "20200401")
@@ -72,5 +73,4 @@ def test_a_published_file_maps(row: str, file: str, tmp_path: Path, monkeypatch:
         classes = raster.read(1)
     assert min(classes.shape) in {8, 70}
     assert classes.max() < 19
-    receipt = json.loads((tmp_path / "m" / "map.json").read_text())
-    assert receipt["row"] == row
+    assert MapReceipt.read(tmp_path / "m" / "map.json").row == row
