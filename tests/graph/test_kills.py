@@ -52,7 +52,7 @@ def moments(seed: int = SEED) -> dict[str, Moment]:
         "mid-epoch": Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=int(rng.integers(1, 3))),
         "between steps": Moment(module=CALLBACKS, name="Steps.on_train_batch_start", call=int(rng.integers(1, 3))),
         "epoch end": Moment(module=CALLBACKS, name="Epochs.on_train_epoch_end"),
-        "validation": Moment(module=INFERENCE, name="predict"),
+        "validation": Moment(module=INFERENCE, name="confusion_of"),
         "best weights half written": Moment(name="/best.pt"),
         "checkpoint half written": Moment(name="/last.ckpt", call=int(rng.integers(1, 3))),
         "result half collected": Moment(name="/final.part/valid.json"),
