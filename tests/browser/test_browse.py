@@ -60,7 +60,7 @@ def browse(folder: Path, server: Server) -> Iterator[str]:
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield re.search(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", process.stdout.readline())[0]  # type: ignore[index]
+            yield re.search(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", process.stdout.readline())[0]  # type: ignore[index]  # no match fails the test
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)

@@ -115,8 +115,9 @@ def train_row(
             with state.locked():
                 if not state.final.is_dir() and not state.take(place.earlier(key)):
                     _train(one, identity, key, state, place, settings, devices, watcher)
+                _require_pipeline(launcher, state)  # what changed meanwhile is another pipeline's business
                 place.confirm()
-                _publish(state, place.destination if number == 0 else place.destination / f"seed-{seed}", launcher)
+                publish(state.final, place.destination if number == 0 else place.destination / f"seed-{seed}")
         elif trains and not state.final.is_dir() and not place.earlier(key):
             # neither can appear before all processes have trained
             _fit(one, state, place, settings, devices, None)
@@ -215,10 +216,9 @@ def build_valid_metrics(inputs: RowInputs, epoch: int | None, metrics: Mapping[s
     )
 
 
-def _publish(state: TrainingState, destination: Path, launcher: Launcher) -> None:
+def _require_pipeline(launcher: Launcher, state: TrainingState) -> None:
     if not launcher.alive():
         raise OrphanError(
             f"Expected the pipeline that started this training to be there still, but it is gone; the result stays in "
             f"{state.final} and the next `dvc repro` publishes it."
         )
-    publish(state.final, destination)

@@ -87,7 +87,7 @@ class StepProfile(Callback):
                 f"Expected a training of at least {self.warm_up + self.batches} batches, but it has {self._done}; "
                 "profile fewer steps."
             )
-        events: Any = self._profiler.events()  # type: ignore[no-untyped-call]
+        events: Any = self._profiler.events()  # type: ignore[no-untyped-call]  # torch has no type for it
         on_device = any(event.device_type.name == "CUDA" for event in events)
         order = "self_device_time_total" if on_device else "self_cpu_time_total"
         table: str = self._profiler.key_averages().table(sort_by=order, row_limit=_ROWS, max_name_column_width=50)

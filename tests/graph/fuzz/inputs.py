@@ -147,4 +147,4 @@ def params_text(material: Material, inputs: Inputs) -> str:
 def _save(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
-    os.replace(part, path)  # noqa: PTH105
+    os.replace(part, path)  # noqa: PTH105 - as `put_folder`
