@@ -49,7 +49,7 @@ def damaged_weights(user: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 NORM, WEIGHTS = "modalities__normalization", f"labels_configs__{COSIA}__value_weights"
-# ruff: noqa: E501
+# ruff: noqa: E501 - a case a line is a table that can be read
 BROKEN: list[tuple[str, Change, str]] = [
     ("no such section", without("models"), "section `models`"),
     ("a section that is a number", {"hyperparams": 3}, "`hyperparams` to be a section"),
