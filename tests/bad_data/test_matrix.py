@@ -43,7 +43,7 @@ from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_patches
 from flairhub.sample.build import build_sample
 from flairhub.sources.local import local_manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 from flairhub.splits.make import make_splits
 
 FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)

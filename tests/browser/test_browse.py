@@ -23,7 +23,7 @@ from flairhub.cli.main import build_parser
 from flairhub.config.profiles import profile_text
 from flairhub.config.reader import parse_params
 from flairhub.config.yaml_file import parse_yaml
-from flairhub.sources.selection import selection_of
+from flairhub.sources.wanted_archives import selection_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("AERIAL_RGBI", "AERIAL_LABEL-COSIA", "SENTINEL2_TS", "SENTINEL2_MSK-SC", "SPOT_RGBI")

@@ -23,7 +23,7 @@ from flairhub.facts import index as module
 from flairhub.facts import pieces
 from flairhub.facts.index import build_index
 from flairhub.sources.local import local_manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="needs the extra `dask`")

@@ -28,7 +28,7 @@ from flairhub.locks import locked
 from flairhub.records.index_summary import IndexSummary, read_summaries
 from flairhub.records.manifest import Manifest
 from flairhub.sources.local import local_manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PATCHES = ("D012-2019_AF-S1-27_1-1", "D012-2019_AF-S1-27_1-2", "D012-2019_UU-S1-3_10-2")

@@ -13,7 +13,7 @@ from flairhub.archives.reader import PatchReader
 from flairhub.errors import DataError
 from flairhub.facts.metadata import read_metadata, require_dates
 from flairhub.sources.local import local_manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 
 def geopackage(path, columns: dict[str, list], geometry: bool = True) -> bytes:

@@ -13,7 +13,7 @@ from flairhub.errors import ConfigurationError, DataError, IntegrityError, Missi
 from flairhub.sources import hub as module
 from flairhub.sources.download import DownloadError, Patience
 from flairhub.sources.hub import Transfers, pull_huggingface, stated_archives
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 PARAMS = HuggingFaceParams(repo=HUB_REPO, revision=HUB_REVISION)
 QUICK = Patience(attempts=2, timeout_s=5, backoff_s=0)

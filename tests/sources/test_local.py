@@ -8,7 +8,7 @@ from flairhub.archives.checksums import Checksums, sha256_of
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.sources.local import check, compare, list_folder, local_manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 AERIAL, LABEL = "D012-2019_AERIAL_RGBI", "D012-2019_AERIAL_LABEL-COSIA"
 

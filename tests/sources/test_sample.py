@@ -8,7 +8,7 @@ import pytest
 from flairhub.archives.checksums import Checksums
 from flairhub.config.pipeline import SampleParams
 from flairhub.sources.sample import pull_sample, sample_key
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 PARAMS = SampleParams(
     seed=1,

@@ -10,7 +10,7 @@ from flairhub.archives.reader import PatchReader
 from flairhub.config.pipeline import UrlParams
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.sources.download import Patience
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 from flairhub.sources.url import pull_url
 
 AERIAL = "D012-2019_AERIAL_RGBI"

@@ -31,7 +31,7 @@ from flairhub.records.layout import RowFiles
 from flairhub.records.metrics import RowMetrics
 from flairhub.records.plan import EvaluationPlan
 from flairhub.records.seeds import Seeds
-from flairhub.rows.receipt import build_receipt
+from flairhub.rows.receipt import write_receipt
 
 ROW = ""
 """Name of the pass that gives the row's figures: its first seed, all its input."""
@@ -69,13 +69,13 @@ def evaluate_row(plan: EvaluationPlan, files: RowFiles, folder: Path, settings: 
     tested = {variant.name: tables[variant.name] for variant in variants.tests}
     scored = scored_tasks(inputs, tables[ROW])
     build_robustness(plan.row, scored, variants, tested, evaluation).write(files.robustness)
-    build_receipt(
+    write_receipt(
         inputs,
         plan,
         files,
         parameters=count_parameters(network_spec(inputs)),
         environment=evaluation_environment(devices, inputs.recipe.train.threads),
-    ).write(files.receipt)
+    )
     return metrics
 
 

@@ -1,4 +1,4 @@
-"""The receipt of a row, from its files."""
+"""Writing the receipt of a row, from its files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from flairhub.records.receipt import Receipt, SeedSums, split_sizes, split_sums,
 from flairhub.weights.checkpoints import read_contract
 
 
-def build_receipt(
+def write_receipt(
     inputs: RowInputs, plan: EvaluationPlan, files: RowFiles, *, parameters: int, environment: EvaluationEnvironment
-) -> Receipt:
-    """The receipt of an evaluated row.
+) -> None:
+    """Write the receipt of an evaluated row.
 
     Args:
         inputs: what the row reads.
@@ -29,7 +29,7 @@ def build_receipt(
     first, *further = keys
     evaluation = plan.evaluation.model_dump(mode="json")
     sums = {seed: _sums(files if seed == first else files.of_seed(seed)) for seed in keys}
-    return Receipt(
+    receipt = Receipt(
         row=inputs.row,
         profile=plan.profile,
         row_key=key,
@@ -58,6 +58,7 @@ def build_receipt(
         left_out=plan.left_out,
         audit=plan.audit,
     )
+    receipt.write(files.receipt)
 
 
 def _sums(files: RowFiles) -> SeedSums:

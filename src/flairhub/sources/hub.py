@@ -20,7 +20,7 @@ from flairhub.records.manifest import ArchiveEntry, Manifest
 from flairhub.sources.download import DownloadError, Patience
 from flairhub.sources.hub_file import HubFile, fetch, hub_endpoint
 from flairhub.sources.meter import Meter
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 FOLDER = "data"
 """Of the archives in the repository."""

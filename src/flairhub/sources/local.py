@@ -10,7 +10,7 @@ from flairhub.archives.checksums import Checksums, archive_entry, archive_size, 
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 
 def local_manifest(folder: Path, selection: Selection, checksums: Checksums, *, progress: bool = False) -> Manifest:

@@ -14,7 +14,7 @@ from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.config.base import nearest
 from flairhub.config.params import Params
 from flairhub.errors import ConfigurationError
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 PUBLISHED_PATCHES = {"train": 152_225, "valid": 38_175, "test": 50_700}
 """Patches of the published splits (model card of LC-A)."""

@@ -14,7 +14,7 @@ from flairhub.config.pipeline import SampleParams
 from flairhub.files import read_json, write_json
 from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 _COMPLETE = ".complete.json"
 """Archive -> sha256, written when all of them are there."""

@@ -14,7 +14,7 @@ from flairhub.files import read_json, write_json
 from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.download import Patience, download
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 from flairhub.sources.unpack import unpack
 
 _KNOWN = "addresses.json"

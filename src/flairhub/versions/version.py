@@ -15,7 +15,7 @@ from flairhub.lineage.revisions import PARAMS, RevisionFiles
 from flairhub.records.listings import ARCHIVES, parse_archives
 from flairhub.records.manifest import read_manifest
 from flairhub.sources.hub import published_sums
-from flairhub.sources.selection import selection_of
+from flairhub.sources.wanted_archives import selection_of
 
 Sums = Mapping[str, str | None]
 """Archive -> SHA-256; None where nobody has hashed it."""

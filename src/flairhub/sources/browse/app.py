@@ -26,7 +26,7 @@ from flairhub.config.base import build
 from flairhub.config.pipeline import SubsetParams
 from flairhub.errors import ConfigurationError, FlairhubError
 from flairhub.sources.browse.contents import page_contents
-from flairhub.sources.selection import selection_of
+from flairhub.sources.wanted_archives import selection_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,7 +13,7 @@ from flairhub.config.pipeline import HuggingFaceParams
 from flairhub.errors import ConfigurationError, FlairhubError
 from flairhub.sources.hub import Stated, Transfers, pull_huggingface
 from flairhub.sources.meter import StoppedError
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 State = Literal["idle", "running", "stopped", "done", "failed"]
 

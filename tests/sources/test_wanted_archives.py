@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flairhub.errors import ConfigurationError
-from flairhub.sources.selection import Selection
+from flairhub.sources.wanted_archives import Selection
 
 NAMES = [
     "GLOBAL_ALL_MTD",
