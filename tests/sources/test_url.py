@@ -10,8 +10,8 @@ from flairhub.archives.reader import PatchReader
 from flairhub.config.pipeline import UrlParams
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.sources.download import Patience
-from flairhub.sources.wanted_archives import Selection
 from flairhub.sources.url import pull_url
+from flairhub.sources.wanted_archives import Selection
 
 AERIAL = "D012-2019_AERIAL_RGBI"
 MEMBER = f"{AERIAL}/AF-S1-27/{AERIAL}_AF-S1-27_1-1.tif"

@@ -13,8 +13,8 @@ from flairhub.records.manifest import Manifest
 from flairhub.sources.hub import Transfers, pull_huggingface
 from flairhub.sources.local import compare, list_folder, local_manifest
 from flairhub.sources.sample import pull_sample
-from flairhub.sources.wanted_archives import Selection, selection_of
 from flairhub.sources.url import pull_url
+from flairhub.sources.wanted_archives import Selection, selection_of
 
 
 def pull(

@@ -14,8 +14,8 @@ from flairhub.files import read_json, write_json
 from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.download import Patience, download
-from flairhub.sources.wanted_archives import Selection
 from flairhub.sources.unpack import unpack
+from flairhub.sources.wanted_archives import Selection
 
 _KNOWN = "addresses.json"
 """Address -> sha256 of what came from it, so that an address without a given checksum is fetched once."""
