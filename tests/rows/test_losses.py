@@ -21,10 +21,10 @@ def facts() -> Facts:
 
 
 def test_every_lost_patch_has_one_reason_and_they_add_up():
-    why = reasons(LAYERS, IDS, IDS[3:], facts())
+    why = reasons(LAYERS, np.array(IDS[:3]), facts())
     assert why == {"AERIAL_RGBI: blank_image": 1, "DEM_ELEV: missing": 1, "DEM_ELEV: readable;size": 1}
     assert sum(why.values()) == 3
-    assert reasons(LAYERS, IDS, IDS, facts()) == {}
+    assert reasons(LAYERS, np.array([], np.str_), facts()) == {}
 
 
 def test_the_table_names_reasons_and_counts():

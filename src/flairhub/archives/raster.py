@@ -76,7 +76,9 @@ def read_raster(data: bytes) -> Raster:
     with _opened(data) as dataset:
         left, bottom, right, top = dataset.bounds
         crs = dataset.crs
-        array: npt.NDArray[Any] = dataset.read()
+        header = read_header(data)
+        pixels = None if header is None else _plain_pixels(data, header)
+        array: npt.NDArray[Any] = dataset.read() if pixels is None else pixels
         return Raster(
             array=array,
             crs=_crs_text(crs.wkt) if crs else None,

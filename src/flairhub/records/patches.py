@@ -235,13 +235,17 @@ def _check(patches: Patches) -> None:
 
 
 def _check_rejected(patches: Patches, name: str, rejected: Shared) -> None:
-    """Rejected dates must be ascending positions in their calendar; every pair that occurs is checked once."""
+    """Rejected dates must be ascending positions in their calendar."""
     dates = patches.dates[name]
-    pairs, first = np.unique(np.stack([dates.codes, rejected.codes]), axis=1, return_index=True)
-    for (calendar, positions), at in zip(pairs.T.tolist(), first.tolist(), strict=True):
-        known, listed = len(dates.values[calendar]), rejected.values[positions]
-        if listed and not (listed[0] >= 0 and listed[-1] < known and list(listed) == sorted(set(listed))):
-            raise DataError(
-                f"{patches.ids[at]} {name}: expected ascending positions of rejected dates below {known}, "
-                f"but got {list(listed)}."
-            )
+    if not len(patches):
+        return
+    known = np.array([len(calendar) for calendar in dates.values])
+    sound = np.array([not each or (each[0] >= 0 and list(each) == sorted(set(each))) for each in rejected.values])
+    needed = np.array([each[-1] + 1 if each else 0 for each in rejected.values])
+    wrong = np.flatnonzero(~sound[rejected.codes] | (needed[rejected.codes] > known[dates.codes]))
+    if wrong.size:
+        at = int(wrong[0])
+        raise DataError(
+            f"{patches.ids[at]} {name}: expected ascending positions of rejected dates below "
+            f"{known[dates.codes[at]]}, but got {list(rejected[at])}."
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from flairhub.records.inputs_file import SPLITS, SplitName
 from flairhub.records.resolution import Resolution
@@ -17,19 +18,17 @@ MISSING = "missing"
 """Reason of a layer that has no file of the patch."""
 
 
-def reasons(layers: Sequence[str], wanted: Iterable[str], used: Iterable[str], facts: Facts) -> dict[str, int]:
+def reasons(layers: Sequence[str], lost: NDArray[np.str_], facts: Facts) -> dict[str, int]:
     """`LAYER: REASON` -> patches that are left out for it, most first.
 
     Args:
         layers: layers of the row; the first in their order that a patch lacks is its reason.
-        wanted: patches of a split.
-        used: those of them that the row uses.
+        lost: patches of a split that the row does not use, ascending.
         facts: what the audit accepted and refused.
     """
-    lost = sorted(set(wanted) - set(used))
     lacking = np.stack([facts.layers[layer].ids.get_indexer(pd.Index(lost, dtype="str")) < 0 for layer in layers])
     counts: Counter[str] = Counter()
-    for patch, first in zip(lost, lacking.argmax(axis=0).tolist(), strict=True):
+    for patch, first in zip(lost.tolist(), lacking.argmax(axis=0).tolist(), strict=True):
         layer = layers[first]
         counts[f"{layer}: {facts.layers[layer].refused.get(patch, MISSING)}"] += 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -96,7 +96,7 @@ def resolve_row(
             split: {task: _without(each, _scored(recipe, task)) for task, each in counts[split].items()}
             for split in SPLITS
         },
-        why={split: reasons(layers, wanted[split].tolist(), places[split].ids.tolist(), facts) for split in SPLITS},
+        why={split: reasons(layers, places[split].lost, facts) for split in SPLITS},
     )
 
 
@@ -120,6 +120,8 @@ class _Places:
     """The patches of a split that a row uses, and where the facts have them."""
 
     ids: NDArray[np.str_]
+    lost: NDArray[np.str_]
+    """The others of the split."""
     of: dict[str, NDArray[np.int64]]
     """Layer -> positions in its facts."""
 
@@ -140,7 +142,9 @@ def _places(layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> _P
     names = pd.Index(wanted, dtype="str")
     places_by_layer = {layer: facts.layers[layer].ids.get_indexer(names) for layer in layers}
     usable = np.all([places >= 0 for places in places_by_layer.values()], axis=0)
-    return _Places(wanted[usable], {layer: places[usable] for layer, places in places_by_layer.items()})
+    return _Places(
+        wanted[usable], wanted[~usable], {layer: places[usable] for layer, places in places_by_layer.items()}
+    )
 
 
 def _empty(row: str, split: str, layers: Sequence[str], wanted: NDArray[np.str_], facts: Facts) -> str:

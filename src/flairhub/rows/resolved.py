@@ -23,7 +23,7 @@ from flairhub.data.sampler import EpochBatches
 from flairhub.facts.stats import Statistics
 from flairhub.files import canonical_json, sha256_text
 from flairhub.locks import locked
-from flairhub.records.inputs import copy_inputs, prune_columns, read_inputs, write_inputs
+from flairhub.records.inputs import RowInputs, copy_inputs, prune_columns, read_inputs, write_inputs
 from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.manifest import read_manifest
 from flairhub.records.resolution import Resolution
@@ -96,6 +96,7 @@ class Resolver:
         key = self.key(row)
         kept, counts = self.kept / f"{key}.json", self.kept / f"{key}.resolution"
         known = kept.is_file() and counts.is_file()
+        inputs: RowInputs | None = None
         if not known:
             inputs, resolution = resolve_row(self.params, row, self._facts, self._computed, weights, encoder_sha256)
             resolution.write(counts)
@@ -108,10 +109,10 @@ class Resolver:
         for sentence in require_scored(recipe, resolution):
             _log.warning(sentence)
         if recipe.weights == TRAINED:
-            self._require_trainable(recipe, path, key)
+            self._require_trainable(recipe, path, key, inputs)
         return resolution
 
-    def _require_trainable(self, recipe: Recipe, path: Path, key: str) -> None:
+    def _require_trainable(self, recipe: Recipe, path: Path, key: str, inputs: RowInputs | None) -> None:
         """Try the row's smallest batch, on one device, once per network and data; devices are the training's matter."""
         train = recipe.train
         decides = [key, recipe.model.model_dump(mode="json"), train.global_batch_size, train.accumulate]
@@ -121,7 +122,7 @@ class Resolver:
         from flairhub.models.build import network_spec  # with the libraries of encoders, as slow as all of resolve
         from flairhub.models.trial import require_trainable
 
-        inputs = read_inputs(path)
+        inputs = inputs or read_inputs(path)
         batches = EpochBatches(
             len(inputs.splits["train"]), train.global_batch_size, train.seed, accumulate=train.accumulate
         )
