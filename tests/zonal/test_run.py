@@ -28,7 +28,9 @@ from flairhub.inference.views import TURNS
 from flairhub.models.network import NetworkOutput
 from flairhub.zonal import job as job_module
 from flairhub.zonal.blend import BLENDS, FULL, NODATA, Layers
+from flairhub.zonal.rasters import InputReader, Piece
 from flairhub.zonal.request import Source
+from flairhub.zonal.windows import Window
 
 AERIAL = "AERIAL_RGBI"
 
@@ -267,3 +269,20 @@ def test_utm_at_ten_metres(tmp_path: Path):
     assert (whole_map(job, oracle_model(job))["classes"][0] == oracle_classes(array)).all()
     near = prepared(tmp_path, aerial_contract(gsd=10.24), source).job
     assert (whole_map(near, oracle_model(near))["classes"][0] == oracle_classes(array)).all()
+
+
+@pytest.mark.parametrize("blend", ["crop", "linear"])
+def test_every_pixel_of_a_block_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blend: str):
+    path = write_raster(tmp_path / "a.tif", rgb(200, 170))
+    source = Source(modality=AERIAL, paths=(str(path),))
+    job = prepared(tmp_path, aerial_contract(), source, tile=32, margin=8, blend=blend).job
+    read = np.zeros((13 * 16 + 16, 11 * 16 + 16), np.uint8)  # 13 x 11 cores of 16 pixels with a margin around them
+    whole = InputReader.read
+
+    def counted(reader: InputReader, window: Window) -> Piece:
+        read[window.slices] += 1
+        return whole(reader, window)
+
+    monkeypatch.setattr(InputReader, "read", counted)
+    whole_map(job, oracle_model(job))
+    assert (read == 1).all()

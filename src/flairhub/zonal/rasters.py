@@ -34,7 +34,7 @@ class Piece:
     """A rectangle of one input."""
 
     values: Array
-    """Mono `[C, H, W]`, series `[T, C, H, W]`, every band of the modality, raw. A value that is missing
+    """Mono `[C, H, W]`, series `[T, C, H, W]`, raw, the bands of their reader. A value that is missing
     (`archives.validity`) is NaN, and bytes and integers become float32 to be able to."""
     missing: Mask
     """`[H, W]`: no data in any band, or beyond the raster: what the values hold there is context."""
@@ -124,8 +124,7 @@ class RasterReader:
             values, empty = self._gaps(self._data.read(list(self._layer.read_indexes), window=area), area)
         if len(rows) == bottom - top and len(columns) == right - left and _plain(rows) and _plain(columns):
             return values, empty
-        index = np.ix_(rows - top, columns - left)
-        return values[:, index[0], index[1]], empty[index]
+        return _picked(values, rows - top, columns - left), _picked(empty, rows - top, columns - left)
 
     def _gaps(self, values: Array, area: RasterWindow) -> tuple[Array, Mask]:
         """The values with NaN where one is missing, and `[H, W]`: no band has data."""
@@ -162,12 +161,22 @@ def placed(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[Window, bo
 
 
 class InputReader:
-    """All rasters of one input; not to be shared between threads."""
+    """All rasters of one input; not to be shared between threads.
 
-    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice) -> None:
+    Args:
+        layers: the rasters.
+        lattice: of the input.
+        wanted: bands that are read; one that no raster has is zero. None: those of the modality.
+    """
+
+    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice, wanted: Sequence[str] | None = None) -> None:
         self._layers = tuple(layers)
         self._readers = [RasterReader(layer, lattice) for layer in layers]
         self._modality = MODALITIES[layers[0].modality]
+        wanted = self._modality.bands if wanted is None else wanted
+        self._whole = len(self._layers) == 1 and {*layers[0].bands} == {*wanted}
+        self.bands = layers[0].bands if self._whole else tuple(wanted)
+        """Names of the bands of a piece, in order."""
 
     def close(self) -> None:
         """Close the rasters."""
@@ -176,7 +185,6 @@ class InputReader:
 
     def read(self, window: Window) -> Piece:
         """A rectangle of the lattice."""
-        names = self._modality.bands
         dates = max(1, len(self._layers[0].dates))
         whole: Array | None = None
         missing = np.ones((window.height, window.width), np.bool_)
@@ -187,15 +195,16 @@ class InputReader:
                 values = values.astype(np.float32, copy=False)
                 values[:, empty] = np.nan
             values = values.reshape(dates, len(layer.bands), window.height, window.width)
-            if layer.bands == names and len(self._layers) == 1:
+            if self._whole:
                 whole = values
                 continue
             if whole is None:
-                whole = np.zeros((dates, len(names), window.height, window.width), values.dtype)
+                whole = np.zeros((dates, len(self.bands), window.height, window.width), values.dtype)
             elif whole.dtype != values.dtype:
                 whole = whole.astype(np.float32)
             for number, name in enumerate(layer.bands):
-                whole[:, names.index(name)] = values[:, number]
+                if name in self.bands:
+                    whole[:, self.bands.index(name)] = values[:, number]
         assert whole is not None
         return Piece(whole if self._modality.is_series else whole[0], missing)
 
@@ -209,3 +218,16 @@ def _opened(black: Mask) -> Mask:
 
 def _plain(index: npt.NDArray[np.intp]) -> bool:
     return bool((np.diff(index) == 1).all())
+
+
+def _picked(array: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Array:
+    """`array[..., rows, columns]` of their product; the longest run of columns is copied as one."""
+    chosen = array if len(rows) == array.shape[-2] and _plain(rows) else array[..., rows, :]
+    ends = np.concatenate(([0], np.flatnonzero(np.diff(columns) != 1) + 1, [len(columns)]))
+    longest = int(np.diff(ends).argmax())
+    start, stop = int(ends[longest]), int(ends[longest + 1])
+    picked = np.empty((*chosen.shape[:-1], len(columns)), array.dtype)
+    picked[..., :start] = chosen[..., columns[:start]]
+    picked[..., start:stop] = chosen[..., columns[start] : columns[stop - 1] + 1]
+    picked[..., stop:] = chosen[..., columns[stop:]]
+    return picked

@@ -1,8 +1,11 @@
-"""Reading ahead: rows of tiles of every input, as samples for the loop that predicts."""
+"""Reading ahead: rows of tiles of every input, as samples for the loop that predicts.
+
+Every pixel of a block is read once: what two rows of tiles share is kept from one to the next. So one thread reads;
+GDAL works without holding Python's lock.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,14 +18,13 @@ import rasterio
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.data.batch import Sample
 from flairhub.data.day_offsets import encode_dates
+from flairhub.weights.recipe import file_bands
 from flairhub.zonal.job import Job
-from flairhub.zonal.rasters import Array, InputReader, Mask, Piece
+from flairhub.zonal.rasters import InputReader, Mask, Piece
 from flairhub.zonal.windows import Block, Window
 
 CACHE_MB = 64
 """GDAL's cache of decoded blocks: set, so that memory does not grow with the raster."""
-READERS = 2
-"""Threads that read; GDAL decodes without holding Python's lock."""
 AHEAD = 3
 """Rows of tiles that are read before they are needed."""
 
@@ -44,12 +46,17 @@ class Strip:
 
 
 class StripReader:
-    """Reads rows of tiles; not to be shared between threads."""
+    """Reads rows of tiles, best in order; not to be shared between threads."""
 
     def __init__(self, job: Job) -> None:
         self._job, self._tiling = job, job.tiling
         self._lattices = {name: job.lattice(name) for name in job.inputs}
-        self._readers = {name: InputReader(job.inputs[name], self._lattices[name]) for name in job.inputs}
+        self._readers = {
+            name: InputReader(job.inputs[name], self._lattices[name], file_bands(job.contract.modalities[name].bands))
+            for name in job.inputs
+        }
+        self._bands = {name: reader.bands for name, reader in self._readers.items()}
+        self._last: tuple[Block, int, dict[str, Piece]] | None = None
         self._dates = {name: _encoded(job, name) for name in job.inputs if MODALITIES[name].is_series}
 
     def close(self) -> None:
@@ -65,11 +72,9 @@ class StripReader:
         missing = self._outside(frame)
         if missing.all():
             return Strip(block, row, (), (), self._cores(missing, frame, block, row))
-        pieces = {}
+        pieces = self._pieces(block, row, columns)
         gone = np.ones_like(missing)
-        for name, reader in self._readers.items():
-            piece = reader.read(self._lattices[name].window(range(row, row + 1), columns))
-            pieces[name] = self._filled(name, piece)
+        for piece in pieces.values():
             gone &= _spread(piece.missing, gone.shape)
         missing |= gone
         tiles = tuple(
@@ -79,6 +84,20 @@ class StripReader:
         )
         samples = tuple(self._sample(pieces, tile, columns[0]) for tile in tiles)
         return Strip(block, row, tiles, samples, self._cores(missing, frame, block, row))
+
+    def _pieces(self, block: Block, row: int, columns: range) -> dict[str, Piece]:
+        """Every input under a row of tiles; the rows of pixels that the row before has are not read again."""
+        above = self._last[2] if self._last is not None and self._last[:2] == (block, row - 1) else {}
+        pieces = {}
+        for name, reader in self._readers.items():
+            lattice = self._lattices[name]
+            window = lattice.window(range(row, row + 1), columns)
+            shared = lattice.side - lattice.step if name in above else 0
+            below = Window(window.row + shared, window.column, window.height - shared, window.width)
+            piece = self._filled(name, reader.read(below))
+            pieces[name] = _joined(above[name], piece, shared) if shared else piece
+        self._last = (block, row, pieces)
+        return pieces
 
     def _frame(self, row: int, columns: range) -> Window:
         first, last = self._tiling.frame(row, columns[0]), self._tiling.frame(row, columns[-1])
@@ -110,24 +129,22 @@ class StripReader:
         area = Window(top, block.window.column, bottom - top, block.window.width)
         return missing[area.within(frame).slices]
 
-    def _filled(self, name: str, piece: Piece) -> Array:
-        """Values as they go on; the gaps of a series are filled from its other dates, pixel by pixel."""
-        if name not in self._dates:
-            return piece.values
+    def _filled(self, name: str, piece: Piece) -> Piece:
+        """A piece as it goes on; the gaps of a series are filled from its other dates, pixel by pixel."""
         values = piece.values
-        if not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
-            return values
+        if name not in self._dates or not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
+            return piece
         used = self._dates[name][2]
         finite = np.isfinite(values) & used[:, None, None, None]
         mean = np.where(finite, values, 0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
-        return np.where(np.isfinite(values), values, mean.astype(np.float32))
+        return Piece(np.where(np.isfinite(values), values, mean.astype(np.float32)), piece.missing)
 
-    def _sample(self, pieces: dict[str, Array], tile: tuple[int, int], first: int) -> Sample:
+    def _sample(self, pieces: dict[str, Piece], tile: tuple[int, int], first: int) -> Sample:
         inputs = {}
-        for name, values in pieces.items():
+        for name, piece in pieces.items():
             lattice = self._lattices[name]
             left = (tile[1] - first) * lattice.step
-            inputs[name] = values[..., left : left + lattice.side]
+            inputs[name] = piece.values[..., left : left + lattice.side]
         return Sample(
             patch_id=f"{tile[0]}-{tile[1]}",
             inputs=inputs,
@@ -136,26 +153,25 @@ class StripReader:
             valid={name: arrays[2] for name, arrays in self._dates.items()},
             masks={},
             labels={},
+            bands=self._bands,
         )
 
 
 def read_ahead(job: Job, blocks: Sequence[Block]) -> Iterator[Strip]:
-    """Rows of tiles of blocks, in order, read by threads a few rows ahead of whoever takes them."""
+    """Rows of tiles of blocks, in order, read by a thread a few rows ahead of whoever takes them."""
     overlapping = job.blend != "crop"
-    tiling, local = job.tiling, threading.local()
+    tiling = job.tiling
     opened: list[StripReader] = []
 
     def read(block: Block, row: int) -> Strip:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
-            if not hasattr(local, "reader"):
-                local.reader = StripReader(job)
-                opened.append(local.reader)
-            strip: Strip = local.reader.read(block, row)
-            return strip
+            if not opened:
+                opened.append(StripReader(job))
+            return opened[0].read(block, row)
 
     wanted = ((block, row) for block in blocks for row in tiling.needed(block.window, overlapping=overlapping)[0])
     waiting: deque[Future[Strip]] = deque()
-    pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read")
     try:
         for block, row in wanted:
             waiting.append(pool.submit(read, block, row))
@@ -173,6 +189,14 @@ def _encoded(job: Job, name: str) -> _Dates:
     offsets, numbers, valid = encode_dates(job.inputs[name][0].dates, job.contract.ref_date)
     used = valid & np.array(job.dates[name], np.bool_)
     return np.where(used, offsets, 0).astype(np.float32), np.where(used, numbers, 0).astype(np.int32), used
+
+
+def _joined(above: Piece, below: Piece, shared: int) -> Piece:
+    """The last rows of one piece, and the rows of another under them."""
+    return Piece(
+        np.concatenate((above.values[..., -shared:, :], below.values), axis=-2),
+        np.concatenate((above.missing[-shared:], below.missing)),
+    )
 
 
 def _spread(mask: Mask, shape: tuple[int, int]) -> Mask:
