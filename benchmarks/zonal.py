@@ -110,7 +110,7 @@ def job_of(raster: Path, folder: Path) -> Job:
 
 
 def ours(job: Job, network: torch.nn.Module, folder: Path) -> None:
-    model = Model(network=network, preprocessor=chosen_dates(job.contract), num_classes={COSIA: CLASSES.num_classes})
+    model = Model(network=network, preprocessor=chosen_dates(job), num_classes={COSIA: CLASSES.num_classes})
     ledger = Ledger(folder / "out", job.key())
     with ledger.open(restart=True):
         write_blocks(job, model, list(job.tiling.blocks(job.cores)), ledger.folder, ledger.note)

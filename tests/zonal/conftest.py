@@ -95,7 +95,7 @@ def aerial_contract(bands: tuple[str, ...] = ("R", "G", "B"), *, side: int = 32,
 
 
 def oracle_model(job: Job, network: torch.nn.Module | None = None) -> Model:
-    return Model(network=network or Oracle(), preprocessor=chosen_dates(job.contract), num_classes={COSIA: 19})
+    return Model(network=network or Oracle(), preprocessor=chosen_dates(job), num_classes={COSIA: 19})
 
 
 def prepared(tmp_path: Path, contract: WeightsContract, *sources: Source, **options: Any) -> Prepared:

@@ -271,6 +271,30 @@ def test_utm_at_ten_metres(tmp_path: Path):
     assert (whole_map(near, oracle_model(near))["classes"][0] == oracle_classes(array)).all()
 
 
+def test_gaps_are_the_same_whatever_the_tiles(tmp_path: Path):
+    """Without means in the contract a gap holds the raster's mean, not that of a tile."""
+    array = rgb(60, 64)
+    array[:, :30] = array[:, :30] // 4 + 1  # the means of tiles differ
+    array[:, 20:40, 25:33] = 0
+    gap = (array == 0).all(axis=0)
+    path = write_raster(tmp_path / "a.tif", array, nodata=0)
+    network = _Convolutions().eval()
+    maps = []
+    for tile in (30, 40, 84):
+        source = Source(modality=AERIAL, paths=(str(path),))
+        job = prepared(tmp_path, aerial_contract(), source, tile=tile, margin=10, force=True).job
+        maps.append(whole_map(job, oracle_model(job, network))["classes"][0])
+    filled = array.astype(np.float32)
+    filled[:, gap] = array[:, ~gap].mean(axis=1, keepdims=True)
+    padded = np.pad(filled, [(0, 0), (10, 10), (10, 10)], mode="reflect")
+    with torch.inference_mode():
+        logits = network({AERIAL: torch.from_numpy(padded[None])}, {}, {}, None).logits[COSIA]
+    expected = logits.argmax(dim=1)[0, 10:-10, 10:-10].numpy()
+    expected[gap] = NODATA
+    for found in maps:
+        assert (found == expected).all()
+
+
 @pytest.mark.parametrize("blend", ["crop", "linear"])
 def test_every_pixel_of_a_block_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blend: str):
     path = write_raster(tmp_path / "a.tif", rgb(200, 170))

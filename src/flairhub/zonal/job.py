@@ -40,6 +40,8 @@ class Job:
     inputs: dict[str, tuple[RasterLayer, ...]]
     dates: dict[str, tuple[bool, ...]]
     """Series -> which of its dates every tile sees."""
+    gaps: dict[str, tuple[float, ...]]
+    """Input for whose gaps the contract has no mean -> what stands for them, per channel of the network."""
     blend: Blend
     layers: Layers
     views: tuple[View, ...]

@@ -14,8 +14,8 @@ from flairhub.models.build import build_network
 from flairhub.models.network import SegmentationNetwork
 from flairhub.models.spec import InputSpec
 from flairhub.models.tensors import auxiliary_of, network_tensors, read_tensors
+from flairhub.records.inputs_file import BandStatistics
 from flairhub.weights.checkpoints import load_tensors
-from flairhub.weights.contract import WeightsContract
 from flairhub.weights.recipe import contract_statistics, input_recipe
 from flairhub.zonal.job import Job
 
@@ -56,15 +56,19 @@ def load_model(job: Job, device: torch.device) -> Model:
     network.eval().to(device)
     return Model(
         network=network,
-        preprocessor=chosen_dates(job.contract),
+        preprocessor=chosen_dates(job),
         num_classes={task: len(item.classes) for task, item in job.contract.tasks.items()},
     )
 
 
-def chosen_dates(contract: WeightsContract) -> Preprocessor:
-    """What prepares inputs whose clear dates are chosen already, for the whole map."""
-    recipe = input_recipe(contract)
+def chosen_dates(job: Job) -> Preprocessor:
+    """What prepares inputs whose clear dates are chosen already, for the whole map, and what stands for their gaps."""
+    recipe = input_recipe(job.contract)
     settings = recipe.preprocessing
     off = settings.filter_sentinel2.model_copy(update={"enabled": False})
     plain = build(Preprocessing, {**settings.model_dump(), "filter_sentinel2": off.model_dump()}, "the map")
-    return Preprocessor(recipe.model_copy(update={"preprocessing": plain}), contract_statistics(contract))
+    statistics = contract_statistics(job.contract)
+    for name, means in job.gaps.items():  # without a normalisation by moments, only the means are looked at
+        bands = job.contract.modalities[name].bands
+        statistics[name] = {band: BandStatistics(mean=mean, std=1.0) for band, mean in zip(bands, means, strict=True)}
+    return Preprocessor(recipe.model_copy(update={"preprocessing": plain}), statistics)

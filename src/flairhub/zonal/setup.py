@@ -16,6 +16,7 @@ from flairhub.config.base import build
 from flairhub.config.inputs import CloudFilter, Preprocessing
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.weights.contract import WeightsContract
+from flairhub.zonal.gaps import gap_means
 from flairhub.zonal.grid import SAME, Grid, grid_over, metric_crs, outline_bounds, pixel_m
 from flairhub.zonal.inputs import open_inputs
 from flairhub.zonal.job import Job
@@ -72,6 +73,7 @@ def prepare(request: Request, weights: Path, sha256: str, contract: WeightsContr
         sides={name: _side(contract, name, lead, tile) for name in contract.modalities},
         inputs=inputs,
         dates=_dates(inputs, preprocessing, request, scratch),
+        gaps=gap_means(contract, inputs),
         blend=request.blend,
         layers=request.layers,
         views=request.views,
