@@ -63,7 +63,9 @@ def expected(tiling: Tiling, blend: Blend, scores: dict, num_classes: int) -> np
     st.randoms(use_true_random=False),
 )
 def test_a_map_is_the_weighted_mean_of_its_tiles(height, width, tile, blend, cores, random):
-    tiling = Tiling.of(height, width, tile, random.randint(0, (tile - 1) // 2))
+    margin = random.randint(0, (tile - 1) // 2)
+    phase = (random.randrange(tile - 2 * margin), random.randrange(tile - 2 * margin))
+    tiling = Tiling.of(height, width, tile, margin, phase)
     if tiling.rows.count * tiling.columns.count > 100:
         return
     torch.manual_seed(random.randint(0, 999))

@@ -20,7 +20,8 @@ def tilings(draw: st.DrawFn) -> Tiling:
     margin = draw(st.integers(0, (tile - 1) // 2))
     least = max(1, tile - 2 * margin)
     limit = min(1200, 60 * least)
-    return Tiling.of(min(draw(LENGTHS), limit), min(draw(LENGTHS), limit), tile, margin)
+    phase = draw(st.integers(0, least - 1)), draw(st.integers(0, least - 1))
+    return Tiling.of(min(draw(LENGTHS), limit), min(draw(LENGTHS), limit), tile, margin, phase)
 
 
 @settings(max_examples=500, deadline=None)
@@ -31,8 +32,10 @@ def test_every_pixel_lies_in_one_core_and_in_its_tile(tiling: Tiling):
         core, frame = tiling.core(row, column), tiling.frame(row, column)
         assert core.height > 0
         assert core.width > 0
-        assert (core.row - frame.row, core.column - frame.column) == (tiling.rows.margin, tiling.columns.margin)
-        assert core.height + 2 * tiling.rows.margin <= frame.height
+        above, before = core.row - frame.row, core.column - frame.column
+        assert above == tiling.rows.margin + (tiling.rows.phase if row == 0 else 0)
+        assert before == tiling.columns.margin + (tiling.columns.phase if column == 0 else 0)
+        assert above + core.height + tiling.rows.margin <= frame.height
         seen[core.slices] += 1
     assert (seen == 1).all()
 
@@ -60,7 +63,8 @@ def test_blocks_are_made_of_whole_cores_and_leave_nothing_out(tiling: Tiling, co
 @settings(max_examples=300, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 60), st.data())
 def test_tiles_that_touch_a_piece_are_found(length: int, tile: int, data: st.DataObject):
-    axis = Axis(length, tile, data.draw(st.integers(0, (tile - 1) // 2)))
+    margin = data.draw(st.integers(0, (tile - 1) // 2))
+    axis = Axis(length, tile, margin, data.draw(st.integers(0, tile - 2 * margin - 1)))
     start = data.draw(st.integers(0, length - 1))
     stop = data.draw(st.integers(start + 1, length))
     expected = [i for i in range(axis.count) if axis.start(i) < stop and axis.start(i) + tile > start]

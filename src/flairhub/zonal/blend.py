@@ -173,11 +173,13 @@ class Mosaic:
         layers = layers_of(scores[..., inner, inner], self._layers, probabilities=False)
         arrays = {name: values.cpu().numpy() for name, values in layers.items()}
         for number, (row, column) in enumerate(tiles):
-            core = self._tiling.core(row, column)
+            core, frame = self._tiling.core(row, column), self._tiling.frame(row, column)
             left = core.column - self._window.column
+            above, before = core.row - frame.row - margin, core.column - frame.column - margin
             rows = self._cropped(core.height)
             for name, values in arrays.items():
-                rows[name][:, :, left : left + core.width] = values[number, :, : core.height, : core.width]
+                kept = values[number, :, above : above + core.height, before : before + core.width]
+                rows[name][:, :, left : left + core.width] = kept
 
     def _cropped(self, height: int) -> dict[str, npt.NDArray[np.uint8]]:
         if not self._crop:

@@ -22,8 +22,9 @@ def check_coverage(job: Job) -> Iterator[Finding]:
     """
     for name, layers in job.inputs.items():
         lattice = job.lattice(name)
-        side, margin = job.sides[name] / job.tile, round(job.margin * job.sides[name] / job.tile)
-        whole = Window(margin, margin, max(1, round(job.grid.height * side)), max(1, round(job.grid.width * side)))
+        side = job.sides[name] / job.tile
+        above, before = (round(-axis.start(0) * side) for axis in (job.tiling.rows, job.tiling.columns))
+        whole = Window(above, before, max(1, round(job.grid.height * side)), max(1, round(job.grid.width * side)))
         for layer in layers:
             with rasterio.open(layer.path) as raster:
                 place = placed(raster, lattice)[0]

@@ -97,7 +97,8 @@ def lattice_of(grid: Grid, tiling: Tiling, side: int, modality: str) -> Lattice:
             f"Expected a margin with which tiles lie on whole pixels of {modality} ({side} of them make the "
             f"{axis.tile} pixels of a tile), but got {axis.margin}; give one of {', '.join(map(str, fitting))}."
         )
-    moved = grid.transform @ Affine.translation(-axis.margin, -axis.margin) @ Affine.scale(axis.tile / side)
+    first = Affine.translation(tiling.columns.start(0), tiling.rows.start(0))
+    moved = grid.transform @ first @ Affine.scale(axis.tile / side)
     return Lattice(crs=grid.crs, transform=moved, side=side, step=int(step))
 
 

@@ -35,6 +35,8 @@ class Job:
     """Side of a tile, pixels of the map."""
     margin: int
     """Context at each side of a tile, pixels."""
+    phase: tuple[int, int] = (0, 0)
+    """Rows and columns of the map's pixels by which the first cores begin before it."""
     sides: dict[str, int]
     """Input -> side of a tile in its own pixels."""
     inputs: dict[str, tuple[RasterLayer, ...]]
@@ -52,7 +54,7 @@ class Job:
     @property
     def tiling(self) -> Tiling:
         """Tiles of the map."""
-        return Tiling.of(self.grid.height, self.grid.width, self.tile, self.margin)
+        return Tiling.of(self.grid.height, self.grid.width, self.tile, self.margin, self.phase)
 
     @property
     def cores(self) -> int:

@@ -25,6 +25,9 @@ from flairhub.zonal.windows import Window, reflected
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
+ALIGNED = 0.01
+"""Share of a pixel by which two grids may differ and still be the same."""
+
 _COLLAR = 5
 """A collar is at least this many pixels wide everywhere: dark pixels alone are data."""
 
@@ -138,20 +141,24 @@ class RasterReader:
         return values, empty | left_out(self._data, area, masked=self._masked, alpha=self._alpha)
 
 
-def placed(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[Window, bool]:
-    """Pixels of a lattice that a raster covers, and whether they are the raster's own pixels."""
+def corner_on(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[float, float] | None:
+    """Row and column of a raster's corner on a lattice; None where its pixels have another size, way or system."""
     crs = None if lattice.crs is None else rasterio.crs.CRS.from_wkt(lattice.crs)
     relative = ~lattice.transform @ raster.transform
-    same = crs == raster.crs or crs is None or raster.crs is None
-    column, row = relative.c, relative.f
-    aligned = (
-        same
+    same = (
+        (crs == raster.crs or crs is None or raster.crs is None)
         and max(abs(relative.a - 1) * raster.width, abs(relative.e - 1) * raster.height) < 0.1
         and max(abs(relative.b) * raster.height, abs(relative.d) * raster.width) < 0.1
-        and max(abs(column - round(column)), abs(row - round(row))) < 0.01
     )
-    if aligned:
-        return Window(round(row), round(column), raster.height, raster.width), True
+    return (relative.f, relative.c) if same else None
+
+
+def placed(raster: rasterio.DatasetReader, lattice: Lattice) -> tuple[Window, bool]:
+    """Pixels of a lattice that a raster covers, and whether they are the raster's own pixels."""
+    corner = corner_on(raster, lattice)
+    if corner is not None and max(abs(place - round(place)) for place in corner) < ALIGNED:
+        return Window(round(corner[0]), round(corner[1]), raster.height, raster.width), True
+    crs = None if lattice.crs is None else rasterio.crs.CRS.from_wkt(lattice.crs)
     bounds = outline_bounds(raster.transform, raster.height, raster.width, raster.crs, crs)
     left, top = ~lattice.transform @ (bounds[0], bounds[3])
     right, bottom = ~lattice.transform @ (bounds[2], bounds[1])

@@ -21,6 +21,7 @@ from flairhub.zonal.grid import SAME, Grid, grid_over, metric_crs, outline_bound
 from flairhub.zonal.inputs import open_inputs
 from flairhub.zonal.job import Job
 from flairhub.zonal.layers import RasterLayer
+from flairhub.zonal.phase import fitting_phase
 from flairhub.zonal.request import Request
 from flairhub.zonal.series import clear_days, complete_dates
 from flairhub.zonal.virtual_raster import one_raster
@@ -82,6 +83,7 @@ def prepare(request: Request, weights: Path, sha256: str, contract: WeightsContr
     )
     for name in inputs:
         job.lattice(name)
+    job = replace(job, phase=fitting_phase(job))
     notices.extend(_resampled(job))
     return Prepared(job, tuple(notices))
 

@@ -48,6 +48,8 @@ class Axis:
     """Pixels of a tile, margins included."""
     margin: int
     """Pixels of context at each end of a tile."""
+    phase: int = 0
+    """Pixels of the first core that lie before the map."""
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.tile < 1:
@@ -57,6 +59,8 @@ class Axis:
                 f"Expected a margin of at least 0 and below half a tile ({self.tile} pixels), but got {self.margin}; "
                 f"give at most {(self.tile - 1) // 2}."
             )
+        if not 0 <= self.phase < self.stride:
+            raise ConfigurationError(f"Expected a phase of at least 0 and below a core, but got {self}.")
 
     @property
     def stride(self) -> int:
@@ -66,21 +70,27 @@ class Axis:
     @property
     def count(self) -> int:
         """Number of tiles."""
-        return -(-self.length // self.stride)
+        return -(-(self.length + self.phase) // self.stride)
 
     def start(self, index: int) -> int:
         """First pixel of a tile; negative where its margin reaches beyond the map."""
-        return index * self.stride - self.margin
+        return index * self.stride - self.phase - self.margin
 
     def core(self, index: int) -> tuple[int, int]:
         """First pixel of a tile's core and the one after its last, inside the map."""
-        return index * self.stride, min((index + 1) * self.stride, self.length)
+        first = index * self.stride - self.phase
+        return max(0, first), min(first + self.stride, self.length)
 
     def touching(self, start: int, stop: int) -> range:
         """The tiles that reach into pixels start to stop, which lie inside the map."""
-        first = (start + self.margin - self.tile) // self.stride + 1
-        last = (stop - 1 + self.margin) // self.stride
+        beyond = self.phase + self.margin
+        first = (start + beyond - self.tile) // self.stride + 1
+        last = (stop - 1 + beyond) // self.stride
         return range(max(0, first), min(self.count - 1, last) + 1)
+
+    def within(self, start: int, stop: int) -> range:
+        """The tiles whose cores make up pixels start to stop, which begin and end at cores."""
+        return range((start + self.phase) // self.stride, -(-(stop + self.phase) // self.stride))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +116,13 @@ class Tiling:
     columns: Axis
 
     @classmethod
-    def of(cls, height: int, width: int, tile: int, margin: int) -> Tiling:
-        """The tiling of a map of height x width pixels.
+    def of(cls, height: int, width: int, tile: int, margin: int, phase: tuple[int, int] = (0, 0)) -> Tiling:
+        """The tiling of a map of height x width pixels, whose cores begin `phase` rows and columns before it.
 
         Raises:
             ConfigurationError: the margin is negative or not below half a tile.
         """
-        return cls(Axis(height, tile, margin), Axis(width, tile, margin))
+        return cls(Axis(height, tile, margin, phase[0]), Axis(width, tile, margin, phase[1]))
 
     def frame(self, row: int, column: int) -> Window:
         """The pixels that a tile sees."""
@@ -152,8 +162,7 @@ class Tiling:
             (self.rows, window.row, window.row + window.height),
             (self.columns, window.column, window.column + window.width),
         ):
-            own = range(start // axis.stride, -(-stop // axis.stride))
-            ranges.append(axis.touching(start, stop) if overlapping else own)
+            ranges.append(axis.touching(start, stop) if overlapping else axis.within(start, stop))
         return ranges[0], ranges[1]
 
 
