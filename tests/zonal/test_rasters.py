@@ -226,6 +226,19 @@ def test_a_tile_index_names_rasters(tmp_path: Path):
         assert raster.shape == (8, 16)
 
 
+@pytest.mark.parametrize(("away", "told"), [(0.001, None), (0.3, "0.3"), (-0.45, "0.45")])
+def test_tiles_beside_one_grid_are_told(tmp_path: Path, away: float, told: str | None):
+    """The second tile begins a part of a pixel beside the first one's grid."""
+    array = rgbi(16, 32)
+    write_raster(tmp_path / "t" / "a.tif", array[:, :, :16])
+    write_raster(tmp_path / "t" / "b.tif", array[:, :, 16:], origin=(7e5 + 0.2 * (16 + away), 6.6e6 + 0.2 * away))
+    notices: list[str] = []
+    with rasterio.open(one_raster(AERIAL, [str(tmp_path / "t")], tmp_path / "v.vrt", notices)) as raster:
+        assert (raster.read() == array).all()
+    expected = f"{AERIAL}: tiles lie up to {told} of a pixel beside one grid and are moved onto it"
+    assert [text.startswith(expected) for text in notices] == ([] if told is None else [True])
+
+
 def test_tiles_of_another_form_are_refused(tmp_path: Path):
     write_raster(tmp_path / "t" / "a.tif", rgbi(8, 8))
     write_raster(tmp_path / "t" / "b.tif", rgbi(8, 8), pixel=0.5)

@@ -18,6 +18,9 @@ from flairhub.zonal.windows import Tiling, Window
 SAME = 0.05
 """Share by which two pixel sizes may differ and still be the same."""
 
+ALIGNED = 0.01
+"""Share of a pixel by which two grids may differ and still be the same."""
+
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 

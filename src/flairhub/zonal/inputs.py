@@ -76,7 +76,7 @@ def _grouped(sources: Sequence[Source], contract: WeightsContract) -> dict[str, 
 
 def _layer(source: Source, request: Request, virtual: Path, notices: list[str]) -> RasterLayer:
     name = source.modality
-    path = one_raster(name, source.paths, virtual)
+    path = one_raster(name, source.paths, virtual, notices)
     dates: tuple[str, ...] = ()
     if MODALITIES[name].is_series:
         if name not in request.dates:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import rasterio
 
+from flairhub.zonal.grid import ALIGNED
 from flairhub.zonal.job import Job
-from flairhub.zonal.rasters import ALIGNED, corner_on
+from flairhub.zonal.rasters import corner_on
 
 
 def fitting_phase(job: Job) -> tuple[int, int]:

@@ -18,15 +18,12 @@ from scipy import ndimage
 
 from flairhub.archives.validity import with_gaps
 from flairhub.catalog.modalities import MODALITIES
-from flairhub.zonal.grid import Lattice, continuous_crs, outline_bounds
+from flairhub.zonal.grid import ALIGNED, Lattice, continuous_crs, outline_bounds
 from flairhub.zonal.layers import RasterLayer, alpha_band, gap_value, has_mask, left_out, readable
 from flairhub.zonal.windows import Window, reflected
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
-
-ALIGNED = 0.01
-"""Share of a pixel by which two grids may differ and still be the same."""
 
 _COLLAR = 5
 """A collar is at least this many pixels wide everywhere: dark pixels alone are data."""

@@ -73,7 +73,7 @@ def prepare(request: Request, weights: Path, sha256: str, contract: WeightsContr
         margin=margin,
         sides={name: _side(contract, name, lead, tile) for name in contract.modalities},
         inputs=inputs,
-        dates=_dates(inputs, preprocessing, request, scratch),
+        dates=_dates(inputs, preprocessing, request, scratch, notices),
         gaps=gap_means(contract, inputs),
         blend=request.blend,
         layers=request.layers,
@@ -132,7 +132,11 @@ def _side(contract: WeightsContract, name: str, lead: str, tile: int) -> int:
 
 
 def _dates(
-    inputs: Mapping[str, tuple[RasterLayer, ...]], preprocessing: Preprocessing, request: Request, scratch: Path
+    inputs: Mapping[str, tuple[RasterLayer, ...]],
+    preprocessing: Preprocessing,
+    request: Request,
+    scratch: Path,
+    notices: list[str],
 ) -> dict[str, tuple[bool, ...]]:
     limits: CloudFilter = preprocessing.filter_sentinel2
     dates_used = {}
@@ -150,7 +154,7 @@ def _dates(
                 raise ConfigurationError(
                     f"Expected the cloud mask of {name}, but got none; add --mask PATH, or --no-cloud-filter."
                 )
-            mask = one_raster("SENTINEL2_MSK-SC", [request.mask], scratch / "mask.vrt")
+            mask = one_raster("SENTINEL2_MSK-SC", [request.mask], scratch / "mask.vrt", notices)
             used = clear_days(mask, layers[0].dates, used, limits)
         dates_used[name] = used
     return dates_used

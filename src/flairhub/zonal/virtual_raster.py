@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 from flairhub.archives.virtual import require_local_sources
 from flairhub.errors import DataError, MissingFileError
 from flairhub.files import write_text
+from flairhub.zonal.grid import ALIGNED
 from flairhub.zonal.layers import alpha_band, alpha_is_data, has_mask
 
 RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".png", ".jpg", ".asc")
@@ -53,13 +54,14 @@ class _Tile:
     descriptions: tuple[str | None, ...]
 
 
-def one_raster(modality: str, paths: Sequence[str], virtual: Path) -> str:
+def one_raster(modality: str, paths: Sequence[str], virtual: Path, notices: list[str] | None = None) -> str:
     """A path that GDAL opens as one raster.
 
     Args:
         modality: what the rasters are of.
         paths: rasters, folders of rasters, or tile indexes; local, or GDAL's `/vsi...` and URLs.
         virtual: where the virtual raster is written, if one is needed.
+        notices: gets what the user should know.
 
     Raises:
         MissingFileError: a path does not exist, or a folder has no raster.
@@ -69,6 +71,15 @@ def one_raster(modality: str, paths: Sequence[str], virtual: Path) -> str:
     tiles = [_read(modality, file) for file in files]
     if len(files) == 1 and not tiles[0].hidden_alpha:
         return files[0]
+    for tile in tiles[1:]:
+        _check(tiles[0], tile)
+    corner = _corner(tiles)
+    away = max(abs(place - round(place)) for tile in tiles for place in _place(corner, tile))
+    if notices is not None and away >= ALIGNED:
+        notices.append(
+            f"{modality}: tiles lie up to {away:.2g} of a pixel beside one grid and are moved onto it; bring them to "
+            "one (gdalwarp -tap) where that matters."
+        )
     write_text(virtual, _virtual(tiles))
     return str(virtual.resolve())
 
@@ -151,22 +162,16 @@ def _check_values(modality: str, raster: rasterio.DatasetReader) -> None:
 
 def _virtual(tiles: Sequence[_Tile]) -> str:
     first = tiles[0]
-    for tile in tiles[1:]:
-        _check(first, tile)
     transform = first.transform
-    a, e = transform.a, transform.e
-    left = min(tile.transform.c for tile in tiles)
-    top = (max if e < 0 else min)(tile.transform.f for tile in tiles)
-    places = [
-        (round((tile.transform.c - left) / a), round((tile.transform.f - top) / e), tile) for tile in tiles
-    ]  # column, row
+    left, top = corner = _corner(tiles)
+    places = [(round(column), round(row), tile) for tile in tiles for column, row in [_place(corner, tile)]]
     width = max(column + tile.width for column, _, tile in places)
     height = max(row + tile.height for _, row, tile in places)
     root = ET.Element("VRTDataset", {"rasterXSize": str(width), "rasterYSize": str(height)})
     if first.crs is not None:
         ET.SubElement(root, "SRS").text = first.crs
     ET.SubElement(root, "GeoTransform").text = ", ".join(
-        repr(float(v)) for v in (left, a, transform.b, top, transform.d, e)
+        repr(float(v)) for v in (left, transform.a, transform.b, top, transform.d, transform.e)
     )
     for number, dtype in enumerate(first.dtypes, 1):
         band = ET.SubElement(root, "VRTRasterBand", {"dataType": _TYPES[dtype], "band": str(number)})
@@ -182,6 +187,18 @@ def _virtual(tiles: Sequence[_Tile]) -> str:
             _source(mask, place, "mask,1" if place[2].alpha is None else str(place[2].alpha), None)
     ET.indent(root, " ")
     return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _corner(tiles: Sequence[_Tile]) -> tuple[float, float]:
+    """Where the first column and the first row of all begin."""
+    left = min(tile.transform.c for tile in tiles)
+    return left, (max if tiles[0].transform.e < 0 else min)(tile.transform.f for tile in tiles)
+
+
+def _place(corner: tuple[float, float], tile: _Tile) -> tuple[float, float]:
+    """Column and row of a tile from the corner of all."""
+    own = tile.transform
+    return (own.c - corner[0]) / own.a, (own.f - corner[1]) / own.e
 
 
 def _source(band: ET.Element, place: tuple[int, int, _Tile], number: str, nodata: float | None) -> None:
