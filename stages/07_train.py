@@ -27,8 +27,10 @@ from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
 from flairhub.lineage.dvc import open_cache, read_lock, training_outputs
 from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
+from flairhub.records.inputs_file import InputsFile
 from flairhub.records.manifest import read_manifest
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
+from flairhub.sources.extracted import reading_folder
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.training_runs import track_training
 from flairhub.weights.encoders import encoder_path
@@ -54,7 +56,9 @@ def main(arguments: argparse.Namespace) -> None:
     manifest = read_manifest(Path("data/manifest.json"))
     folder = archive_folder(manifest.source, workspace, settings)
     place = TrainingPlace(
-        archives=folder,
+        archives=reading_folder(
+            manifest, InputsFile.read(inputs).archives, workspace, settings, progress=settings.progress
+        ),
         verify=lambda names: verify_all(manifest, names, folder, checksums_of(workspace), progress=settings.progress),
         state=workspace.state,
         destination=Path("models") / arguments.row,

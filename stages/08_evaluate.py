@@ -19,6 +19,7 @@ from flairhub.records.layout import row_files
 from flairhub.records.manifest import read_manifest
 from flairhub.records.plan import read_plan
 from flairhub.rows.evaluate import evaluate_row
+from flairhub.sources.extracted import reading_folder
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.sync import sync
 
@@ -33,7 +34,8 @@ def main(arguments: argparse.Namespace) -> None:
     folder = archive_folder(manifest.source, workspace, settings)
     names = read_inputs(files.inputs).archives
     verify_all(manifest, names, folder, checksums_of(workspace), progress=settings.progress)
-    metrics = evaluate_row(plan, files, folder, settings)
+    reading = reading_folder(manifest, names, workspace, settings, progress=settings.progress)
+    metrics = evaluate_row(plan, files, reading, settings)
     if metrics is None:  # one of several processes, not the one that writes
         return
     costs.note(arguments.row, "evaluate")

@@ -31,6 +31,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_defaults(works
 def test_every_setting_can_come_from_the_environment(workspace):
     values = {
         "FLAIRHUB_DATA": "/archives",
+        "FLAIRHUB_LAYOUT": "extracted",
         "FLAIRHUB_WORKERS": "0",
         "FLAIRHUB_ACCELERATOR": "gpu",
         "FLAIRHUB_DEVICES": "4",
@@ -48,6 +49,7 @@ def test_every_setting_can_come_from_the_environment(workspace):
     assert len(values) == len(RuntimeSettings.model_fields)
     assert read_settings(workspace, values) == RuntimeSettings(
         data=Path("/archives"),
+        layout="extracted",
         workers=0,
         accelerator="gpu",
         devices=4,

@@ -37,6 +37,7 @@ ENVIRONMENTS = {
     "no HOME": {"HOME": None},
     "no TMPDIR": {"TMPDIR": None},
     "another time zone": {"TZ": "Pacific/Kiritimati"},
+    "archives unpacked": {"FLAIRHUB_LAYOUT": "extracted"},
     "PYTHONPATH of another copy": {"PYTHONPATH": "{folder}/copy"},
 }
 FOREIGN_LIBRARY = b"no library at all"
@@ -44,7 +45,7 @@ FOREIGN_LIBRARY = b"no library at all"
 TOGETHER = (
     ("empty PROJ and GDAL folders", "ASCII locale", "no HOME", "umask 077"),
     ("foreign PROJ and GDAL folders", "Latin-1", "no TMPDIR", "another time zone", "other kernels and threads"),
-    ("PYTHONPATH of another copy",),
+    ("PYTHONPATH of another copy", "archives unpacked"),
 )
 """One run serves several environments: where its results are those of the plain run, each of them changes none."""
 
@@ -80,6 +81,7 @@ def test_what_a_run_inherits_changes_no_result(names, plain, tmp_path):
     mask = "umask 077; " if "umask 077" in names else ""
     said = clone.run("bash", "-c", f"{mask}exec dvc repro", FLAIRHUB_PROGRESS="1", **inherited)
     assert (clone.folder / "dvc.lock").read_bytes() == plain
+    assert (clone.folder / ".flairhub" / "extracted").is_dir() == ("archives unpacked" in names)
     assert "Traceback" not in said.stderr
     assert "atplotlib" not in said.stderr
 

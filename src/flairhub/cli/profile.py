@@ -27,10 +27,12 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Profile, write and print."""
+    from flairhub.archives.reader import PatchReader
     from flairhub.compute.devices import find_devices
     from flairhub.project import find_project
     from flairhub.records.inputs import read_inputs
     from flairhub.records.layout import row_files
+    from flairhub.sources.extracted import reading_folder
     from flairhub.training.profiling import StepProfile
     from flairhub.training.runner import first_steps
     from flairhub.weights.encoders import encoder_path
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="flairhub-profile-") as scratch:
         first_steps(
             inputs,
-            project.reader(),
+            PatchReader(reading_folder(project.manifest, inputs.archives, project.workspace, settings)),
             settings,
             find_devices(settings),
             WARM_UP + arguments.steps,

@@ -13,6 +13,13 @@ from flairhub.errors import ConfigurationError
 SectionT = TypeVar("SectionT", bound="Section")
 
 
+_OF_THE_MACHINE = {
+    "data.layout": "; it changes no result, so it is a setting of this machine: `layout: extracted` in local.yaml, or "
+    "FLAIRHUB_LAYOUT=extracted"
+}
+"""Keys that one may look for among parameters -> where they are."""
+
+
 class Section(BaseModel):
     """An immutable group of parameters. Unknown keys are refused, every field says its unit."""
 
@@ -61,7 +68,7 @@ def _explain(error: ValidationError, section: type[Section], where: str) -> str:
             # A renamed key is one mistake, not a key too many and one too few.
             lacking = [str(loc[-1]) for loc in missing if loc[:-1] == parent]
             meant = known if difflib.get_close_matches(key, known, n=1) or not lacking else lacking
-            lines[path] = f"unknown key `{path}`{nearest(key, meant)}"
+            lines[path] = f"unknown key `{path}`{_OF_THE_MACHINE.get(path) or nearest(key, meant)}"
             missing -= {(*parent, name) for name in difflib.get_close_matches(key, meant, n=1, cutoff=0.0)}
         elif item["type"] != "missing":
             lines[path] = f"`{path}`: {item['msg']}, but got {_shown(item.get('input'))}"

@@ -25,6 +25,7 @@ SURROUNDINGS: dict[str, str] = {
     f"{PACKAGE}.config.workspace": "where folders lie",
     f"{PACKAGE}.errors": "classes of exceptions",
     f"{PACKAGE}.locks": "who waits for whom",
+    f"{PACKAGE}.sources.extracted": "unpacks archives; every file is read under the CRC-32 of the index",
     f"{PACKAGE}.training.checkpoints": "when a state is kept; tests hold that resuming changes no bit",
 }
 """Rooms and modules that are in no fingerprint -> why."""
