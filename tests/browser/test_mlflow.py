@@ -117,7 +117,11 @@ def test_a_run_shows_its_figures_and_pictures(workspace: Rows, server: ui.Server
     page.get_by_text(str(read_json(workspace.files(name).metrics)["test"]["oa"])[:5]).first.wait_for()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("figures", exact=True).first.click()
-    page.get_by_text("confusion", exact=False).first.click()
+    page.get_by_text("row.html", exact=True).first.click()
+    figures = page.frame_locator("iframe")
+    figures.locator("svg").first.wait_for()  # the curves of the training
+    assert figures.locator("table").first.locator("tr").count() > 10  # the confusion, a line per class
+    page.get_by_text("iou_", exact=False).first.click()
     picture = page.locator("img[src^='blob:'], img[src*='get-artifact'], .image-outer-container img, canvas").first
     picture.wait_for()
     ui.settle(page)
