@@ -110,6 +110,18 @@ def new_clone(folder: Path, also: tuple[str, ...] = ()) -> Clone:
     return clone
 
 
+def another_machine(first: Clone, folder: Path) -> Clone:
+    """A clone that pulled the results of the first from a remote, and nothing else."""
+    remote = folder / "remote"
+    first.run("dvc", "remote", "add", "-f", "--local", "store", str(remote))
+    first.run("dvc", "push", "-q", "-r", "store")
+    first.run("git", "clone", "-q", str(first.folder), str(folder / "other"))
+    other = Clone(folder / "other")
+    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
+    other.run("dvc", "pull", "-q")
+    return other
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Clone:
     """A clone in which the graph has run once with LC-A and LC-G, committed."""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.graph.conftest import Clone, new_clone, ran
+from tests.graph.conftest import Clone, another_machine, new_clone, ran
 
 pytestmark = pytest.mark.graph
 
@@ -121,13 +121,7 @@ def test_two_clones_give_the_same_bytes(finished, tmp_path):
 
 
 def test_another_machine_pulls_results_and_rebuilds_mlflow_without_a_stage(finished, tmp_path):
-    remote = tmp_path / "remote"
-    finished.run("dvc", "remote", "add", "-f", "--local", "store", str(remote))
-    finished.run("dvc", "push", "-q", "-r", "store")
-    finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "other"))
-    other = Clone(tmp_path / "other")
-    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
-    other.run("dvc", "pull", "-q")
+    other = another_machine(finished, tmp_path)
     assert "up to date" in other.run("dvc", "status").stdout
     assert content(other.folder) == content(finished.folder)
     first = other.flairhub("track").stdout

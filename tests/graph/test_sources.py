@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 import torch
-from tests.graph.conftest import ROOT, Clone, new_clone, ran
+from tests.graph.conftest import ROOT, Clone, another_machine, new_clone, ran
 
 from flairhub.models.arch import plan_encoder
 from flairhub.models.backbone import create_encoder
@@ -153,13 +153,7 @@ def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
 
 
 def test_a_clone_without_archives_is_told_the_command_that_fetches_them(finished, tmp_path):
-    remote = tmp_path / "remote"
-    finished.run("dvc", "remote", "add", "-f", "--local", "store", str(remote))
-    finished.run("dvc", "push", "-q", "-r", "store")
-    finished.run("git", "clone", "-q", str(finished.folder), str(tmp_path / "other"))
-    other = Clone(tmp_path / "other")
-    other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
-    other.run("dvc", "pull", "-q")
+    other = another_machine(finished, tmp_path)
     other.use("--rows", "LC-A,LC-G", "--set", "rows.LC-A.train={epochs: 1}")
     failed = other.run("dvc", "repro", "train@LC-A", check=False)
     assert failed.returncode != 0
