@@ -35,6 +35,11 @@ class Turn:
             array = array[..., ::-1, :]
         return np.rot90(array, self.quarters, axes=(-2, -1)) if self.quarters else array
 
+    def undo(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The inverse: `undo(turn(x))` is x."""
+        array = np.rot90(array, -self.quarters, axes=(-2, -1))
+        return Turn(left_right=self.left_right, up_down=self.up_down)(array)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
