@@ -2,7 +2,8 @@
 
 How a row is evaluated is in data/evaluations/ROW.json, apart from what it trains on.
 Weights that a row is given are found here, or fetched; name and checksum of the file enter the row's inputs, and so
-does the checksum of weights that its encoders start from. Files of the user are noted in data/sources/weights.json.
+does the checksum of weights that its encoders start from. Both kinds lie in data/weights afterwards, outside every
+output, so that training needs no network. Files of the user are noted in data/sources/weights.json.
 Statistics are merged over the patches that the row trains on: over the whole training split they are those of
 data/stats. How many patches a row uses, and how many it leaves out and why, is in data/inputs/summary.json; the receipt
 repeats it, and the policies of the checks that found something in what the row reads.
@@ -17,7 +18,7 @@ from pathlib import Path
 from _stage import run
 from flairhub.archives.checksums import checksums_of
 from flairhub.config.reader import parse_params
-from flairhub.config.recipe import Recipe
+from flairhub.config.recipe import IMAGENET, Recipe
 from flairhub.config.resolve import row_recipe
 from flairhub.config.runtime import read_settings
 from flairhub.config.workspace import find_workspace
@@ -29,6 +30,7 @@ from flairhub.records.resolution import InputsSummary
 from flairhub.rows.losses import losses_table, policies, without_empty
 from flairhub.rows.resolved import GraphFiles, Resolver
 from flairhub.weights.encoders import encoder_path, encoder_sha256
+from flairhub.weights.imagenet_store import keep_imagenet
 from flairhub.weights.noted import list_weights
 from flairhub.weights.weights_file import WeightsFile, row_weights_file
 
@@ -56,7 +58,11 @@ def main(arguments: argparse.Namespace) -> None:
         return row_weights_file(row, params.rows[row].weights, workspace, progress=progress)
 
     def encoder(recipe: Recipe) -> str | None:
-        return encoder_sha256(recipe, encoder_path(plain, recipe.row, workspace), checksums, kept)
+        sha256 = encoder_sha256(recipe, encoder_path(plain, recipe.row, workspace), checksums, kept)
+        mono = recipe.model.mono
+        if sha256 is not None and mono is not None and mono.encoder_weights == IMAGENET:
+            keep_imagenet(mono.arch, mono.decoder_options, workspace)
+        return sha256
 
     audit = read_json(AUDIT)
     summary = InputsSummary(rows=resolver.resolve(weights_of, encoder, DESTINATION))

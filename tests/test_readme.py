@@ -99,7 +99,7 @@ NOT_IN_GIT = {
     ".venv": "made by `make env`",
     "local.yaml": "made by `flairhub use --data`, or by hand",
     "data/archives": "made by the pull stage",
-    "data/archives/weights": "made by `flairhub pull --weights`",
+    "data/weights": "made by `flairhub pull --weights`",
     ".flairhub/train": "made by the train stage",
     "dvc.lock": "made by `dvc repro`",
     "runs/ROW/volatile.json": "made by the train and evaluate stages",

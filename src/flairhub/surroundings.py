@@ -51,8 +51,9 @@ _REMAINING = ("LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES", "CUDA_", "CUDNN
 """What names devices, memory and networks of a machine stays, though it may choose another kernel or library."""
 
 
-HUB_CACHE = Path("data", "archives", "weights", "hub")
-"""Cache of the Hub's client in the main workspace, where `flairhub pull --weights` has made one."""
+HUB_CACHE = Path("data", "weights", "hub")
+"""Cache of the Hub's client in the main workspace, filled by `resolve` and `flairhub pull --weights` with what rows start
+from."""
 
 
 def settle(state: Path | None) -> None:

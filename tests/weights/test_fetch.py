@@ -44,7 +44,7 @@ def test_address():
 def test_a_file_is_fetched_once_into_the_store(server, workspace):
     server.files[PATH] = Served(b"weights")
     path = fetch_released("LC-G", workspace, endpoint=f"{server.address}/", patience=QUICK)
-    assert path == workspace.main / "data" / "archives" / "weights" / f"{NAME}.safetensors"
+    assert path == workspace.main / "data" / "weights" / f"{NAME}.safetensors"
     assert path.read_bytes() == b"weights"
     assert fetch_released("LC-G", workspace, endpoint=server.address) == path
     assert [asked for asked, _ in server.requests] == [PATH]
@@ -57,7 +57,7 @@ def test_a_mirror_from_the_environment(server, workspace, monkeypatch):
 
 
 def test_a_file_put_there_by_hand_needs_no_network(workspace):
-    target = workspace.main / "data" / "archives" / "weights" / f"{NAME}.safetensors"
+    target = workspace.main / "data" / "weights" / f"{NAME}.safetensors"
     target.parent.mkdir(parents=True)
     target.write_bytes(b"mine")
     assert fetch_released("LC-G", workspace, endpoint="http://127.0.0.1:9").read_bytes() == b"mine"
@@ -111,7 +111,7 @@ def test_weights_are_fetched_once_and_a_machine_without_network_has_them(server,
         f"LC-A: ImageNet weights for resnet18-unet, sha256 {digest(tensors)}",
         f"LC-G: {NAME}.safetensors, sha256 {hashlib.sha256(b'published').hexdigest()}",
     ]
-    assert (tmp_path / "data/archives/weights/hub").is_dir()
+    assert (tmp_path / "data/weights/hub").is_dir()
     assert not list((tmp_path).glob("home/.cache/huggingface/hub/*")), "the store has them"
     asked = len(server.requests)
     offline = pull("http://127.0.0.1:9")
@@ -133,6 +133,53 @@ def test_without_network_and_store_the_command_is_named(tmp_path):
     assert done.returncode == 1
     assert "Expected the ImageNet weights of resnet18" in done.stderr
     assert "`flairhub pull --weights` where there is one" in done.stderr
+
+
+RESOLVE = """
+import sys
+from pathlib import Path
+from flairhub.surroundings import settle
+settle(Path(".flairhub").absolute())
+from flairhub.config.workspace import find_workspace
+from flairhub.models.pretrained import imagenet_sha256
+from flairhub.weights.imagenet_store import keep_imagenet
+if sys.argv[1] == "resolve":
+    print(imagenet_sha256("resnet18-unet", {}))
+    keep_imagenet("resnet18-unet", {}, find_workspace())
+elif sys.argv[1] == "again":  # the checksum is known from before, the weights are not here
+    keep_imagenet("resnet18-unet", {}, find_workspace())
+else:
+    print(imagenet_sha256("resnet18-unet", {}))
+"""
+
+
+def test_what_resolve_used_is_where_a_node_without_a_network_or_that_home_finds_it(server, tmp_path):
+    encoder = create_encoder(plan_encoder("resnet18-unet", 3, (64, 64), {}), 3, {})
+    tensors = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    settings = encoders["resnet18"]["pretrained_settings"]["imagenet"]
+    where = f"/{settings['repo_id']}/resolve/{settings['revision']}"
+    server.files |= {f"{where}/config.json": Served(b"{}"), f"{where}/model.safetensors": Served(save(tensors))}
+
+    def process(what: str, endpoint: str, home: str, folder: str = "work", **variables: str):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "XDG_"))}
+        own = {"HF_ENDPOINT": endpoint, "PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path / home)}
+        command = [sys.executable, "-c", RESOLVE, what]
+        env = {**kept, **own, **variables}
+        return subprocess.run(command, cwd=tmp_path / folder, env=env, capture_output=True, text=True, check=False)
+
+    nowhere = "http://127.0.0.1:9"
+    assert process("resolve", server.address, "login").stdout.split() == [digest(tensors)]
+    assert process("train", nowhere, "node").stdout.split() == [digest(tensors)]
+    # a cache that the user has serves a machine without a network, and is taken over
+    assert process("resolve", nowhere, "login", "other").stdout.split() == [digest(tensors)]
+    assert (tmp_path / "other/data/weights/hub").is_dir()
+    # nothing here, and nothing to be had: no failure where nothing needs them, one sentence where something does
+    assert process("again", nowhere, "node", "third").returncode == 0
+    assert "run `flairhub pull --weights`" in process("train", nowhere, "node", "third").stderr
+    mine = {"HF_HUB_CACHE": str(tmp_path / "mine")}
+    assert process("resolve", server.address, "node", "fourth", **mine).stdout.split() == [digest(tensors)]
+    assert not (tmp_path / "fourth/data/weights").exists()
 
 
 def test_somebody_s_own_cache_is_left_alone(tmp_path):

@@ -17,7 +17,7 @@ def workspace(tmp_path):
 
 
 def test_where_files_lie(workspace, tmp_path):
-    stored = workspace.main / "data" / "archives" / "weights" / "a.safetensors"
+    stored = workspace.main / "data" / "weights" / "a.safetensors"
     assert weights_path("released", "a.safetensors", workspace) == stored
     assert weights_path(str(tmp_path / "b.pth"), "", workspace) == tmp_path / "b.pth"
     assert weights_path("w/c.pth", "", workspace) == workspace.root / "w/c.pth"

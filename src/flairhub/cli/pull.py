@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--weights",
         action="store_true",
-        help="fetch weights instead: published files, and ImageNet's, into data/archives/weights",
+        help="fetch weights instead: published files, and ImageNet's, into data/weights",
     )
     parser.set_defaults(run=run)
 

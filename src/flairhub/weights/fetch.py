@@ -90,7 +90,7 @@ def fetch_released(
     progress: bool = False,
     patience: Patience | None = None,
 ) -> Path:
-    """Make sure that the published file of a row lies in `data/archives/weights`; one that is there is never fetched.
+    """Make sure that the published file of a row lies in `data/weights`; one that is there is never fetched.
 
     Args:
         row: identifier of the row.

@@ -15,8 +15,8 @@ from flairhub.errors import IntegrityError, MissingFileError
 
 
 def weights_folder(workspace: Workspace) -> Path:
-    """Where published weights files lie: `data/archives/weights` of the main workspace."""
-    return workspace.archives / "weights"
+    """Where published weights files lie: `data/weights` of the main workspace."""
+    return workspace.main / "data" / "weights"
 
 
 def weights_path(weights: str, file: str, workspace: Workspace) -> Path:
