@@ -52,7 +52,7 @@ _REMAINING = ("LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES", "CUDA_", "CUDNN
 
 
 HUB_CACHE = Path("data", "weights", "hub")
-"""Cache of the Hub's client in the main workspace, filled by `resolve` and `flairhub pull --weights` with what rows start
+"""Cache of the Hub's client in the main workspace: `resolve` and `flairhub pull --weights` keep there what rows start
 from."""
 
 

@@ -10,14 +10,12 @@ import torch
 
 from flairhub.files import replacing
 from flairhub.models.tensors import CONTRACT, MODEL_PREFIX
+from flairhub.reference.resume import OURS
 from flairhub.training.resume_state import TrainingState
 from flairhub.training.runner import Trained
 
 if TYPE_CHECKING:
     from flairhub.reference.prepare import Job
-
-OURS = "network."
-"""Before the keys of the network in a checkpoint of our trainings."""
 
 LAST = "last.ckpt"
 """Name of the checkpoint of the last epoch, with the state of the optimiser."""
@@ -36,7 +34,7 @@ def keep_checkpoints(
         say: receives a line per file, if `saving.ckpt_verbose`.
     """
     saving, folder = job.config.saving, job.tree.checkpoints
-    last = torch.load(state.checkpoint, map_location="cpu", weights_only=False)  # our own file of this training  # nosec B614
+    last = torch.load(state.checkpoint, map_location="cpu", weights_only=True)
     best = {name: tensor.detach().cpu() for name, tensor in trained.network.state_dict().items()}
     progress = trained.progress
     value = progress.best_valid.get("valid.loss")

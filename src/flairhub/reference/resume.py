@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any
 
 import torch
 
+from flairhub.config.training import TrainParams
 from flairhub.errors import ConfigurationError, IntegrityError
 from flairhub.files import replacing
 from flairhub.models.build import build_network, network_spec
 from flairhub.models.tensors import network_tensors
 from flairhub.records.inputs import RowInputs
-from flairhub.reference.checkpoints import OURS
 from flairhub.training.progress import Progress
 from flairhub.training.resume_state import TrainingState
+
+OURS = "network."
+"""Before the keys of the network in a checkpoint of our trainings."""
 
 _NEEDED = ("state_dict", "optimizer_states", "loops", "epoch", "global_step")
 _PROGRESS = "flairhub.progress"
@@ -26,8 +30,9 @@ _PROGRESS = "flairhub.progress"
 def resume_from(path: Path, state: TrainingState, inputs: RowInputs, say: Callable[[str], None]) -> None:
     """Let a training go on from a checkpoint.
 
-    Weights, optimiser and the place in the epochs are taken; the learning rate follows from the step. The best
-    weights are those of the checkpoint that `saving` kept beside it, or else the best from here on.
+    Weights, optimiser and the place in the epochs are taken; the learning rate follows from the step, and on a plateau
+    from the reductions so far. The best weights are those of the checkpoint that `saving` kept beside it, or else the
+    best from here on.
 
     Args:
         path: the checkpoint.
@@ -36,18 +41,12 @@ def resume_from(path: Path, state: TrainingState, inputs: RowInputs, say: Callab
         say: receives what was taken.
 
     Raises:
-        IntegrityError: it holds no state of a training, or that of another network.
-        ConfigurationError: its training is as long already as the configuration wants it.
+        IntegrityError: as `read_resumable`, or it is that of another network.
+        ConfigurationError: as `read_resumable`.
     """
     if state.checkpoint.is_file() or state.final.is_dir():
         return
-    content = _read(path)
-    done = int(content["epoch"]) + 1
-    if done >= inputs.recipe.train.epochs:
-        raise ConfigurationError(
-            f"hyperparams.num_epochs: expected more than the {done} epochs of {path.name}, which is to be resumed, but "
-            f"got {inputs.recipe.train.epochs}."
-        )
+    content = read_resumable(path, inputs.recipe.train.epochs)
     network = build_network(network_spec(inputs), load_weights=False)
     tensors = network_tensors(content["state_dict"])
     own = network.state_dict()
@@ -59,7 +58,7 @@ def resume_from(path: Path, state: TrainingState, inputs: RowInputs, say: Callab
     parameters = [name for name, _ in network.named_parameters()]
     listed = [name for name in tensors if name in set(parameters)]
     optimisers = [_reordered(each, listed, parameters) for each in content["optimizer_states"]]
-    progress = _progress(path, content, state)
+    progress = _progress(path, content, state, inputs.recipe.train)
     resumed = {
         "epoch": content["epoch"],
         "global_step": content["global_step"],
@@ -73,22 +72,34 @@ def resume_from(path: Path, state: TrainingState, inputs: RowInputs, say: Callab
     if not state.best.is_file():
         _save(state.best, dict(tensors))
     _save(state.checkpoint, resumed)
-    say(f"goes on from {path.name}: {done} epochs, {content['global_step']} steps")
+    say(f"goes on from {path.name}: {int(content['epoch']) + 1} epochs, {content['global_step']} steps")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_resumable(path: Path, epochs: int) -> dict[str, Any]:
+    """The content of a checkpoint that a training of so many epochs can go on from; none of its code is executed.
+
+    Raises:
+        IntegrityError: it is damaged, would have to execute code, or holds no state of a training.
+        ConfigurationError: its training is as long already.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
         raise IntegrityError(
-            f"{path}: expected a checkpoint, but it is damaged or cannot be read without executing code from it "
-            f"({str(error).splitlines()[0]})."
+            f"{path}: expected a checkpoint, but it is damaged or cannot be read without executing code from it; where "
+            "you trust it, save its `state_dict` anew and use init_weights_only_from_ckpt."
         ) from None
     missing = [key for key in _NEEDED if not isinstance(content, Mapping) or key not in content]
     if missing:
         raise IntegrityError(
             f"{path}: expected the state of a training to resume, but it has no {', '.join(missing)}; give a "
             "checkpoint that was saved with ckpt_weights_only: False, or use init_weights_only_from_ckpt."
+        )
+    done = int(content["epoch"]) + 1
+    if done >= epochs:
+        raise ConfigurationError(
+            f"hyperparams.num_epochs: expected more than the {done} epochs of {path.name}, which is to be resumed, but "
+            f"got {epochs}."
         )
     return dict(content)
 
@@ -108,11 +119,13 @@ def _reordered(state: Mapping[str, Any], listed: list[str], wanted: list[str]) -
     return {"state": moved, "param_groups": [group]}
 
 
-def _progress(path: Path, content: Mapping[str, Any], state: TrainingState) -> Progress:
+def _progress(path: Path, content: Mapping[str, Any], state: TrainingState, train: TrainParams) -> Progress:
     """How far the training is; what was best so far only where those weights are at hand."""
     progress = Progress()
     known = content.get("callbacks", {}).get(_PROGRESS)
     if known is None:
+        if train.scheduler == "reduce_on_plateau":
+            _take_plateau(progress, content, train)
         return progress
     progress.restore(known)
     best = next(iter(path.parent.glob(f"ckpt-epoch={progress.best_epoch:02d}-*.ckpt")), None)
@@ -121,6 +134,15 @@ def _progress(path: Path, content: Mapping[str, Any], state: TrainingState) -> P
     else:
         _save(state.best, network_tensors(_weights(best)))
     return progress
+
+
+def _take_plateau(progress: Progress, content: Mapping[str, Any], train: TrainParams) -> None:
+    """How often torch's ReduceLROnPlateau has reduced the rate so far, and how long it has waited since."""
+    plateau: Mapping[str, Any] = next(iter(content.get("lr_schedulers", ())), {})
+    rate = content["optimizer_states"][0]["param_groups"][0]["lr"]
+    if 0 < rate < train.learning_rate:
+        progress.reductions = round(math.log(rate / train.learning_rate) / math.log(train.plateau_factor))
+    progress.plateau_epochs = int(plateau.get("num_bad_epochs", 0))
 
 
 def _weights(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flairhub.reference.folder import ReferenceConfig
 from flairhub.reference.normalization import moments
 from flairhub.reference.paths import Places
 from flairhub.reference.recipe import output_widths
+from flairhub.reference.resume import read_resumable
 from flairhub.weights.contract import WeightsContract
 from flairhub.weights.weights_file import WeightsFile, known_contract
 
@@ -40,6 +41,7 @@ def find_given(config: ReferenceConfig, places: Places, checksums: Checksums) ->
     Raises:
         ConfigurationError: none is named, or its name has another suffix than weights files have.
         MissingFileError: there is no such file.
+        IntegrityError: it is to be resumed and cannot be.
     """
     if not needs_weights(config):
         return None
@@ -53,6 +55,8 @@ def find_given(config: ReferenceConfig, places: Places, checksums: Checksums) ->
             f"{config.place(KEY)}: expected a file with suffix {', '.join(SUFFIXES)}, but got {named!r}."
         )
     path = places.find(named, config.place(KEY))
+    if config.tasks.train and config.tasks.train_tasks.resume_training_from_ckpt:
+        read_resumable(path, config.hyperparams.num_epochs)  # said before anything runs
     return WeightsFile(path=path, sha256=checksums.sha256(path), contract=known_contract(path))
 
 

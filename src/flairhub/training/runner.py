@@ -163,7 +163,7 @@ def _run(
     callbacks.append(Checkpoints(checkpoint, settings.checkpoint_seconds))
     trainer_of.append(_trainer(inputs, settings, devices, callbacks))
     resume = str(checkpoint) if checkpoint.is_file() else None
-    trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=False)
+    trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=True)
     network.cpu()
     return network, progress
 
