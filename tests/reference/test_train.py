@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.drawn_rows import ROOT
 from tests.reference.world import ALL, COSIA, LPIS, changed, example, write_folder
 
 from flairhub.cli.main import main
 from flairhub.files import read_json
 from flairhub.models.tensors import network_tensors, read_tensors
+from flairhub.weights.checkpoints import read_contract
 
 AERIAL = ("AERIAL_RGBI",)
 
@@ -106,3 +111,22 @@ def test_a_resumed_training_is_the_longer_one(user: Path) -> None:
     assert len(history) == 2
     inputs = read_json(started / "flairhub" / "data" / "inputs" / "fresh.json")
     assert len(inputs["initial_sha256"]) == 64
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_score_every_patch_once(user: Path) -> None:
+    """`gpus_per_node` counts processes on a CPU, too; `batch_size` is that of each."""
+    folder = write_folder(user / "configs", changed(example(user), hardware__gpus_per_node=2))
+    command = [sys.executable, "-m", "flairhub.cli.main", "--config", str(folder)]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("written to") == 1
+    out = user / "out" / "toy"
+    model = out / "flairhub" / "models" / "toy"
+    lines = (model / "history.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["0", "1"], ["1", "2"]]
+    assert read_contract(model / "model.safetensors").environment.devices == 2
+    patches = len((user / "csv" / "TEST.csv").read_text().splitlines()) - 1
+    assert confusion(out).sum() == patches * 64 * 64
