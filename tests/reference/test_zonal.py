@@ -93,8 +93,11 @@ def zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_example_makes_a_map_under_its_names(zone: Path):
+def test_the_example_makes_a_map_under_its_names(zone: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["--config", str(write(zone, example(zone)))]) == 0
+    told = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(path.is_file() for path in told)
+    assert zone / "out" / "zone_slicing_job.gpkg" in told
     stem = f"zone_{COSIA}_argmax"
     names = {path.name for path in (zone / "out").iterdir() if path.is_file()}
     assert {f"{stem}.tif", f"{stem}_COG.tif", "zone_slicing_job.gpkg"} <= names

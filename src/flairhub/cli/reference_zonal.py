@@ -145,7 +145,7 @@ def _options(config: Any, arguments: argparse.Namespace) -> argparse.Namespace:
         polygons=None,
         min_area=0.0,
         zones=None,
-        tile_grid=config.write_dataframe,
+        tile_grid=f"{config.output_name}_slicing_job.gpkg" if config.write_dataframe else None,
     )
 
 
@@ -159,8 +159,6 @@ def _settings(use_gpu: bool) -> None:
 def _as_named(config: Any, tasks: list[str], suffix: str) -> None:
     """The names that scripts around the reference expect beside ours."""
     output = Path(config.output_path).expanduser()
-    if config.write_dataframe:
-        (output / "tiles.gpkg").replace(output / f"{config.output_name}_slicing_job.gpkg")
     if config.cog_conversion:
         for task in tasks:
             path = output / f"{config.output_name}_{task}_{suffix}.tif"

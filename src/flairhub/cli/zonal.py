@@ -77,7 +77,7 @@ def _add_outputs(group: Any) -> None:
     group.add_argument("--polygons", choices=("parquet", "gpkg"))
     group.add_argument("--min-area", type=float, default=0.0, metavar="M2", help="least area of a polygon")
     group.add_argument("--zones", type=Path, metavar="FILE", help="area of each class in each of these polygons")
-    group.add_argument("--tile-grid", action="store_true", help="the tiles as tiles.gpkg")
+    group.add_argument("--tile-grid", action="store_const", const="tiles.gpkg", help="the tiles as tiles.gpkg")
 
 
 def _add_machine(group: Any) -> None:

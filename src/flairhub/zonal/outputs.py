@@ -42,7 +42,8 @@ class Outputs:
     min_area: float = 0.0
     """Least area of a polygon, square units."""
     zones: Path | None = None
-    tiles: bool = False
+    tiles: str | None = None
+    """File of the tiles, if they are wanted."""
     name: Callable[[str, str], str] = layer_file
     """(task, layer) -> file name."""
     without: frozenset[str] = frozenset()
@@ -58,10 +59,10 @@ def write_outputs(job: Job, ledger: Ledger, output: Path, wanted: Outputs) -> It
                 yield _raster(job, ledger, output, wanted, classes, layer, bands)
         if "classes" not in wanted.without:
             yield from _beside(job, output, wanted, classes)
-    if wanted.tiles:
+    if wanted.tiles is not None:
         from flairhub.zonal.vectors import tile_grid, write_frame
 
-        write_frame(tile_grid(job), path := output / "tiles.gpkg")
+        write_frame(tile_grid(job), path := output / wanted.tiles)
         yield path
     yield _receipt(job, output)
 
