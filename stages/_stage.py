@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import multiprocessing
 import os
 import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
@@ -37,8 +39,10 @@ import flairhub
 if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
 
+from flairhub.compute.launcher import find_launcher
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError, machine_trouble
+from flairhub.interruption import INTERRUPTED, STAGE_S, interruptible
 from flairhub.lineage.witness import begin
 from flairhub.surroundings import settle
 
@@ -72,25 +76,50 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
         parser.error("expected a row identifier, e.g. LC-A")
     if not Path("params.yaml").is_file():
         parser.error("expected params.yaml in the current folder; run `dvc repro` in the repository")
-    try:
-        if row:
-            _require_row(arguments.row)
-        script = Path(sys.argv[0])
-        witness = begin(script.stem.split("_", 1)[1], arguments.row if row else None, script, SOURCE)
-        arguments.params, arguments.confirm = witness.values, witness.confirm
-        main(arguments)
-        witness.confirm()
-    except FlairhubError as error:
-        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
-    except (OSError, MemoryError, RuntimeError, sqlite3.OperationalError) as error:
-        trouble = machine_trouble(error)
-        if trouble is None:
+    script = Path(sys.argv[0])
+    launcher = find_launcher()
+    with interruptible(script.stem, STAGE_S) as interruption:
+        interruption.quiet = launcher.ours
+        interruption.watch(launcher.alive, "the pipeline that started it is gone")
+        try:
+            _work(arguments, main, script, row=row)
+        except BaseException as error:
+            if interruption.reason is not None:  # whatever it led to: a worker that is gone, a library's own exit
+                _leave(INTERRUPTED, None if interruption.quiet else interruption.words)
+            if isinstance(error, FlairhubError):
+                sys.exit(f"{script.stem}: {error}")
+            if (trouble := _trouble(error)) is not None:
+                sys.exit(f"{script.stem}: {trouble}")
             raise
-        sys.exit(f"{Path(sys.argv[0]).stem}: {trouble}")
-    # Everything is written and closed here. Unloading torch takes a second that no stage of 48 has to spend.
+        # Everything is written and closed here. Unloading torch takes a second that no stage of 48 has to spend.
+        _leave(0)
+
+
+def _work(
+    arguments: argparse.Namespace, main: Callable[[argparse.Namespace], None], script: Path, *, row: bool
+) -> None:
+    if row:
+        _require_row(arguments.row)
+    witness = begin(script.stem.split("_", 1)[1], arguments.row if row else None, script, SOURCE)
+    arguments.params, arguments.confirm = witness.values, witness.confirm
+    main(arguments)
+    witness.confirm()
+
+
+def _trouble(error: BaseException) -> str | None:
+    kinds = (OSError, MemoryError, RuntimeError, sqlite3.OperationalError)
+    return machine_trouble(error) if isinstance(error, kinds) else None
+
+
+def _leave(status: int, words: str | None = None) -> NoReturn:
+    """End at once, with the processes that a pool has not ended."""
+    if words is not None:
+        print(words, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(status)
 
 
 def _require_row(row: str) -> None:

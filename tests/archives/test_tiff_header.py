@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from flairhub.archives import raster
 from flairhub.archives.raster import read_array, read_values
 from flairhub.archives.tiff_header import read_header
 from flairhub.errors import DataError
+from flairhub.facts.patch_facts import ClearRule, patch_facts
 
 TYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 CODECS = (
@@ -222,5 +224,19 @@ def test_a_file_that_states_more_than_a_patch_is_refused_by_both_decoders():
         data = memory.read()
     assert len(data) < 2**20
     assert read_header(data) is None
-    with pytest.raises(DataError, match="at most 268435456 bytes, but the GeoTIFF states 1 x 17000 x 17000"):
+    with pytest.raises(DataError, match="at most 134217728 bytes, but the GeoTIFF states 1 x 17000 x 17000"):
         read_array(data)
+
+
+MANY_BANDS = base64.b64decode(
+    "SUkqAAgAAAAQAAABAwABAAAAMAEAAAEBAwABAAAAMAEAAAIBAwABAAAACAAAAAMBAwABAAAACAAAAAYBAwABAAAAAQAAABEBBAAM"
+    "AAAA/gAAABUBAwABAAAAAAoAARYAAwABAAAAGgAAABcBBAAMAAAAzgAAABwBAwABAAAAAQAAAD0BAwABAAAAAQABBAAAAQABAAIE"
+    "sYcWAAAAAQixJIcHABYABggAAAEAV3KQeNrtwTIBAAAAwqAC65/XDt5AAQAAAADwGI5KAJA="
+)
+"""Found by fuzzing: 203 bytes that state 2560 bands, 236 MB, whose moments took 2.3 GB."""
+
+
+@pytest.mark.parametrize("modality", ["SENTINEL1-ASC_TS", "SENTINEL2_MSK-SC", "AERIAL_RGBI"])
+def test_a_few_bytes_that_state_thousands_of_bands_are_refused(modality: str):
+    with pytest.raises(DataError, match="at most 134217728 bytes, but the GeoTIFF states 2560 x 304 x 304"):
+        patch_facts(MANY_BANDS, modality, ClearRule(max_cloud=1, max_snow=1))

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 
+import psutil
 import pytest
 
 from flairhub.compute.executors import WorkerLostError, open_executor
@@ -29,6 +35,42 @@ def test_a_killed_process_is_named_and_what_to_do():
         open_executor(RuntimeSettings(workers=2)) as executor,
     ):
         executor.submit(os._exit, 9).result()
+
+
+def test_an_interruption_waits_for_no_task():
+    def work() -> None:
+        with open_executor(RuntimeSettings(workers=2)) as executor:
+            running = [executor.submit(time.sleep, 60) for _ in range(5)]
+            while not running[0].running():
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert time.monotonic() - before < 20
+    for process in multiprocessing.active_children():
+        process.join(5)
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom flairhub.compute.executors import open_executor\n"
+        "from flairhub.config.runtime import RuntimeSettings\n"
+        "if __name__ == '__main__':\n"
+        "    with open_executor(RuntimeSettings(workers=2)) as executor:\n"
+        "        Path('pid').write_text(str(executor.submit(os.getpid).result()))\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "main.py").write_text(script)
+    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    pid = int((tmp_path / "pid").read_text())
+    until = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch):

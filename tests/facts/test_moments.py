@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flairhub.facts import moments
 from flairhub.facts.moments import Moments, histogram, merge, merge_along, moments_of, moments_of_histogram
 
 
@@ -31,6 +32,17 @@ def test_moments_of_groups_are_those_of_each(dtype, masked):
     for index in np.ndindex(3, 2):
         group = values[index] if valid is None else values[index][valid[index]]
         assert_two_pass(found, group, index)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_huge_raster_in_parts_has_the_same_moments(monkeypatch, masked):
+    rng = np.random.default_rng(0)
+    values = (rng.random((7, 2, 501)) * 200).astype("uint16")
+    valid = rng.random(values.shape) > 0.3 if masked else None
+    whole = moments_of(values, valid)
+    monkeypatch.setattr(moments, "_MOST_VALUES", 1500)
+    for name in ("n", "mean", "m2", "minimum", "maximum", "zero"):
+        np.testing.assert_array_equal(getattr(moments_of(values, valid), name), getattr(whole, name))
 
 
 def test_values_that_do_not_count_cannot_spoil_the_others():

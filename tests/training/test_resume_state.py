@@ -5,9 +5,7 @@ import os
 
 import pytest
 
-from flairhub.cli import processes
 from flairhub.locks import BusyError
-from flairhub.training.orphan import Launcher, find_launcher, is_dvc
 from flairhub.training.resume_state import drop_finished, note_start, publish, training_state
 
 
@@ -95,30 +93,3 @@ def test_starts_are_counted_and_the_first_is_kept(tmp_path):
     state = training_state(tmp_path, "a" * 64)
     assert note_start(state, 5) == {"start_ms": 5, "resumed": 0}
     assert note_start(state, 9) == {"start_ms": 5, "resumed": 1}
-
-
-def test_without_a_launcher_nothing_is_guarded():
-    assert find_launcher().alive()
-
-
-def test_a_launcher_that_is_gone_is_noticed():
-    child = multiprocessing.get_context("fork").Process(target=int)
-    child.start()
-    pid = child.pid
-    child.join()
-    assert pid is not None
-    assert not Launcher(((pid, 0.0),)).alive()
-
-
-@pytest.mark.parametrize(
-    ("words", "is_one"),
-    [
-        (["/x/bin/python", "/x/bin/dvc", "repro"], True),
-        (["python", "-m", "dvc", "repro"], True),
-        (["python", "-c", processes.DVC, "/src", "repro"], True),  # of `flairhub repro`
-        (["python", "-m", "flairhub.cli.main", "repro"], False),
-        (["bash", "-c", "dvc repro"], False),
-    ],
-)
-def test_which_process_is_dvc(words, is_one):
-    assert is_dvc(words) is is_one

@@ -42,6 +42,7 @@ from flairhub.cli import (
     zonal,
 )
 from flairhub.errors import FlairhubError, machine_trouble
+from flairhub.interruption import COMMAND_S, INTERRUPTED, interruptible
 from flairhub.project import Project, locate
 from flairhub.surroundings import lost_output, settle
 
@@ -73,10 +74,6 @@ COMMANDS = (
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as of a shell: 128 and the number of the signal."""
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every command."""
     parser = argparse.ArgumentParser(
@@ -98,33 +95,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Before any library that reads its environment when it is imported.
     settle(None if project is None else project.workspace.state)
     words = sys.argv[1:] if argv is None else list(argv)
-    if reference.is_reference(words):
-        return reference.main(words)
-    arguments = build_parser().parse_args(argv)
-    try:
-        if project is not None:
-            _enter(project, arguments)
-        status: int = arguments.run(arguments)
-    except KeyboardInterrupt:
-        if arguments.traceback:
-            raise
-        print("flairhub: interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
-    except FlairhubError as error:
-        if arguments.traceback:
-            raise
-        print(f"flairhub: {error}", file=sys.stderr)
-        return 1
-    except (OSError, MemoryError, RuntimeError, sqlite3.OperationalError) as error:
-        trouble = machine_trouble(error)
-        if trouble is None or arguments.traceback:
-            raise
-        print(f"flairhub: {trouble}", file=sys.stderr)
-        return 1
+    with interruptible("flairhub", COMMAND_S) as interruption:
+        try:
+            return reference.main(words) if reference.is_reference(words) else _run(words, project)
+        except BaseException as error:
+            # An interruption comes first, whatever it led to: a worker that is gone, a library's own exit.
+            interrupted = isinstance(error, KeyboardInterrupt) or interruption.reason is not None
+            said = interruption.words if interrupted else _said(error)
+            if said is None or "--traceback" in words:
+                raise
+            print(said, file=sys.stderr)
+            return INTERRUPTED if interrupted else 1
+
+
+def _run(words: Sequence[str], project: Project | None) -> int:
+    arguments = build_parser().parse_args(words)
+    if project is not None:
+        _enter(project, arguments)
+    status: int = arguments.run(arguments)
     if lost := lost_output():
         print(f"flairhub: the work is done, but what it printed did not arrive: {lost}", file=sys.stderr)
         return 1
     return status
+
+
+def _said(error: BaseException) -> str | None:
+    """The line about an error that is no defect of ours."""
+    if isinstance(error, FlairhubError):
+        return f"flairhub: {error}"
+    kinds = (OSError, MemoryError, RuntimeError, sqlite3.OperationalError)
+    trouble = machine_trouble(error) if isinstance(error, kinds) else None
+    return None if trouble is None else f"flairhub: {trouble}"
 
 
 def _enter(project: Project, arguments: argparse.Namespace) -> None:

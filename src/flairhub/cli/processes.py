@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+
+from flairhub.interruption import INTERRUPTED, STAGE_S
 
 DVC = """
 import signal
@@ -42,12 +45,9 @@ class DvcRuns:
         self._stopped = False
 
     def __enter__(self) -> DvcRuns:
-        """From here on, a closed terminal and `kill` end the command as Ctrl-C does."""
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, _interrupt)
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: nor do we obey it,
-            signal.signal(signal.SIGINT, _ignore)  # but DVC must not inherit that, or `stop` would not reach it
+        """DVC must not ignore Ctrl-C, as the background of a script does: `stop` would not reach it."""
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _ignore)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -59,15 +59,16 @@ class DvcRuns:
         """`dvc ARGUMENTS`; returns its exit status, 130 after an interruption."""
         with self._lock:
             if self._stopped:
-                return 130
+                return INTERRUPTED
             command = [sys.executable, "-c", DVC, str(_SOURCE), *arguments]
             process = subprocess.Popen(command, env=own_environment(), process_group=0)  # noqa: S603 - our own words
             self._live.add(process.pid)
         try:
-            return process.wait()
+            return self._ended(process.pid, process.wait())
         except KeyboardInterrupt:
             self.stop()
             process.wait()
+            _end_group(process.pid)
             raise
         finally:
             with self._lock:
@@ -81,6 +82,27 @@ class DvcRuns:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGINT)
 
+    def _ended(self, pid: int, status: int) -> int:
+        """An exit status; says so where somebody ended DVC alone."""
+        if status >= 0:
+            return status
+        _end_group(pid)
+        if self._stopped:
+            return INTERRUPTED
+        name = signal.Signals(-status).name
+        print(f"flairhub: DVC was ended by {name}; the same command goes on from here", file=sys.stderr)
+        return 128 - status
+
+
+def _end_group(leader: int) -> None:
+    """Until nobody of a group is left: a stage notices that its DVC is gone, and gets the time to end in order."""
+    until = time.monotonic() + STAGE_S + 1
+    with suppress(ProcessLookupError):
+        while time.monotonic() < until:
+            os.killpg(leader, 0)
+            time.sleep(0.05)
+        os.killpg(leader, signal.SIGKILL)
+
 
 def own_environment() -> dict[str, str]:
     """The environment of a child: the stages' `python` is this interpreter, whatever is activated."""
@@ -90,7 +112,3 @@ def own_environment() -> dict[str, str]:
 
 def _ignore(_: int, __: FrameType | None) -> None:
     pass
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt

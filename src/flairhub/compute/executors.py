@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -41,10 +42,33 @@ def open_executor(settings: RuntimeSettings) -> Iterator[Executor | None]:
         # Fresh processes: a fork of one that has threads (pyarrow, GDAL) can hang.
         context = multiprocessing.get_context("spawn")
         try:
-            with ProcessPoolExecutor(settings.workers, mp_context=context) as pool:
-                yield pool
+            with ProcessPoolExecutor(settings.workers, mp_context=context, initializer=_end_with_parent) as pool:
+                try:
+                    yield pool
+                except BaseException:
+                    _end_workers(pool)
+                    raise
         except BrokenProcessPool:
             raise _lost(f"one of {settings.workers} processes ended", "fewer `workers`") from None
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def _end_workers(pool: Executor) -> None:
+    """After an error or an interruption nobody wants what workers are still at; pieces appear whole or not at all."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in multiprocessing.active_children():
+        process.terminate()
 
 
 @contextmanager

@@ -53,6 +53,10 @@ class Moments:
         )
 
 
+_MOST_VALUES = 1 << 22
+"""As float64 at a time; a published patch has at most a quarter of it."""
+
+
 def moments_of(
     values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None, *, wide: Values | None = None
 ) -> Moments:
@@ -71,6 +75,8 @@ def moments_of(
     elif valid is not None and bool(valid.all()):
         valid = None
     if wide is None:
+        if values.size > _MOST_VALUES and values.ndim > 1 and len(values) > 1:
+            return _in_halves(values, valid)
         wide = values.astype(np.float64)
     if valid is None:
         n = np.full(values.shape[:-1], values.shape[-1], dtype=np.int64)
@@ -96,6 +102,15 @@ def moments_of(
         maximum=np.where(empty, np.nan, high).astype(np.float64) + 0.0,
         zero=np.asarray(zero, dtype=np.int64),
     )
+
+
+def _in_halves(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> Moments:
+    """The same in two goes: a few bytes can state a huge raster, and float64 takes eight times its room."""
+    middle = len(values) // 2
+    parts = (slice(None, middle), slice(middle, None))
+    first, second = (moments_of(values[part], None if valid is None else valid[part]) for part in parts)
+    n, mean, m2, minimum, maximum, zero = map(np.concatenate, zip(_arrays(first), _arrays(second), strict=True))
+    return Moments(n=n, mean=mean, m2=m2, minimum=minimum, maximum=maximum, zero=zero)
 
 
 def histogram(values: npt.NDArray[np.uint8]) -> Counts:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flairhub.archives.reader import PatchReader
 from flairhub.compute.devices import Devices, find_devices
+from flairhub.compute.launcher import Launcher, find_launcher
 from flairhub.config.recipe import TRAINED
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import MissingFileError
@@ -22,7 +23,6 @@ from flairhub.records.layout import HISTORY, PROBE, STEPS, VALID, WEIGHTS
 from flairhub.records.metrics import ValidMetrics
 from flairhub.training.callbacks import Monitor
 from flairhub.training.conversion import convert_weights
-from flairhub.training.orphan import Launcher, find_launcher
 from flairhub.training.probe import probe
 from flairhub.training.resume_state import OrphanError, TrainingState, note_start, publish, training_state
 from flairhub.training.runner import Trained, fit

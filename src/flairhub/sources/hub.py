@@ -136,7 +136,8 @@ def _fetch_all(
             if transfers.advance is not None:
                 transfers.advance(number)
 
-        meter = Meter(count, most_bytes_per_s=transfers.most_bytes_per_s, stop=transfers.stop)
+        stop = transfers.stop or threading.Event()
+        meter = Meter(count, most_bytes_per_s=transfers.most_bytes_per_s, stop=stop)
 
         def one(name: str) -> None:
             file = HubFile(
@@ -153,6 +154,9 @@ def _fetch_all(
         try:
             for _ in pool.map(one, missing):
                 pass
+        except KeyboardInterrupt:
+            stop.set()  # those that have begun keep what came
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

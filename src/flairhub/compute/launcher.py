@@ -1,7 +1,7 @@
 """Telling whether the pipeline that started this process is still there.
 
-DVC's stages run as children of DVC. If DVC is killed outright they go on alone; a later `dvc repro` may then
-already be at work on the same outputs, perhaps with other parameters, and an orphan must not write into them.
+DVC's stages run as children of DVC, which a signal of its own ends without them. An orphan must not go on: nobody waits
+for it, and a later `dvc repro` may already be at work on the same outputs, perhaps with other parameters.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import psutil
 
+_RUNS_DVC = 'run_module("dvc"'
+"""In the lines of `cli.processes`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
@@ -18,6 +21,8 @@ class Launcher:
 
     ancestors: tuple[tuple[int, float], ...]
     """(process id, creation time), nearest first; empty when DVC did not start this process."""
+    ours: bool = False
+    """Whether `flairhub` started DVC: it says itself how the run ended."""
 
     def alive(self) -> bool:
         """Whether all of them still run."""
@@ -30,8 +35,9 @@ def find_launcher() -> Launcher:
     try:
         for parent in psutil.Process().parents():
             chain.append((parent.pid, parent.create_time()))
-            if is_dvc(parent.cmdline()):
-                return Launcher(tuple(chain))
+            words = parent.cmdline()
+            if is_dvc(words):
+                return Launcher(tuple(chain), ours=any(_RUNS_DVC in word for word in words[:3]))
     except psutil.Error:
         # A parent that ends while we look is already gone: there is nothing to guard.
         return Launcher(())
@@ -40,7 +46,7 @@ def find_launcher() -> Launcher:
 
 def is_dvc(words: Sequence[str]) -> bool:
     """Whether a command line is `dvc`, `python -m dvc`, or the lines by which `flairhub repro` starts it."""
-    return any(word == "dvc" or word.endswith("/dvc") or 'run_module("dvc"' in word for word in words[:3])
+    return any(word == "dvc" or word.endswith("/dvc") or _RUNS_DVC in word for word in words[:3])
 
 
 def _same_process(pid: int, created: float) -> bool:
