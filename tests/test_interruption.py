@@ -20,8 +20,8 @@ import os, signal, subprocess, sys, time
 from flairhub.interruption import interruptible
 with interruptible("program", 1.0) as interruption:
     {before}
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(30)
     except KeyboardInterrupt:
         {after}
@@ -87,7 +87,7 @@ def test_a_command_says_one_line(tmp_path):
     """Here a command that ignores what happened to it: its worker ended first, with an error of its own."""
     script = (
         "import sys, time\nfrom flairhub.cli import main, rows\n"
-        "def run(arguments):\n    print('ready', flush=True)\n    try:\n        time.sleep(30)\n"
+        "def run(arguments):\n    try:\n        print('ready', flush=True)\n        time.sleep(30)\n"
         "    except KeyboardInterrupt:\n        raise RuntimeError('DataLoader worker (pid 7) is killed by signal')\n"
         "rows.run = run\nsys.exit(main.main(['rows']))\n"
     )

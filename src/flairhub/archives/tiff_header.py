@@ -41,9 +41,9 @@ _PLAIN_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,20})?([eE][+-]?\d{1,2})?")
 _LARGEST_TAG = 1e37
 """Tags beyond it are for GDAL, which rounds those near the limits of float32."""
 _MAX_TAGS = 4096
-MAX_PIXEL_BYTES = 1 << 27
+MAX_PIXEL_BYTES = 1 << 26
 """Most bytes that a patch is decoded to; a published one has two millions. A few bytes can state a huge raster, of
-which moments take up to 13 times the room."""
+which the facts of int8 elevation take up to 20 times the room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
