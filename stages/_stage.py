@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import multiprocessing
 import os
 import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
@@ -42,7 +40,7 @@ if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
 from flairhub.compute.launcher import find_launcher
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError, machine_trouble
-from flairhub.interruption import INTERRUPTED, STAGE_S, interruptible
+from flairhub.interruption import STAGE_S, interruptible
 from flairhub.lineage.witness import begin
 from flairhub.surroundings import settle
 
@@ -85,14 +83,16 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
             _work(arguments, main, script, row=row)
         except BaseException as error:
             if interruption.reason is not None:  # whatever it led to: a worker that is gone, a library's own exit
-                _leave(INTERRUPTED, None if interruption.quiet else interruption.words)
+                interruption.leave()
             if isinstance(error, FlairhubError):
                 sys.exit(f"{script.stem}: {error}")
             if (trouble := _trouble(error)) is not None:
                 sys.exit(f"{script.stem}: {trouble}")
             raise
         # Everything is written and closed here. Unloading torch takes a second that no stage of 48 has to spend.
-        _leave(0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _work(
@@ -109,17 +109,6 @@ def _work(
 def _trouble(error: BaseException) -> str | None:
     kinds = (OSError, MemoryError, RuntimeError, sqlite3.OperationalError)
     return machine_trouble(error) if isinstance(error, kinds) else None
-
-
-def _leave(status: int, words: str | None = None) -> NoReturn:
-    """End at once, with the processes that a pool has not ended."""
-    if words is not None:
-        print(words, file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for child in multiprocessing.active_children():
-        child.kill()
-    os._exit(status)
 
 
 def _require_row(row: str) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
 
 INTERRUPTED = 130
 """Exit status after an interruption, as of a shell: 128 and the number of SIGINT."""
@@ -40,6 +42,7 @@ class Interruption:
     reason: str | None = None
     """None: nobody asked."""
     _begun: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
     _raised: bool = False
 
     @property
@@ -70,13 +73,18 @@ class Interruption:
             self.reason = reason
             threading.Thread(target=self._end_anyway, name="interruption", daemon=True).start()
 
-    def _end_anyway(self) -> None:
-        time.sleep(self.patience_s)
+    def leave(self) -> NoReturn:
+        """End at once, with all that this process started; waits for no thread."""
         _kill_children()
-        if not self.quiet:
-            with suppress(OSError):
+        with suppress(OSError):
+            sys.stdout.flush()
+            if not self.quiet:
                 os.write(2, f"{self.words}\n".encode())
         os._exit(INTERRUPTED)
+
+    def _end_anyway(self) -> None:
+        if not self._over.wait(self.patience_s):
+            self.leave()
 
 
 def _kill_children() -> None:
@@ -92,6 +100,8 @@ def _kill_children() -> None:
 def interruptible(name: str, patience_s: float) -> Iterator[Interruption]:
     """Treat SIGTERM and SIGHUP as Ctrl-C, in the main thread; a signal that is ignored (`nohup`, `&`) stays so.
 
+    Whoever leaves this block has ended in time.
+
     Args:
         name: of the program.
         patience_s: time to end in, seconds.
@@ -106,5 +116,6 @@ def interruptible(name: str, patience_s: float) -> Iterator[Interruption]:
             signal.signal(number, interruption.handle)
         yield interruption
     finally:
+        interruption._over.set()
         for number, handler in before.items():
             signal.signal(number, handler)

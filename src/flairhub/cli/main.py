@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BaseException as error:
             # An interruption comes first, whatever it led to: a worker that is gone, a library's own exit.
             interrupted = isinstance(error, KeyboardInterrupt) or interruption.reason is not None
+            if interrupted and argv is None and "--traceback" not in words:
+                interruption.leave()  # without waiting for threads that still read or write
             said = interruption.words if interrupted else _said(error)
             if said is None or "--traceback" in words:
                 raise
