@@ -8,6 +8,7 @@ stage depends.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from _stage import SOURCE, run
@@ -17,7 +18,7 @@ from flairhub.config.workspace import find_workspace
 from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.records.listings import ARCHIVES, write_archives
 from flairhub.records.manifest import write_manifest
-from flairhub.sources.pull import list_source, pull, require_settled
+from flairhub.sources.pull import list_source, pull, require_settled, said_of_source
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -30,6 +31,8 @@ def main(arguments: argparse.Namespace) -> None:
     require_settled(manifest, listed)
     write_archives(ARCHIVES, listed)
     write_manifest(Path("data/manifest.json"), manifest)
+    if (said := said_of_source(data, settings)) is not None:
+        print(f"pull: {said}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,10 @@ def test_another_folder_makes_pull_stale_and_the_run_cache_keeps_them_apart(worl
     assert "pull" in clone.repro("pull")
     of_second = (clone.folder / MANIFEST).read_bytes()
     assert names(clone) == {name for name in whole if not name.startswith("D917")}
-    clone.repro("-f", "pull")  # which noted the archives of B under A's key
+    (second / "D917-2017_DEM_ELEV.ZIP").write_text("x")
+    pulled = clone.run("dvc", "repro", "-f", "pull")  # which noted the archives of B under A's key
+    assert "'D917-2017_DEM_ELEV.ZIP' instead of D917-2017_DEM_ELEV.zip; rename or remove it." in pulled.stderr
+    assert (clone.folder / MANIFEST).read_bytes() == of_second
     clone.use("--rows", "LC-A")
     clone.repro("pull")
     use(clone, first)

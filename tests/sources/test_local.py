@@ -5,7 +5,7 @@ import os
 import pytest
 
 from flairhub.archives.checksums import Checksums, sha256_of
-from flairhub.archives.folder import find_root, list_archives
+from flairhub.archives.folder import expected_archive, find_root, list_archives, list_misnamed, said_of_misnamed
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
 from flairhub.sources.local import check, compare, list_folder, local_manifest
 from flairhub.sources.wanted_archives import Selection
@@ -27,6 +27,46 @@ def folder(tmp_path, store_archive):
 
 def test_zips_and_folders_are_found_and_the_rest_ignored(folder):
     assert list_archives(folder) == (LABEL, AERIAL, "GLOBAL_ALL_MTD")
+
+
+def test_what_seems_to_be_an_archive_and_is_none_is_named(folder):
+    assert list_misnamed(folder) == ("other.zip",)
+    (folder / "D012-2019_AERIAL_RGBI (1).ZIP").write_text("x")
+    (folder / "d012-2019 dem_elev").mkdir()
+    (folder / ".hidden.zip").write_text("x")
+    said = said_of_misnamed(folder)
+    assert said == (
+        f"{folder}: 3 files or folders are left out, because the name is that of no archive: "
+        "'D012-2019_AERIAL_RGBI (1).ZIP' instead of D012-2019_AERIAL_RGBI.zip; rename or remove it."
+    )
+    for name in list_misnamed(folder):
+        path = folder / name
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert said_of_misnamed(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("d012-2019_aerial_rgbi.zip", "D012-2019_AERIAL_RGBI.zip"),
+        ("D012-2019_AERIAL_RGB.zip", "D012-2019_AERIAL_RGBI.zip"),
+        ("D012-2019_SENTINEL2-TS.zip", "D012-2019_SENTINEL2_TS.zip"),
+        ("D012-195X_AERIAL_RLT_PAN.ZIP", "D012-195X_AERIAL-RLT_PAN.zip"),
+        ("global_all_mtd.zip", "GLOBAL_ALL_MTD.zip"),
+        ("flair.zip", "<DOMAIN>-<YEAR>_<MODALITY>.zip"),
+        ("D012_AERIAL_RGBI.zip", "<DOMAIN>-<YEAR>_<MODALITY>.zip"),
+    ],
+)
+def test_a_name_is_set_right_where_that_can_be_told(name, expected):
+    assert expected_archive(name) == expected
+
+
+def test_a_folder_of_nothing_but_wrong_names_shows_one(tmp_path):
+    (tmp_path / "D012-2019_AERIAL_RGBI.ZIP").write_text("x")
+    with pytest.raises(
+        MissingFileError, match=r"none \('D012-2019_AERIAL_RGBI.ZIP' instead of D012-2019_AERIAL_RGBI.zip"
+    ):
+        find_root(tmp_path)
 
 
 def test_the_toy_layout_has_one_root_folder(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flairhub.archives.checksums import Checksums, checksums_of
+from flairhub.archives.folder import find_root, said_of_misnamed
 from flairhub.archives.locate import local_folder
 from flairhub.config.pipeline import DataParams
 from flairhub.config.runtime import RuntimeSettings
@@ -67,6 +68,11 @@ def list_source(data: DataParams, workspace: Workspace, settings: RuntimeSetting
     if data.source != "local":
         return ()
     return list_folder(local_folder(settings), selection_of(data.subset), checksums_of(workspace))
+
+
+def said_of_source(data: DataParams, settings: RuntimeSettings) -> str | None:
+    """What there is to say about a local folder that was pulled: files that seem to be archives and are left out."""
+    return said_of_misnamed(find_root(local_folder(settings))) if data.source == "local" else None
 
 
 def require_settled(manifest: Manifest, listed: tuple[ListedArchive, ...]) -> None:

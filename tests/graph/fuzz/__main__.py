@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.graph.fuzz.processes import become_dvc
+
 ROOT = Path(__file__).parents[3]
-NAME = "dvc"
-"""Stages look for the DVC that started them by the name of its program."""
 
 
 def main() -> int:
@@ -31,13 +31,7 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    if Path(sys.argv[0]).name != NAME:
-        script = folder / NAME
-        script.write_text(
-            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-            "from tests.graph.fuzz.__main__ import main\nsys.exit(main())\n"
-        )
-        os.execv(sys.executable, [sys.executable, str(script), *sys.argv[1:]])
+    become_dvc(folder, "tests.graph.fuzz.__main__")
     return _run(arguments, folder)
 
 

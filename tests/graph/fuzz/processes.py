@@ -44,10 +44,12 @@ PATIENCE = 600.0
 class Moment:
     """What happens inside a command, and when."""
 
-    event: int
+    event: int = 0
     """Number of the event, from 1."""
-    act: Callable[[], None] | None
+    act: Callable[[], None] | None = None
     """Called in the process that got there; None: the whole process group is killed."""
+    seconds: float | None = None
+    """Instead of an event: the command's first process dies then, and all others right after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,21 @@ class Events:
             self._moment.act()
         finally:
             self._busy = False
+
+
+def become_dvc(folder: Path, module: str) -> None:
+    """Go on as a program of that name, by which stages look for the DVC that started them.
+
+    Args:
+        folder: where a script of that name is written.
+        module: whose `main` it calls.
+    """
+    if Path(sys.argv[0]).name == "dvc":
+        return
+    script = folder / "dvc"
+    root = Path(__file__).parents[3]
+    script.write_text(f"import sys\nsys.path.insert(0, {str(root)!r})\nfrom {module} import main\nsys.exit(main())\n")
+    os.execv(sys.executable, [sys.executable, str(script), *sys.argv[1:]])
 
 
 def preload(source: Path) -> None:
@@ -192,6 +209,8 @@ def _command(folder: Path, run: Callable[[], int], moment: Moment | None) -> Don
         os.dup2(output, 1)
         os.dup2(output, 2)
         _watch(events)
+        if moment is not None and moment.seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, moment.seconds)
         return run()
 
     pid = _fork(inside)
