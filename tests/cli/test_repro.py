@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -146,6 +147,25 @@ def test_an_interruption_is_one_line_and_leaves_no_process(repository, jobs, num
     assert len(calls(repository)) <= 1 + 3  # `resolve` and each row at most once; no table
     if jobs == "1":
         assert calls(repository) == ["repro resolve", row("LC-B"), row("LC-A")]  # the one with most inputs first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals to a thread of another process are Linux's")
+def test_a_signal_that_another_thread_takes_is_handled_soon(repository):
+    process = start(repository, "--jobs", "2", DVC_SLEEPS="1")
+    log, wanted = repository / "log", time.monotonic() + 60
+    while time.monotonic() < wanted:  # until the row that sleeps is the last one
+        assert process.poll() is None, process.communicate()
+        lines = log.read_text().splitlines() if log.exists() else []
+        if len(lines) == 4 and sum(Path(f"/proc/{line.split(' ')[0]}").exists() for line in lines) == 1:
+            break
+        time.sleep(0.05)
+    time.sleep(0.2)
+    others = [int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir() if int(path.name) != process.pid]
+    assert others  # they wait for DVC, the main thread waits for them
+    assert ctypes.CDLL(None).tgkill(process.pid, max(others), int(signal.SIGTERM)) == 0
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "flairhub: interrupted; the same command goes on from here" in error.splitlines()
 
 
 @pytest.mark.slow

@@ -29,6 +29,10 @@ runpy.run_module("dvc", run_name="__main__", alter_sys=True)
 """DVC, whose output does not end it either - by itself it stops at a closed pipe, in the middle of the graph - and that
 records what it read (`cli.recorded`). Until it runs, there is nothing to put in order: an interruption just ends it."""
 
+LOOK_S = 0.5
+"""Longest single wait, seconds: a signal that comes just before the main thread waits, or that another thread takes, is
+handled when that wait has ended."""
+
 _SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -64,7 +68,7 @@ class DvcRuns:
             process = subprocess.Popen(command, env=own_environment(), process_group=0)  # noqa: S603 - our own words
             self._live.add(process.pid)
         try:
-            return self._ended(process.pid, process.wait())
+            return self._ended(process.pid, _status(process))
         except KeyboardInterrupt:
             self.stop()
             process.wait()
@@ -92,6 +96,12 @@ class DvcRuns:
         name = signal.Signals(-status).name
         print(f"flairhub: DVC was ended by {name}; the same command goes on from here", file=sys.stderr)
         return 128 - status
+
+
+def _status(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=LOOK_S)
 
 
 def _end_group(leader: int) -> None:

@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-from flairhub.cli.processes import DvcRuns
+from flairhub.cli.processes import LOOK_S, DvcRuns
 from flairhub.project import Project, find_project
 
 
@@ -67,12 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_rows(dvc: DvcRuns, rows: Sequence[str], jobs: int) -> list[str]:
     """Run rows side by side; returns those that failed."""
     with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(_run_row, dvc, row) for row in rows]
         try:
-            statuses = list(pool.map(lambda row: _run_row(dvc, row), rows))
+            while wait(futures, timeout=LOOK_S).not_done:  # see LOOK_S
+                pass
         except KeyboardInterrupt:
             dvc.stop()
             raise
-    return [row for row, status in zip(rows, statuses, strict=True) if status]
+    return [row for row, future in zip(rows, futures, strict=True) if future.result()]
 
 
 def _run_row(dvc: DvcRuns, row: str) -> int:
