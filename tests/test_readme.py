@@ -95,6 +95,7 @@ SWEEP = [
 """Lines of the section "A sweep", run by `test_the_sweep_works` in a clone of its own."""
 
 NOT_IN_GIT = {
+    ".flairhub/extracted": "unpacked archives, where a machine asks for them",
     "data/archives.dvc": "made by `dvc add`, where a team keeps a mirror",
     ".venv": "made by `make env`",
     "local.yaml": "made by `flairhub use --data`, or by hand",
