@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.graph.conftest import Clone, another_machine, new_clone, ran
 
+from flairhub.lineage.dvc import parse_lock
+
 pytestmark = pytest.mark.graph
 
 ROWS = ("LC-A", "LC-G")
@@ -118,6 +120,24 @@ def test_two_clones_give_the_same_bytes(finished, tmp_path):
     other.use("--rows", "LC-A,LC-G")
     other.repro()
     assert content(other.folder) == content(finished.folder)
+
+
+def test_a_lock_file_that_a_kill_left_empty_costs_no_stage(finished):
+    lock = finished.folder / "dvc.lock"
+    whole = lock.read_text()
+    finished.flairhub("repro")
+    lock.write_text("")
+    assert finished.run("dvc", "status", check=False).returncode != 0
+    mended = finished.flairhub("repro")
+    assert "dvc.lock was damaged" in mended.stderr
+    assert ran(mended.stdout) == set()
+    assert lock.read_text() == whole
+    (finished.folder / ".flairhub/dvc.lock").unlink()
+    lock.write_text("")
+    mended = finished.flairhub("repro")
+    assert "is deleted" in mended.stderr
+    assert ran(mended.stdout) == set()  # all from DVC's cache
+    assert parse_lock(lock.read_text()) == parse_lock(whole)  # in another order, as rows end
 
 
 def test_another_machine_pulls_results_and_rebuilds_mlflow_without_a_stage(finished, tmp_path):

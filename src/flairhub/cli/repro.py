@@ -40,12 +40,22 @@ def _jobs_wanted(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the data stages, then the rows, then what is left."""
+    from flairhub.cli.kept_lock import keep_lock, mend_lock
     from flairhub.cli.scm import fit_dvc_to_git
     from flairhub.cli.sources import note_sources
 
     project = find_project()
     fit_dvc_to_git(project.root)
+    if said := mend_lock(project.root, project.workspace.state):
+        print(f"flairhub: {said}", file=sys.stderr)
     note_sources(project)
+    try:
+        return _run(arguments, project)
+    finally:
+        keep_lock(project.root, project.workspace.state)
+
+
+def _run(arguments: argparse.Namespace, project: Project) -> int:
     rows, jobs = project.params.rows, arguments.jobs or _jobs(project)
     with DvcRuns() as dvc:
         if not arguments.keep_going and (jobs == 1 or len(rows) == 1):
