@@ -18,6 +18,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCRIPT = """
 import os, signal, subprocess, sys, time
 from flairhub.interruption import interruptible
+for each in (signal.SIGHUP, signal.SIGTERM):
+    signal.signal(each, signal.SIG_DFL)  # whatever these tests were started with, nohup for one
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with interruptible("program", 1.0) as interruption:
     {before}
     try:
