@@ -81,7 +81,7 @@ def run(main: Callable[[argparse.Namespace], None], description: str | None, *, 
         interruption.watch(launcher.alive, "the pipeline that started it is gone")
         try:
             _work(arguments, main, script, row=row)
-        except BaseException as error:
+        except BaseException as error:  # also an interrupt; raised again where it is neither that nor foreseen
             if interruption.reason is not None:  # whatever it led to: a worker that is gone, a library's own exit
                 interruption.leave()
             if isinstance(error, FlairhubError):

@@ -72,9 +72,9 @@ def test_all_layers_turn_together_and_dates_stay(turn: Turn):
 
 @given(st.integers(0, 2**40), st.integers(0, 1000), st.integers(0, 10**6))
 def test_a_draw_is_a_function_of_seed_epoch_and_index(seed: int, epoch: int, index: int):
-    np.random.seed(0)  # noqa: NPY002  # the global state must have no influence
+    np.random.seed(0)  # noqa: NPY002 - the global state must have no influence
     first = Augmentation(params=BOTH, seed=seed).draw(epoch, index)
-    np.random.seed(1)  # noqa: NPY002  # as above
+    np.random.seed(1)  # noqa: NPY002 - as above
     assert Augmentation(params=BOTH, seed=seed).draw(epoch, index) == first
 
 

@@ -77,7 +77,7 @@ def read_raster(data: bytes) -> Raster:
         left, bottom, right, top = dataset.bounds
         crs = dataset.crs
         header = read_header(data)
-        pixels = None if header is None else _plain_pixels(data, header)
+        pixels = None if header is None else _plain_pixels(data, header)  # the same numbers, sooner
         array: npt.NDArray[Any] = dataset.read() if pixels is None else pixels
         return Raster(
             array=array,

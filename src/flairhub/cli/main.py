@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with interruptible("flairhub", COMMAND_S) as interruption:
         try:
             return reference.main(words) if reference.is_reference(words) else _run(words, project)
-        except BaseException as error:
+        except BaseException as error:  # also an interrupt and what it led to; raised again where it is none
             # An interruption comes first, whatever it led to: a worker that is gone, a library's own exit.
             interrupted = isinstance(error, KeyboardInterrupt) or interruption.reason is not None
             if interrupted and argv is None and "--traceback" not in words:

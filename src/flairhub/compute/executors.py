@@ -45,7 +45,7 @@ def open_executor(settings: RuntimeSettings) -> Iterator[Executor | None]:
             with ProcessPoolExecutor(settings.workers, mp_context=context, initializer=_end_with_parent) as pool:
                 try:
                     yield pool
-                except BaseException:
+                except BaseException:  # whatever it was, workers end with it; raised again below
                     _end_workers(pool)
                     raise
         except BrokenProcessPool:
