@@ -33,7 +33,7 @@ test-browser: env  ## MLflow and the report page in a headless Chromium (Debian:
 	pytest -q -m browser tests/browser
 
 test-rest: env  ## every test that `make test` leaves out (about half an hour on 2 cores)
-	pytest -q -n auto --dist loadfile --durations 20 -m 'slow or graph or browser'
+	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m 'slow or graph or browser'
 
 lint: env  ## style, types, import contracts, known kinds of unsafe code
 	ruff check .

@@ -85,3 +85,8 @@ def store_archive() -> Callable[..., Path]:
         return path
 
     return write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the graph first: one takes minutes, and would keep a single worker busy when all others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker("graph") is None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 KEPT = (
@@ -107,6 +108,24 @@ def new_clone(folder: Path, also: tuple[str, ...] = ()) -> Clone:
     clone.run("git", "init", "-q", "-b", "main")
     clone.run("git", "config", "user.email", "test@example.org")
     clone.run("git", "config", "user.name", "test")
+    return clone
+
+
+def clone_with_data(finished: Clone, folder: Path, *use: str) -> Clone:
+    """A copy of the finished clone as `flairhub use sample` with these arguments leaves it, in which no row was ever
+    trained: code, archives, index, splits and statistics stand, so that a test of rows need not make them again."""
+    clone = Clone(shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("mlruns", "runs")))
+    for name in (".flairhub/train", "reports/rows", "reports/training"):
+        shutil.rmtree(clone.folder / name, ignore_errors=True)
+    for path in (clone.folder / "models").glob("L*"):
+        shutil.rmtree(path)
+    (clone.folder / "mlruns").mkdir()
+    path = clone.folder / "dvc.lock"
+    lock = yaml.safe_load(path.read_text())
+    lock["stages"] = {name: entry for name, entry in lock["stages"].items() if "@" not in name and name != "benchmark"}
+    path.write_text(yaml.safe_dump(lock, sort_keys=False))
+    clone.use(*(use or ("--rows", "LC-A,LC-G")))
+    clone.commit("data")
     return clone
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.graph.conftest import new_clone
+from tests.graph.conftest import clone_with_data
 
 from flairhub.records.receipt import Receipt
 from flairhub.weights.checkpoints import read_contract, tensors_sha256
@@ -11,10 +11,8 @@ from flairhub.weights.checkpoints import read_contract, tensors_sha256
 pytestmark = pytest.mark.graph
 
 
-def test_a_result_is_carried_over_to_code_that_does_the_same_and_to_no_other(tmp_path):
-    clone = new_clone(tmp_path / "adopt")
-    clone.use("--rows", "LC-G")
-    clone.commit("start")
+def test_a_result_is_carried_over_to_code_that_does_the_same_and_to_no_other(finished, tmp_path):
+    clone = clone_with_data(finished, tmp_path / "adopt", "--rows", "LC-G")
     clone.repro()
     clone.commit("results")
     weights = clone.folder / "models/LC-G/model.safetensors"

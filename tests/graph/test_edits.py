@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.graph.conftest import Clone, new_clone
+from tests.graph.conftest import Clone, clone_with_data, new_clone
 
 pytestmark = pytest.mark.graph
 
@@ -60,9 +60,7 @@ def test_a_seed_edited_under_a_running_pull_is_not_recorded(tmp_path):
 
 def test_code_edited_under_a_running_training_does_not_enter_it(tmp_path, finished):
     """The code is imported at once: what is edited and put back meanwhile changes no weight."""
-    clone = new_clone(tmp_path / "edited")
-    clone.use("--rows", "LC-G")
-    clone.commit("start")
+    clone = clone_with_data(finished, tmp_path / "edited", "--rows", "LC-G")
     clone.repro("resolve")
     path = clone.folder / "src/flairhub/data/augmentation.py"
     text = path.read_text()

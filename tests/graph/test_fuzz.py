@@ -14,18 +14,26 @@ pytestmark = pytest.mark.graph
 ROOT = Path(__file__).parents[2]
 
 
-def test_after_random_sequences_stands_what_a_fresh_clone_gives(tmp_path):
-    command = [sys.executable, "-m", "tests.graph.fuzz", "--sequences", "2", "--seed", "7", "--folder", str(tmp_path)]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For both tests, so that what fresh clones give is found out once."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def fuzz(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.graph.fuzz", "--seed", "7", "--folder", str(folder), *words]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_after_random_sequences_stands_what_a_fresh_clone_gives(folder):
+    done = fuzz(folder, "--sequences", "2")
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     assert "2 sequences, 0 found something" in done.stdout
 
 
-def test_a_clone_that_stands_otherwise_is_found(tmp_path):
+def test_a_clone_that_stands_otherwise_is_found(folder):
     """The fuzzer itself can fail: here its clone has a line of code that no fresh one has."""
-    command = [sys.executable, "-m", "tests.graph.fuzz", "--sequences", "1", "--folder", str(tmp_path), "--lie"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = fuzz(folder, "--sequences", "1", "--lie")
     assert done.returncode == 1, done.stdout[-6000:]
     assert "differ from a fresh clone" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 from tests.drawn_weights import drawn
-from tests.graph.conftest import TINY, new_clone, ran
+from tests.graph.conftest import TINY, clone_with_data, ran
 from tests.loopback import Served, serving
 
 from flairhub.archives.reader import PatchReader
@@ -47,9 +47,9 @@ def hub():
 
 
 @pytest.fixture(scope="module")
-def done(hub, tmp_path_factory):
+def done(hub, finished, tmp_path_factory):
     """A clone in which LC-G has the published weights and LC-A a checkpoint of the user."""
-    clone = new_clone(tmp_path_factory.mktemp("given") / "clone")
+    clone = clone_with_data(finished, tmp_path_factory.mktemp("given") / "clone")
     spec = NetworkSpec(
         tasks={COSIA: 19},
         inputs={"AERIAL_RGBI": InputSpec(channels=3, height=64, width=64)},
@@ -67,7 +67,7 @@ def done(hub, tmp_path_factory):
         f"rows.LC-A.model={{mono: {{arch: {SMALL}}}}}",
     ]
     words = [word for change in sets for word in ("--set", change)]
-    clone.flairhub("use", "released", "--rows", "LC-A,LC-G", *words)
+    clone.flairhub("use", "released", "--force", "--rows", "LC-A,LC-G", *words)
     clone.commit("start")
     output = clone.run("dvc", "repro", HF_ENDPOINT=hub.address, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1").stdout
     clone.commit("results")

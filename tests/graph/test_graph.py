@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.graph.conftest import Clone, another_machine, new_clone, ran
+from tests.graph.conftest import Clone, another_machine, clone_with_data, new_clone, ran
 
 from flairhub.lineage.dvc import parse_lock
 
@@ -169,8 +169,7 @@ def test_a_queued_experiment_runs_the_code_it_was_queued_with(finished, tmp_path
 
 def test_a_training_killed_at_any_moment_gives_the_same_weights(finished, tmp_path):
     wanted = (finished.folder / "models/LC-A/model.safetensors").read_bytes()
-    clone = new_clone(tmp_path / "killed")
-    clone.use("--rows", "LC-A")
+    clone = clone_with_data(finished, tmp_path / "killed", "--rows", "LC-A")
     clone.repro("resolve")
     for seconds in (3.0, 6.0, 9.0):
         _start_and_kill(clone, seconds)
@@ -199,8 +198,7 @@ def _start_and_kill(clone: Clone, seconds: float) -> None:
 
 
 def test_a_finished_training_that_dvc_did_not_note_is_not_repeated(finished, tmp_path):
-    clone = new_clone(tmp_path / "unnoted")
-    clone.use("--rows", "LC-G")
+    clone = clone_with_data(finished, tmp_path / "unnoted", "--rows", "LC-G")
     clone.repro("resolve")
     clone.run(sys.executable, "stages/07_train.py", "LC-G")
     weights = (clone.folder / "models/LC-G/model.safetensors").read_bytes()

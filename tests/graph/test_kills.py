@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-import yaml
-from tests.graph.conftest import Clone
+from tests.graph.conftest import Clone, clone_with_data
 
 pytestmark = pytest.mark.graph
 
@@ -118,16 +116,7 @@ def training_starts(clone: Clone) -> list[dict[str, int]]:
 
 @pytest.fixture
 def clone(finished: Clone, tmp_path: Path) -> Clone:
-    """The finished clone, same code and data, in which no row was ever trained."""
-    made = Clone(shutil.copytree(finished.folder, tmp_path / "clone", ignore=shutil.ignore_patterns("mlruns", "runs")))
-    for name in (".flairhub/train", "models/LC-A", "models/LC-G", "reports/rows", "reports/training"):
-        shutil.rmtree(made.folder / name, ignore_errors=True)
-    (made.folder / "mlruns").mkdir()
-    path = made.folder / "dvc.lock"
-    lock = yaml.safe_load(path.read_text())
-    lock["stages"] = {name: entry for name, entry in lock["stages"].items() if "@" not in name and name != "benchmark"}
-    path.write_text(yaml.safe_dump(lock, sort_keys=False))
-    return made
+    return clone_with_data(finished, tmp_path / "clone")
 
 
 def test_a_training_killed_at_every_kind_of_moment_gives_the_same_bytes(finished, clone, tmp_path):

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from tests.graph.conftest import Clone, new_clone, ran
+from tests.graph.conftest import Clone, clone_with_data, new_clone, ran
 
 from flairhub.files import read_json
 
@@ -18,10 +18,8 @@ BARE = {"PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture
-def clone(tmp_path) -> Clone:
-    made = new_clone(tmp_path / "clone")
-    made.use("--rows", "LC-A,LC-G", "--set", "train.epochs=1")
-    return made
+def clone(finished, tmp_path) -> Clone:
+    return clone_with_data(finished, tmp_path / "clone", "--rows", "LC-A,LC-G", "--set", "train.epochs=1")
 
 
 def flairhub(clone: Clone, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +31,9 @@ def rows_of(clone: Clone) -> list[str]:
     return [line.split(",")[0] for line in (clone.folder / "reports/benchmark.csv").read_text().splitlines()[1:]]
 
 
-def test_a_zip_without_git_and_an_environment_that_is_not_activated(clone):
+def test_a_zip_without_git_and_an_environment_that_is_not_activated(tmp_path):
+    clone = new_clone(tmp_path / "clone")
+    clone.use("--rows", "LC-A,LC-G", "--set", "train.epochs=1")
     clone.run("rm", "-rf", ".git")
     done = flairhub(clone, "repro", **BARE)
     assert "There is no git here" in done.stdout

@@ -6,7 +6,7 @@ import csv
 import json
 
 import pytest
-from tests.graph.conftest import new_clone
+from tests.graph.conftest import clone_with_data
 
 from flairhub.lineage.keys import seed_keys
 
@@ -15,9 +15,8 @@ pytestmark = pytest.mark.graph
 ROW = "    modalities: [AERIAL_RGBI]\n"
 
 
-def test_one_more_seed_trains_that_seed_alone(tmp_path):
-    clone = new_clone(tmp_path / "seeds")
-    clone.use("--rows", "LC-A", "--set", "train.epochs=1")
+def test_one_more_seed_trains_that_seed_alone(finished, tmp_path):
+    clone = clone_with_data(finished, tmp_path / "seeds", "--rows", "LC-A", "--set", "train.epochs=1")
     clone.repro()
     clone.commit("one seed")
     model, report = clone.folder / "models/LC-A", clone.folder / "reports/rows/LC-A"
@@ -48,9 +47,8 @@ def test_one_more_seed_trains_that_seed_alone(tmp_path):
     assert "up to date" in clone.run("dvc", "status").stdout
 
 
-def test_tests_with_less_input_train_nothing(tmp_path):
-    clone = new_clone(tmp_path / "robust")
-    clone.use("--rows", "LC-B", "--set", "train.epochs=1")
+def test_tests_with_less_input_train_nothing(finished, tmp_path):
+    clone = clone_with_data(finished, tmp_path / "robust", "--rows", "LC-B", "--set", "train.epochs=1")
     clone.repro()
     clone.commit("start")
     clone.use("--rows", "LC-B", "--set", "train.epochs=1", "--set", "evaluate.robustness.mask=each")

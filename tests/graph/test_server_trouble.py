@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.graph.conftest import Clone, new_clone
+from tests.graph.conftest import Clone, clone_with_data
 from tests.tracking.servers import free_port, kill_group, mlflow_server, until
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
@@ -35,11 +35,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Clone:
+def prepared(finished, tmp_path_factory) -> Clone:
     """A clone with all that the training of LC-A reads."""
-    clone = new_clone(tmp_path_factory.mktemp("server") / "clone")
-    clone.use("--rows", "LC-A", "--set", f"train.epochs={EPOCHS}", "--set", f"train.validate_every={EPOCHS}")
-    clone.commit("start")
+    sets = ("--set", f"train.epochs={EPOCHS}", "--set", f"train.validate_every={EPOCHS}")
+    clone = clone_with_data(finished, tmp_path_factory.mktemp("server") / "clone", "--rows", "LC-A", *sets)
     clone.repro("resolve")
     return clone
 

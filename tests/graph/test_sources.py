@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 import torch
-from tests.graph.conftest import ROOT, Clone, another_machine, new_clone, ran
+from tests.graph.conftest import ROOT, Clone, another_machine, clone_with_data, new_clone, ran
 
 from flairhub.models.arch import plan_encoder
 from flairhub.models.backbone import create_encoder
@@ -121,19 +121,11 @@ def encoder(path, seed):
     torch.save(create_encoder(plan, 3, {}).state_dict(), path)
 
 
-def test_replaced_weights_train_again_and_moved_ones_do_not(tmp_path):
-    clone = new_clone(tmp_path / "clone")
+def test_replaced_weights_train_again_and_moved_ones_do_not(finished, tmp_path):
     path = tmp_path / "far" / "encoder.pth"
     encoder(path, 1)
-    clone.use(
-        "--rows",
-        "LC-A",
-        "--set",
-        "train.epochs=1",
-        f"model.mono.encoder_weights={path}",
-        "model.mono.decoder_options={}",
-    )
-    clone.commit("start")
+    sets = ("train.epochs=1", f"model.mono.encoder_weights={path}", "model.mono.decoder_options={}")
+    clone = clone_with_data(finished, tmp_path / "clone", "--rows", "LC-A", "--set", *sets)
     assert "train@LC-A" in ran(clone.flairhub("repro").stdout)
     weights = clone.folder / "models/LC-A/model.safetensors"
     first = weights.read_bytes()
