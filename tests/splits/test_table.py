@@ -265,3 +265,32 @@ def test_written_files_have_the_columns_and_paths_of_the_reference(facts: Any, v
     before = (tmp_path / "train.csv").read_bytes()
     write_splits(tmp_path, split(params(), index, valid, tmp_path), index, valid)
     assert (tmp_path / "train.csv").read_bytes() == before
+
+
+FIELDS = st.sampled_from(["patch_id", A, B, '"', "x", "\x00", "\r", "\n", ",", ";", "\ufeff", "é", ""])
+
+
+@given(st.one_of(st.binary(), st.lists(FIELDS, max_size=12).map(lambda parts: ",".join(parts).encode())))
+def test_any_bytes_are_a_table_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "split.csv"
+    path.write_bytes(data)
+    try:
+        found = read_split_table(path)
+    except DataError as error:
+        found = [str(error)] * ("split.csv" in str(error))
+    assert all(isinstance(text, str) for text in found)
+    assert found or b"patch_id" in data
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"year,patch_id\n2019\n", "split.csv: expected a patch_id in every row, but row 1 ends before it"),
+        ("patch_id,commune\nx,Orléans\n".encode("latin-1"), "split.csv: expected a CSV file in UTF-8"),
+        (b"patch_id\n" + b"x" * 200_000, "split.csv: expected a CSV file in UTF-8, but got: field larger than"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "split.csv").write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        read_split_table(tmp_path / "split.csv")

@@ -15,14 +15,13 @@ from flairhub.errors import DataError
 
 HISTORICAL_YEAR = "195X"
 
-_DOMAIN = r"D(?:\d{3}){1,2}"
-_ROI = r"[A-Z]{2}-S\d-[A-Z]?\d+"
-_PATCH = re.compile(rf"^(?P<domain>{_DOMAIN})-(?P<year>\d{{4}})_(?P<roi>{_ROI})_(?P<i>\d+)-(?P<j>\d+)$")
-_FILE = re.compile(
-    rf"^(?P<domain>{_DOMAIN})-(?P<year>\d{{4}}|{HISTORICAL_YEAR})_(?P<modality>.+)"
-    rf"_(?P<roi>{_ROI})_(?P<i>\d+)-(?P<j>\d+)\.tif$"
-)
-_ARCHIVE = re.compile(rf"^(?P<domain>{_DOMAIN})-(?P<year>\d{{4}}|{HISTORICAL_YEAR})_(?P<modality>.+)$")
+# Digits of ASCII alone, and no zero before a number: a name that reads as a patch is the name of that patch.
+_DOMAIN = r"D(?:[0-9]{3}){1,2}"
+_ROI = r"[A-Z]{2}-S[0-9]-[A-Z]?[0-9]+"
+_INDEX = r"(?P<i>0|[1-9][0-9]*)-(?P<j>0|[1-9][0-9]*)"
+_PATCH = re.compile(rf"(?P<domain>{_DOMAIN})-(?P<year>[0-9]{{4}})_(?P<roi>{_ROI})_{_INDEX}")
+_ARCHIVE = re.compile(rf"(?P<domain>{_DOMAIN})-(?P<year>[0-9]{{4}}|{HISTORICAL_YEAR})_(?P<modality>.+)")
+_FILE = re.compile(rf"{_ARCHIVE.pattern}_(?P<roi>{_ROI})_{_INDEX}\.tif")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +74,7 @@ def parse_patch_id(text: str) -> PatchId:
     Raises:
         DataError: `text` is not a patch id.
     """
-    match = _PATCH.match(text)
+    match = _PATCH.fullmatch(text)
     if match is None:
         raise DataError(
             f"Expected a patch id like 'D012-2019_AF-S1-27_5-10' (<DOMAIN>-<YEAR>_<ROI>_<i>-<j>), but got {text!r}."
@@ -101,7 +100,7 @@ def member_of(patch: PatchId, modality: str) -> str:
 
 def parse_archive(name: str) -> ArchiveName | None:
     """Parse an archive name without suffix; None where it is not one (for instance `GLOBAL_ALL_MTD`)."""
-    match = _ARCHIVE.match(name)
+    match = _ARCHIVE.fullmatch(name)
     if match is None or match["modality"] not in MODALITIES:
         return None
     return ArchiveName(match["domain"], match["year"], match["modality"])
@@ -109,7 +108,7 @@ def parse_archive(name: str) -> ArchiveName | None:
 
 def parse_file(name: str) -> tuple[ArchiveName, str, int, int] | None:
     """Parse a raster's file name into (archive, roi, i, j); None where it is not a patch of the data set."""
-    match = _FILE.match(name)
+    match = _FILE.fullmatch(name)
     if match is None or match["modality"] not in MODALITIES:
         return None
     archive = ArchiveName(match["domain"], match["year"], match["modality"])

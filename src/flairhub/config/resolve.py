@@ -95,7 +95,7 @@ def recipe_from(values: Mapping[str, Any], row: str, settings: RowParams, where:
                 task: _label(_of(values["labels"], task, f"{where}: labels"), modalities) for task in settings.tasks
             },
             "augmentation": values["augmentation"],
-            "model": _model(values["model"], modalities),
+            "model": _model(values["model"], modalities, where),
             "loss": _loss(values["loss"], modalities),
             "train": {**values["train"], "seed": seeds[0]},
         },
@@ -163,9 +163,15 @@ def _label(values: dict[str, Any], modalities: tuple[str, ...]) -> dict[str, Any
     return {**values, "class_weights": weights}
 
 
-def _model(values: dict[str, Any], modalities: tuple[str, ...]) -> dict[str, Any]:
+def _model(values: dict[str, Any], modalities: tuple[str, ...], where: str) -> dict[str, Any]:
     mono = any(MODALITIES[name].kind == "mono" for name in modalities)
     series = any(MODALITIES[name].is_series for name in modalities)
+    for key, needed in (("mono", mono), ("utae", series)):
+        if needed and values[key] is None:
+            raise ConfigurationError(
+                f"{where}: expected `model.{key}`, the network of {'images' if key == 'mono' else 'series'}, because "
+                f"the row has {', '.join(modalities)}; but got null: give its settings."
+            )
     dropout = {name: p for name, p in values["modality_dropout"].items() if name in modalities and p > 0}
     return {
         **values,

@@ -133,7 +133,7 @@ def _load(path: Path) -> Any:
         return None
     try:
         document = _yaml().load(path)
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: expected YAML, but got {error}; correct or remove the file.") from None
     if document is not None and not isinstance(document, dict):
         raise ConfigurationError(f"{path}: expected `setting: value` lines, but got {document!r}; correct the file.")

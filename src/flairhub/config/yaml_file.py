@@ -13,11 +13,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Raises:
         MissingFileError: there is no such file.
-        ConfigurationError: not valid YAML, a duplicate key, or not a mapping.
+        ConfigurationError: not UTF-8, not valid YAML, a duplicate key, or not a mapping.
     """
     if not path.is_file():
         raise MissingFileError(f"Expected a YAML file at {path}, but there is none.")
-    return parse_yaml(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(
+            f"{path.name}: expected UTF-8, but line {line} holds the byte {error.object[error.start]:#x}; save the "
+            "file as UTF-8."
+        ) from None
+    return parse_yaml(text, path.name)
 
 
 def problem(error: Exception) -> str:
@@ -40,7 +48,7 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 
     try:
         values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{where} is not valid YAML 1.2: {problem(error)}") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"Expected {where} to hold a mapping, but got {type(values).__name__}.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LOG = logging.getLogger(__name__)
-_DAY = re.compile(r"\d{8}")
+_DAY = re.compile(r"[0-9]{8}")
 _COMPANIONS = ("-wal", "-journal")
 """What SQLite keeps beside a file: edits that are not in it yet, or how to undo edits that are half in it."""
 _DATE_COLUMNS = ("acquisition_dates", "date")
@@ -243,7 +243,7 @@ def _parse(text: Any, file: str) -> Dates:
     if isinstance(text, str) and text.strip()[:1] in {"{", "["}:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DataError(
                 f"{file}: expected dates as JSON, but got {text[:60]!r}; fetch the archive again."
             ) from None

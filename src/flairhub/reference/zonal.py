@@ -111,8 +111,8 @@ def read_zonal_config(path: Path) -> ReadConfig:
         raise MissingFileError(f"Expected a configuration file of the zonal tool, but {path} does not exist.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: expected YAML, but got: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: expected YAML, but got: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected a mapping of keys, but got {type(values).__name__}.")
     config = build(ZonalConfig, values, str(path))

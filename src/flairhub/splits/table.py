@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -126,19 +126,29 @@ def read_split_table(path: Path) -> list[str]:
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: it has no column `patch_id`.
+        DataError: it is no CSV file in UTF-8, has no column `patch_id`, or a row without it.
     """
     if not path.is_file():
         raise MissingFileError(f"Expected a CSV file of a split at {path}, but there is none.")
+    try:
+        fields, ids = _column(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path.name}: expected a CSV file in UTF-8, but got: {error}.") from None
+    if "patch_id" not in fields:
+        raise DataError(f"Expected a column patch_id in {path.name}, but got {fields or 'an empty file'}.")
+    if None in ids:
+        raise DataError(f"{path.name}: expected a patch_id in every row, but row {ids.index(None) + 1} ends before it.")
+    return [text.strip() for text in ids if text is not None]
+
+
+def _column(path: Path) -> tuple[Sequence[str], list[str | None]]:
+    """The columns of a CSV file, and the values of `patch_id`: None where a row is too short."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         header = stream.readline()
         stream.seek(0)
         reader = csv.DictReader(stream, delimiter=";" if header.count(";") > header.count(",") else ",")
-        if "patch_id" not in (reader.fieldnames or []):
-            raise DataError(
-                f"Expected a column patch_id in {path.name}, but got {reader.fieldnames or 'an empty file'}."
-            )
-        return [row["patch_id"].strip() for row in reader]
+        fields = reader.fieldnames or []
+        return fields, [row["patch_id"] for row in reader] if "patch_id" in fields else []
 
 
 def _from_column(column: str, index: Path) -> Mapping[SplitName, list[str]]:

@@ -38,10 +38,10 @@ def read_dates(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         raise MissingFileError(f"Expected a file of acquisition dates, but {path} does not exist.")
-    text = path.read_text(encoding="utf-8-sig").strip()
     try:
+        text = path.read_text(encoding="utf-8-sig").strip()
         values = _of_json(json.loads(text)) if text.startswith(("{", "[")) else re.split(r"[\s,;]+", text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: expected dates as text or JSON, but got: {error}.") from None
     days = tuple(str(value).replace("-", "") for value in values if value)
     if not days:
