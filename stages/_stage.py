@@ -48,7 +48,16 @@ settle(find_workspace().state)  # before any library that reads its environment 
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Ctrl-C is no defect: no traceback, also while libraries are imported."""
+    """Ctrl-C is no defect: no traceback, also while libraries are imported.
+
+    Nor is bytecode of ours that a full disk cut: Python puts it in its place all the same, and later ends on it.
+    """
+    if issubclass(kind, EOFError) and "marshal" in str(error):
+        cut = [path for folder in (SOURCE, REPOSITORY / "stages") for path in folder.rglob("*.pyc")]
+        for path in cut:
+            path.unlink(missing_ok=True)
+        if cut:
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very command, which no shell need read
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
 

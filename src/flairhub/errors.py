@@ -53,8 +53,11 @@ _WORKER = ("DataLoader worker", "killed by signal")
 """Words of torch about a worker that is gone."""
 
 
-_UNWRITTEN = ("unexpected pos", "database or disk is full")
-"""Words of torch and SQLite about a disk that takes no more, which they report without its number."""
+_UNWRITTEN = (
+    *("unexpected pos", "database or disk is full", "disk I/O error"),
+    *("Write failed", "Write error", "No space left on device", "File too large"),
+)
+"""Words of torch, SQLite and GDAL about a disk that takes no more, which they report without its number."""
 
 
 def machine_trouble(error: BaseException) -> str | None:

@@ -252,3 +252,24 @@ def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def test_a_database_that_fails_is_one_warning(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the disk is full: what SQLAlchemy raises is neither of the system's errors nor of Python's."""
+    from sqlalchemy.exc import OperationalError
+
+    def full(_: LiveRun) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+
+    escaped: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", escaped.append)
+    monkeypatch.setattr(LiveRun, "_write", full)
+    run = live(rows, flush_every_s=0.01).start()
+    run.log(10, {"train_loss": 2.5})
+    close(run, timeout_s=60)
+    assert escaped == []
+    assert run.given_up
+    (said,) = [record.message for record in caplog.records if "does not take the figures" in record.message]
+    assert "disk I/O error" in said

@@ -132,8 +132,10 @@ def test_the_tool_and_the_loop_of_evaluation_agree(weights: Path, raster: Path, 
         assert (made.read(1)[64:128, 64:128] == found[COSIA][0].numpy()).mean() > 0.999
 
 
-def shell(arguments: list[str]) -> subprocess.Popen[bytes]:
-    code = (
+def shell(arguments: list[str], largest: int | None = None) -> subprocess.Popen[bytes]:
+    """The command with small blocks, in a process that may write no file larger than `largest` bytes."""
+    limit = "" if largest is None else f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({largest}, {largest})); "
+    code = limit + (
         "import sys; from flairhub.zonal import job; job.BLOCK_PX = 64; from flairhub.cli.main import main; "
         "sys.exit(main(sys.argv[1:]))"
     )
@@ -158,6 +160,42 @@ def test_a_killed_map_goes_on_with_the_same_bytes(weights: Path, raster: Path, t
     process = shell(command(weights, raster, tmp_path / "killed", "--blend", "cosine"))
     assert process.wait(300) == 0, process.stderr.read().decode() if process.stderr else ""
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(weights: Path, raster: Path, tmp_path: Path):
+    """Wherever a file ends on it: also where GDAL says nothing, when it closes one."""
+    options = ["--confidence", "entropy"]
+    assert shell(command(weights, raster, tmp_path / "whole", *options)).wait(300) == 0
+    sizes = [path.stat().st_size for path in (tmp_path / "whole").glob("*.tif")]
+    for largest in (1200, 3 * max(sizes) // 4, max(sizes) - 1):
+        process = shell(command(weights, raster, tmp_path / "full", *options), largest)
+        error = process.communicate(timeout=300)[1].decode()
+        assert process.returncode == 1, (largest, error)
+        assert error.count("the disk took only a part") == 1, (largest, error)
+        assert "Traceback" not in error, (largest, error)
+        assert not digests(tmp_path / "full")
+    process = shell(command(weights, raster, tmp_path / "full", *options))
+    assert process.wait(300) == 0, process.stderr.read().decode() if process.stderr else ""
+    assert digests(tmp_path / "full") == digests(tmp_path / "whole")
+
+
+def test_a_mosaic_is_made_once_and_again_where_a_tile_changes(weights: Path, tmp_path: Path):
+    """The virtual raster of its tiles is written by every run, but is no other one."""
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        array = rng.integers(1, 247, (3, 64, 64)).astype(np.uint8)
+        write_raster(tmp_path / "tiles" / f"{number}.tif", array, origin=(7e5 + number * 12.8, 6.6e6))
+
+    def make() -> tuple[dict[str, int], dict[str, str]]:
+        assert main(command(weights, tmp_path / "tiles", tmp_path / "m", "--force")) == 0
+        files = [path for path in (tmp_path / "m").iterdir() if path.is_file()]
+        return {path.name: path.stat().st_mtime_ns for path in files}, digests(tmp_path / "m")
+
+    times, first = make()
+    assert make() == (times, first)
+    write_raster(tmp_path / "tiles" / "1.tif", 255 - array, origin=(7e5 + 12.8, 6.6e6))
+    assert make()[1][f"{COSIA}.tif"] != first[f"{COSIA}.tif"]
 
 
 @pytest.mark.slow

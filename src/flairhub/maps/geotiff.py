@@ -49,15 +49,17 @@ def write_prediction(path: Path, classes: ClassMap, where: Georeference, taxonom
 
     Raises:
         DataError: not a uint8 map of the taxonomy's classes.
+        UnwrittenError: the disk took only a part of the file.
     """
     import rasterio
     from rasterio.transform import from_bounds
 
+    from flairhub.maps.whole import require_whole
+
     _check(classes, taxonomy, path)
     height, width = classes.shape
-    with (
-        replacing(path) as temporary,
-        rasterio.open(
+    with replacing(path) as temporary:
+        with rasterio.open(
             temporary,
             "w",
             driver="GTiff",
@@ -69,12 +71,12 @@ def write_prediction(path: Path, classes: ClassMap, where: Georeference, taxonom
             transform=from_bounds(*where.bounds, width, height),
             compress="lzw",
             photometric="palette",
-        ) as raster,
-    ):
-        raster.write(classes, 1)
-        raster.write_colormap(1, colour_map(taxonomy))
-        raster.update_tags(TASK=taxonomy.task, LEVEL=str(taxonomy.level), CONTENT="predicted class")
-        raster.update_tags(1, **{f"CLASS_{i:02d}": name for i, name in enumerate(taxonomy.classes)})
+        ) as raster:
+            raster.write(classes, 1)
+            raster.write_colormap(1, colour_map(taxonomy))
+            raster.update_tags(TASK=taxonomy.task, LEVEL=str(taxonomy.level), CONTENT="predicted class")
+            raster.update_tags(1, **{f"CLASS_{i:02d}": name for i, name in enumerate(taxonomy.classes)})
+        require_whole(temporary)
 
 
 def read_prediction(path: Path, taxonomy: Taxonomy) -> ClassMap:

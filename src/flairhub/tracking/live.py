@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from flairhub.errors import FlairhubError
 from flairhub.files import is_number
 from flairhub.tracking import names
 from flairhub.tracking.environment import configure_environment
@@ -184,7 +183,7 @@ class LiveRun:
         """One batch; counts failures in a row."""
         try:
             self._write()
-        except (FlairhubError, OSError, RuntimeError, ValueError, ImportError) as error:
+        except Exception as error:  # noqa: BLE001 - of MLflow's databases too; a traceback helps no training
             self._failures += 1
             if self.given_up:
                 self._points.clear()

@@ -17,6 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.files import replacing, write_text
 from flairhub.maps.geotiff import colour_map
+from flairhub.maps.whole import require_whole
 from flairhub.zonal.blend import FULL, NODATA
 from flairhub.zonal.grid import Grid
 from flairhub.zonal.ledger import block_path, write_block
@@ -89,6 +90,9 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
         virtual: from `virtual_map`.
         path: destination.
         classes: overviews take the most frequent class; otherwise the mean.
+
+    Raises:
+        UnwrittenError: the disk took only a part of the file.
     """
     with (
         replacing(path) as temporary,
@@ -106,6 +110,7 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
             bigtiff="IF_SAFER",
             num_threads=_threads(),
         )
+        require_whole(temporary)
 
 
 def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> tuple[Path, Grid]:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import rasterio
+
 from flairhub.files import canonical_json, sha256_text
 from flairhub.inference.views import View
 from flairhub.weights.contract import WeightsContract
@@ -81,11 +83,21 @@ class Job:
         return sha256_text(self.fingerprint() + canonical_json(files))
 
 
-def _state(path: str) -> list[int] | None:
+def _state(path: str) -> Any:
+    """What changes when a raster does; of a virtual one its text, as every run writes it again, and its sources."""
     local = Path(path)
     if not local.is_file():
         return None  # a URL or a member of an archive
-    state = local.stat()
+    if local.suffix.lower() != ".vrt":
+        return _stamp(local)
+    with rasterio.open(local) as raster:
+        sources = sorted(file for file in raster.files if Path(file) != local and Path(file).is_file())
+    text = local.read_text(encoding="utf-8", errors="replace")
+    return [sha256_text(text), {file: _stamp(Path(file)) for file in sources}]
+
+
+def _stamp(file: Path) -> list[int]:
+    state = file.stat()
     return [state.st_size, state.st_mtime_ns]
 
 

@@ -100,15 +100,16 @@ def write_block(
     import rasterio
     from rasterio import Affine
 
+    from flairhub.maps.whole import require_whole
+
     for (task, layer), array in arrays.items():
         path = block_path(folder, task, layer, block.name)
         if (array == empty).all():
             path.unlink(missing_ok=True)
             continue
         bands, height, width = array.shape
-        with (
-            replacing(path) as temporary,
-            rasterio.open(
+        with replacing(path) as temporary:
+            with rasterio.open(
                 temporary,
                 "w",
                 driver="GTiff",
@@ -124,9 +125,9 @@ def write_block(
                 zstd_level=1,
                 interleave="band",
                 photometric="minisblack",
-            ) as raster,
-        ):
-            raster.write(array)
+            ) as raster:
+                raster.write(array)
+            require_whole(temporary)
 
 
 def pending(blocks: Iterable[Block], ledger: Ledger) -> list[Block]:
