@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.recipe import input_recipe
 
 AERIAL = "AERIAL_RGBI"
+ROOT = Path(__file__).parents[2]
 
 
 def example(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -104,6 +108,20 @@ def test_the_example_makes_a_map_under_its_names(zone: Path, capsys: pytest.Capt
     with rasterio.open(zone / "out" / f"{stem}.tif") as raster:
         assert raster.shape == (90, 70)
         assert raster.read(1).max() < 19
+
+
+def test_a_map_that_is_there_is_not_made_again_by_another_process(zone: Path):
+    path = write(zone, example(zone))
+    assert main(["--config", str(path)]) == 0
+    made = [
+        file for file in (zone / "out").iterdir() if file.is_file() and "_COG" not in file.name
+    ]  # a copy, made anew
+    before = {file: file.stat().st_mtime_ns for file in made}
+    code = "import sys; from flairhub.cli.reference_zonal import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--config", str(path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "7"}
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
+    assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
 def test_margin_zero_and_probabilities(zone: Path):

@@ -89,14 +89,15 @@ def _state(path: str) -> Any:
     if not local.is_file():
         return None  # a URL or a member of an archive
     if local.suffix.lower() != ".vrt":
-        return _stamp(local)
+        return file_stamp(local)
     with rasterio.open(local) as raster:
         sources = sorted(file for file in raster.files if Path(file) != local and Path(file).is_file())
     text = local.read_text(encoding="utf-8", errors="replace")
-    return [sha256_text(text), {file: _stamp(Path(file)) for file in sources}]
+    return [sha256_text(text), {file: file_stamp(Path(file)) for file in sources}]
 
 
-def _stamp(file: Path) -> list[int]:
+def file_stamp(file: Path) -> list[int]:
+    """Size and time of change of a file, which tell it from another one under its name."""
     state = file.stat()
     return [state.st_size, state.st_mtime_ns]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.errors import DataError
-from flairhub.files import sha256_text, write_text
+from flairhub.files import write_text
 from flairhub.zonal.job import Job
 from flairhub.zonal.ledger import Ledger, pending
 from flairhub.zonal.outputs import Outputs, write_outputs
@@ -44,7 +44,7 @@ def make_map(
         DataError: no pixel of the map has data.
     """
     ledger = Ledger(output, job.key())
-    complete, state = ledger.folder / "complete", sha256_text(job.key() + repr(wanted))
+    complete, state = ledger.folder / "complete", wanted.key(job)
     blocks = list(job.tiling.blocks(job.cores))
     with ledger.open(restart=restart):
         if complete.is_file() and complete.read_text(encoding="utf-8").split("\n")[0] == state:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import rasterio
 
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
-from flairhub.files import replacing, write_text
+from flairhub.files import canonical_json, replacing, sha256_text, write_text
 from flairhub.maps.legend import build_legend
 from flairhub.maps.legend_formats import render_legend
 from flairhub.pictures.quicklook import draw_quicklook
 from flairhub.records.map_receipt import MapGrid, MapInput, MapReceipt, MapWeights
 from flairhub.zonal.cog import LayerFile, resampled_map, virtual_map, write_cog
-from flairhub.zonal.job import Job, plain_number
+from flairhub.zonal.job import Job, file_stamp, plain_number
 from flairhub.zonal.ledger import Ledger
 
 _QUICKLOOK_PX = 1200
@@ -48,6 +48,20 @@ class Outputs:
     """(task, layer) -> file name."""
     without: frozenset[str] = frozenset()
     """Layers that are not written."""
+
+    def key(self, job: Job) -> str:
+        """Hash of what is written of a job, the same in every process."""
+        layers = [(task, layer) for task in job.contract.tasks for layer in job.layers.bands(1)]
+        values = {
+            "pixel": self.pixel,
+            "polygons": self.polygons,
+            "min_area": self.min_area,
+            "zones": None if self.zones is None else [str(self.zones), file_stamp(self.zones)],
+            "tiles": self.tiles,
+            "names": [self.name(*each) for each in layers],
+            "without": sorted(self.without),
+        }
+        return sha256_text(job.key() + canonical_json(values))
 
 
 def write_outputs(job: Job, ledger: Ledger, output: Path, wanted: Outputs) -> Iterator[Path]:
