@@ -115,10 +115,9 @@ def clone_with_data(finished: Clone, folder: Path, *use: str) -> Clone:
     """A copy of the finished clone as `flairhub use sample` with these arguments leaves it, in which no row was ever
     trained: code, archives, index, splits and statistics stand, so that a test of rows need not make them again."""
     clone = Clone(shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("mlruns", "runs")))
-    for name in (".flairhub/train", "reports/rows", "reports/training"):
-        shutil.rmtree(clone.folder / name, ignore_errors=True)
-    for path in (clone.folder / "models").glob("L*"):
-        shutil.rmtree(path)
+    for name in (".flairhub/train", "models", "reports"):
+        shutil.rmtree(clone.folder / name)
+    clone.run("git", "checkout", "-q", "models", "reports")
     (clone.folder / "mlruns").mkdir()
     path = clone.folder / "dvc.lock"
     lock = yaml.safe_load(path.read_text())

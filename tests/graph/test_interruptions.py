@@ -107,7 +107,7 @@ def started(clone: Clone, command: tuple[str, ...], folder: Path, moment: Moment
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+            preexec_fn=_hear_signals,  # noqa: PLW1509 - no threads here
         )
     try:
         yield process
@@ -115,6 +115,12 @@ def started(clone: Clone, command: tuple[str, ...], folder: Path, moment: Moment
         for each in session(process.pid):
             each.kill()
         process.wait()
+
+
+def _hear_signals() -> None:
+    """Also where the tests were started with `nohup` or in the background, which ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def session(leader: int) -> list[psutil.Process]:
