@@ -1,11 +1,13 @@
-"""Whether a GeoTIFF that was just written is there whole.
+"""Whether a file that GDAL has just written is there whole.
 
-GDAL writes the last of a file when it is closed, and nobody hears of it where the disk takes no more.
+It writes the last of a file when it is closed, and nobody hears of it where the disk takes no more.
 """
 
 from __future__ import annotations
 
 import itertools
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import rasterio
@@ -28,9 +30,28 @@ def require_whole(path: Path) -> None:
         with rasterio.open(path) as raster:
             end = max((_end(raster, band) for band in raster.indexes), default=0)
     except RasterioError as error:
-        raise _unwritten(path, str(error)) from None
+        raise unwritten(path, str(error)) from None
     if end > (size := path.stat().st_size):
-        raise _unwritten(path, f"{size} of {end} bytes are there")
+        raise unwritten(path, f"{size} of {end} bytes are there")
+
+
+def require_whole_layer(path: Path, layer: str, features: int) -> None:
+    """Look whether a GeoPackage has all features of a layer, and each in its spatial index.
+
+    Raises:
+        UnwrittenError: it has not, or no index.
+    """
+    table = layer.replace('"', '""')
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            counts = [
+                connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - quoted above
+                for name in (table, f"rtree_{table}_geom")
+            ]
+    except sqlite3.Error as error:
+        raise unwritten(path, str(error)) from None
+    if counts != [features, features]:
+        raise unwritten(path, f"{counts[0]} of {features} features, {counts[1]} in the index")
 
 
 def _end(raster: rasterio.DatasetReader, band: int) -> int:
@@ -54,7 +75,8 @@ def _end_of_level(raster: rasterio.DatasetReader, band: int, level: int | None, 
     return end
 
 
-def _unwritten(path: Path, found: str) -> UnwrittenError:
+def unwritten(path: Path, found: str) -> UnwrittenError:
+    """The error about a file, with what was found of it."""
     return UnwrittenError(
         f"Expected to write {path} whole, but the disk took only a part ({found}): make room, or raise `ulimit -f`; "
         "what was finished stays, and the same command goes on from here."

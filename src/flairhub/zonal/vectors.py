@@ -10,6 +10,7 @@ from typing import Any
 from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.files import replacing
+from flairhub.maps.whole import require_whole_layer, unwritten
 from flairhub.zonal.blend import NODATA
 from flairhub.zonal.grid import Bounds
 from flairhub.zonal.job import Job
@@ -60,13 +61,21 @@ def read_polygons(path: Path, crs: str | None) -> tuple[tuple[Mapping[str, Any],
 
 
 def write_frame(frame: Any, path: Path) -> None:
-    """Write a GeoDataFrame as GeoParquet or GeoPackage, by the suffix, whole or not at all."""
+    """Write a GeoDataFrame as GeoParquet or GeoPackage, by the suffix, whole or not at all.
+
+    Raises:
+        UnwrittenError: the disk took only a part of the file.
+    """
     with replacing(path) as temporary:
         temporary.unlink()
         if path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False)
         else:
-            frame.to_file(temporary, driver="GPKG", layer=path.stem, engine="pyogrio")
+            try:
+                frame.to_file(temporary, driver="GPKG", layer=path.stem, engine="pyogrio")
+            except RuntimeError as error:  # of GDAL
+                raise unwritten(path, str(error)) from error
+            require_whole_layer(temporary, path.stem, len(frame))
 
 
 def tile_grid(job: Job) -> Any:
