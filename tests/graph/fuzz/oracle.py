@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ STANDING = ("data", "models", "reports")
 """Folders of what stands; dvc.lock, which says what made it, comes with them."""
 
 _NOT = ("data/archives/", "data/csv/", "data/examples/")
-_OF_A_KILLED_DVC = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
-"""What DVC itself leaves beside an output where it is killed while it links it; no stage reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +43,7 @@ def standing(clone: Path) -> Standing:
     for top in STANDING:
         for path in sorted((clone / top).rglob("*")):
             name = path.relative_to(clone).as_posix()
-            if not path.is_file() or name.startswith(_NOT) or path.name in {".gitignore", ".gitkeep"}:
-                continue
-            if not _OF_A_KILLED_DVC.fullmatch(path.name):
+            if path.is_file() and path.name not in {".gitignore", ".gitkeep"} and not name.startswith(_NOT):
                 files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     lock = clone / "dvc.lock"
     return Standing(files, _sorted((yaml.safe_load(lock.read_text()) or {})["stages"]) if lock.is_file() else {})
