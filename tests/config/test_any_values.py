@@ -45,9 +45,15 @@ def test_a_text_is_a_mapping_or_named(text: str) -> None:
     assert said is None or "params.yaml" in said
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples, below which no other test looks for a repository."""
+    return tmp_path_factory.mktemp("any")
+
+
 @given(st.one_of(st.binary(), st.binary().map(lambda data: b"a: 1\nb: \xe9" + data)))
-def test_bytes_are_a_mapping_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    path = tmp_path_factory.getbasetemp() / "params.yaml"
+def test_bytes_are_a_mapping_or_named(folder: Path, data: bytes) -> None:
+    path = folder / "params.yaml"
     path.write_bytes(data)
     said = refusal(lambda: read_yaml(path))
     assert said is None or "params.yaml" in said

@@ -27,10 +27,16 @@ def understood(path: Path) -> None:
     run_settings(config)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples, below which no other test looks for a repository."""
+    return tmp_path_factory.mktemp("any")
+
+
 @settings(max_examples=200, deadline=None)
 @given(edited(VALUES, paths(VALUES)))
-def test_a_configuration_is_accepted_or_named(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
-    path = tmp_path_factory.getbasetemp() / "config.yaml"
+def test_a_configuration_is_accepted_or_named(folder: Path, values: dict[str, Any]) -> None:
+    path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(values))
     said = refusal(lambda: understood(path))
     assert said is None or "config.yaml" in said

@@ -270,9 +270,15 @@ def test_written_files_have_the_columns_and_paths_of_the_reference(facts: Any, v
 FIELDS = st.sampled_from(["patch_id", A, B, '"', "x", "\x00", "\r", "\n", ",", ";", "\ufeff", "é", ""])
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples."""
+    return tmp_path_factory.mktemp("any")
+
+
 @given(st.one_of(st.binary(), st.lists(FIELDS, max_size=12).map(lambda parts: ",".join(parts).encode())))
-def test_any_bytes_are_a_table_or_named(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    path = tmp_path_factory.getbasetemp() / "split.csv"
+def test_any_bytes_are_a_table_or_named(folder: Path, data: bytes) -> None:
+    path = folder / "split.csv"
     path.write_bytes(data)
     try:
         found = read_split_table(path)
