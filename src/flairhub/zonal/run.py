@@ -193,7 +193,7 @@ def _distributed(
 
 def _one_block(job: Job, block: Block, folder: Path, accelerator: str, threads: int) -> str:
     pin_threads(threads)
-    key = job.key()
+    key = job.fingerprint()
     if key not in _MODELS:
         _MODELS.clear()
         _MODELS[key] = load_model(job, _device_of_worker(accelerator))
