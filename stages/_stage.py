@@ -38,6 +38,7 @@ if not Path(flairhub.__file__).resolve().is_relative_to(SOURCE):
     sys.exit(f"Expected the package of this repository, {SOURCE}, but Python imported {flairhub.__file__}.")
 
 from flairhub.compute.launcher import find_launcher
+from flairhub.compute.light import put_off_compiler
 from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError, machine_trouble
 from flairhub.interruption import STAGE_S, interruptible
@@ -45,6 +46,7 @@ from flairhub.lineage.witness import begin
 from flairhub.surroundings import settle
 
 settle(find_workspace().state)  # before any library that reads its environment when it is imported
+put_off_compiler()
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

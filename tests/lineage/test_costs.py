@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from flairhub.lineage.costs import Costs, note_costs
@@ -53,6 +54,14 @@ def test_energy_is_noted_with_its_reason(tmp_path: Path) -> None:
     assert facts.train.energy.cpu_joules is None
     assert "no RAPL counter" in facts.train.energy.cpu_reason
     assert facts.train.start_ms == costs.start_ms <= facts.train.end_ms
+
+
+def test_a_clock_that_goes_back_makes_no_negative_time(tmp_path: Path, monkeypatch) -> None:
+    costs = Costs(meter=EnergyMeter(cpu=RaplMeter(tmp_path)))
+    monkeypatch.setattr(time, "time_ns", lambda: (costs.start_ms - 3_600_000) * 1_000_000)
+    time.sleep(0.05)
+    costs.note("LC-A", "train", tmp_path)
+    assert 0.05 <= RowCosts.read(path_of(tmp_path)).train.seconds < 3_600
 
 
 def test_memory_of_running_and_of_ended_children_is_counted(tmp_path: Path) -> None:

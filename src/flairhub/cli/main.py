@@ -41,6 +41,7 @@ from flairhub.cli import (
     verify,
     zonal,
 )
+from flairhub.compute.light import put_off_compiler
 from flairhub.errors import FlairhubError, machine_trouble
 from flairhub.interruption import COMMAND_S, INTERRUPTED, interruptible
 from flairhub.project import Project, locate
@@ -94,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     project = locate(Path.cwd())
     # Before any library that reads its environment when it is imported.
     settle(None if project is None else project.workspace.state)
+    put_off_compiler()
     words = sys.argv[1:] if argv is None else list(argv)
     with interruptible("flairhub", COMMAND_S) as interruption:
         try:

@@ -28,6 +28,7 @@ SURROUNDINGS: dict[str, str] = {
     f"{PACKAGE}.sources.extracted": "unpacks archives; every file is read under the CRC-32 of the index",
     f"{PACKAGE}.interruption": "how a process ends before its result is there",
     f"{PACKAGE}.compute.launcher": "whether the pipeline that wants the result is there",
+    f"{PACKAGE}.compute.light": "leaves out imports that nothing uses; a test holds that losses are the same",
     f"{PACKAGE}.training.checkpoints": "when a state is kept; tests hold that resuming changes no bit",
 }
 """Rooms and modules that are in no fingerprint -> why."""

@@ -26,6 +26,8 @@ class Costs:
 
     start_ms: int = field(default_factory=_now_ms)
     """Begin, milliseconds since 1970."""
+    begun: float = field(default_factory=time.monotonic)
+    """The same on a clock that never goes back, seconds."""
     meter: EnergyMeter = field(default_factory=EnergyMeter)
 
     def note(self, row: str, stage: str, root: Path = Path()) -> None:
@@ -36,7 +38,8 @@ class Costs:
             stage: `train` or `evaluate`.
             root: the repository.
         """
-        note_costs(row_files(row, root).costs, stage, self.start_ms, _now_ms(), root, energy=self.meter.stop())
+        end_ms = self.start_ms + round((time.monotonic() - self.begun) * 1000)
+        note_costs(row_files(row, root).costs, stage, self.start_ms, end_ms, root, energy=self.meter.stop())
 
 
 def note_costs(

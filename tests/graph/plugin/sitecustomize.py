@@ -2,14 +2,18 @@
 
 Nothing of the package knows of it. `MOMENTS` in the environment is a JSON list of
 `{"module", "name", "call", "action"}`: at the given call (from 1) of a function, or of the replacement of a file
-whose path ends so (`module` is null), the process kills its whole process group ("kill") or waits until the file
-`MOMENTS_GO` exists ("wait"). What happened is appended to `MOMENTS_LOG` before.
+whose path ends so (`module` is null), the process kills its whole process group ("kill"), kills its children
+("kill workers"), has no memory left ("memory") or waits until the file `MOMENTS_GO` exists ("wait"). What happened is
+appended to `MOMENTS_LOG` before.
+
+`CLOCK_GOES_BACK` is the number of readings after which the clock of the day goes back by an hour, again and again.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import json
 import os
 import signal
@@ -30,6 +34,14 @@ def act(moment):
         os.fsync(log.fileno())
     if moment["action"] == "kill":
         os.killpg(os.getpgid(0), signal.SIGKILL)
+    if moment["action"] == "kill workers":
+        import psutil
+
+        for child in psutil.Process().children():
+            child.kill()
+        return
+    if moment["action"] == "memory":
+        raise MemoryError
     while not Path(os.environ["MOMENTS_GO"]).exists():
         time.sleep(0.02)
 
@@ -86,6 +98,17 @@ def replace(self, target):
             act(moment)
     return replace_file(self, target)
 
+
+def back(reading, hour, every):
+    """A clock of the day that goes back by an hour after so many readings, again and again."""
+    count = itertools.count()
+    return lambda: reading() - next(count) // every * hour
+
+
+if "CLOCK_GOES_BACK" in os.environ:
+    EVERY = int(os.environ["CLOCK_GOES_BACK"])
+    time.time = back(time.time, 3600.0, EVERY)
+    time.time_ns = back(time.time_ns, 3600 * 10**9, EVERY)
 
 if MOMENTS:
     sys.meta_path.insert(0, Finder())
