@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from dvc_objects.fs.utils import tmp_fname
 
-from flairhub.cli.leftovers import remove_leftovers
+from flairhub.cli.leftovers import remove_cut_notes, remove_leftovers
 
 
 @pytest.fixture
@@ -56,3 +58,34 @@ def test_notes_that_cannot_be_read_are_none(root: Path, text: str) -> None:
     note(root, os.getpid())
     (root / ".dvc/tmp/rwlock").write_text(text)
     assert len(remove_leftovers(root)) == 3
+
+
+@pytest.mark.parametrize("text", ["", '{"write": {"/x', "[1]", "\xff"])
+def test_cut_notes_go(root: Path, text: str) -> None:
+    note(root, os.getpid())
+    (root / ".dvc/tmp/rwlock").write_text(text, encoding="latin-1")
+    assert "was damaged" in remove_cut_notes(root)
+    assert not (root / ".dvc/tmp/rwlock").exists()
+
+
+def test_whole_notes_and_none_stay(root: Path) -> None:
+    assert remove_cut_notes(root) is None
+    note(root, os.getpid())
+    assert remove_cut_notes(root) is None
+    assert (root / ".dvc/tmp/rwlock").exists()
+
+
+def test_notes_that_a_living_dvc_is_writing_stay(root: Path) -> None:
+    note(root, os.getpid())
+    (root / ".dvc/tmp/rwlock").write_text("")
+    code = (
+        "import sys, time; from dvc.lock import make_lock\n"
+        "with make_lock(sys.argv[1], tmp_dir=sys.argv[2]): print('held', flush=True); sys.stdin.read()"
+    )
+    held = [sys.executable, "-c", code, f"{root / '.dvc/tmp/rwlock.lock'}", f"{root / '.dvc/tmp'}"]
+    with subprocess.Popen(held, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        assert remove_cut_notes(root) is None
+        assert (root / ".dvc/tmp/rwlock").exists()
+        other.communicate(b"")
+    assert "was damaged" in remove_cut_notes(root)

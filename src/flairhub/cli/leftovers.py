@@ -1,4 +1,6 @@
-"""What a DVC that was killed while it linked an output left beside it: a file that nothing reads."""
+"""What a killed DVC leaves: a file beside an output that it was linking, which nothing reads; and its own notes of who
+reads and writes what, emptied or cut, which every later DVC refuses.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,39 @@ def remove_leftovers(root: Path) -> list[Path]:
     for path in found:
         path.unlink(missing_ok=True)
     return found
+
+
+def remove_cut_notes(root: Path) -> str | None:
+    """Remove DVC's notes of who reads and writes what where they cannot be read; says so in a line.
+
+    DVC writes them in place, so that a kill in that moment leaves them empty. Those of living processes are not lost
+    by it: they are refused with them.
+
+    Args:
+        root: the repository.
+    """
+    notes = root / ".dvc" / "tmp" / "rwlock"
+    if _is_read(notes):
+        return None
+    from dvc.lock import LockError, make_lock
+
+    try:
+        with make_lock(f"{notes}.lock", tmp_dir=str(notes.parent)):  # DVC's own guard of the file
+            if _is_read(notes):
+                return None
+            notes.unlink()
+    except LockError:
+        return None  # a living DVC is writing them
+    return f"{notes.relative_to(root)} was damaged, as by a kill while DVC wrote it, and is deleted."
+
+
+def _is_read(notes: Path) -> bool:
+    try:
+        return isinstance(json.loads(notes.read_text(encoding="utf-8")), dict)
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:

@@ -41,14 +41,15 @@ def _jobs_wanted(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Run the data stages, then the rows, then what is left."""
     from flairhub.cli.kept_lock import keep_lock, mend_lock
-    from flairhub.cli.leftovers import remove_leftovers
+    from flairhub.cli.leftovers import remove_cut_notes, remove_leftovers
     from flairhub.cli.scm import fit_dvc_to_git
     from flairhub.cli.sources import note_sources
 
     project = find_project()
     fit_dvc_to_git(project.root)
-    if said := mend_lock(project.root, project.workspace.state):
-        print(f"flairhub: {said}", file=sys.stderr)
+    for said in (mend_lock(project.root, project.workspace.state), remove_cut_notes(project.root)):
+        if said is not None:
+            print(f"flairhub: {said}", file=sys.stderr)
     remove_leftovers(project.root)
     note_sources(project)
     try:
