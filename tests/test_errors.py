@@ -29,6 +29,7 @@ LIMIT = 4096
         (MemoryError(), "there is no memory left"),
         (BrokenProcessPool("A process in the process pool was terminated abruptly"), "a worker was killed"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "lower the settings `workers`"),
+        (RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"), "lower the settings `workers`"),
         (sqlite3.OperationalError("database or disk is full"), "the disk took only a part"),
         (sqlite3.OperationalError("database is locked"), "another process keeps it locked"),
     ],

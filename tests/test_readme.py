@@ -96,6 +96,7 @@ SWEEP = [
 
 NOT_IN_GIT = {
     ".flairhub/extracted": "unpacked archives, where a machine asks for them",
+    ".flairhub/stored": "archives with stored members, made by `flairhub repack`",
     "data/archives.dvc": "made by `dvc add`, where a team keeps a mirror",
     ".venv": "made by `make env`",
     "local.yaml": "made by `flairhub use --data`, or by hand",

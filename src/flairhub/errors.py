@@ -8,6 +8,7 @@ traceback and exit non-zero; anything else is a bug and keeps its traceback.
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from concurrent.futures import BrokenExecutor
 
@@ -49,8 +50,8 @@ _MACHINE = {
 }
 """What a system call says, and what to do."""
 
-_WORKER = ("DataLoader worker", "killed by signal")
-"""Words of torch about a worker that is gone."""
+_WORKER = re.compile(r"DataLoader worker \(pid.*(killed by signal|exited unexpectedly)", re.DOTALL)
+"""Words of torch about a worker that is gone: by the handler of its signal, or where it waits in vain."""
 
 
 _UNWRITTEN = (
@@ -70,7 +71,7 @@ def machine_trouble(error: BaseException) -> str | None:
         where = f" with {error.filename}" if error.filename else ""
         return f"Expected to go on{where}, but {_MACHINE[error.errno]}{again}."
     if isinstance(error, MemoryError | BrokenExecutor) or (
-        isinstance(error, RuntimeError) and all(word in str(error) for word in _WORKER)
+        isinstance(error, RuntimeError) and _WORKER.search(str(error))
     ):
         return (
             "Expected every process to live, but there is no memory left, or a worker was killed (by the system when "

@@ -44,24 +44,35 @@ def row(tmp_path: Path) -> Row:
     return make_row(tmp_path / "archives", make_recipe("LC-D"))
 
 
-def unpacked(row: Row, workspace: Workspace, manifest: Manifest | None = None) -> Path:
+def unpacked(row: Row, workspace: Workspace, manifest: Manifest | None = None, layout: str = "extracted") -> Path:
     folder = row.reader.folder
     manifest = manifest or manifest_of(folder, workspace)
-    return reading_folder(manifest, manifest.names, workspace, settings_of(folder))
+    return reading_folder(manifest, manifest.names, workspace, settings_of(folder, layout))
 
 
-def test_both_layouts_give_the_same_tensors(row: Row, workspace: Workspace) -> None:
+def deflate(archive: Path) -> None:
+    """Compress every member."""
+    with zipfile.ZipFile(archive) as source:
+        members = [(info.filename, source.read(info)) for info in source.infolist()]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in members:
+            target.writestr(name, data)
+
+
+@pytest.mark.parametrize(("layout", "kind"), [("extracted", "folder"), ("stored", "zip")])
+def test_every_layout_gives_the_same_tensors(row: Row, workspace: Workspace, layout: str, kind: str) -> None:
     folder = row.reader.folder
+    deflate(folder / "D001-2020_AERIAL_RGBI.zip")
     manifest = manifest_of(folder, workspace)
     assert reading_folder(manifest, manifest.names, workspace, settings_of(folder, "archives")) == folder
-    assert not workspace.state.joinpath("extracted").exists()
-    extracted = PatchReader(unpacked(row, workspace, manifest))
-    assert {extracted.kind(name) for name in manifest.names} == {"folder"}
+    assert not workspace.state.joinpath(layout).exists()
+    extracted = PatchReader(unpacked(row, workspace, manifest, layout))
+    assert {extracted.kind(name) for name in manifest.names} == {kind}
     for split, patches in row.inputs.splits.items():
         one, other = (PatchDataset(row.inputs, split, reader) for reader in (row.reader, extracted))
         first, second = (collate([each[0, n] for n in range(len(patches))]) for each in (one, other))
-        for kind in ("inputs", "labels", "valid", "dates"):
-            tensors, again = getattr(first, kind), getattr(second, kind)
+        for group in ("inputs", "labels", "valid", "dates"):
+            tensors, again = getattr(first, group), getattr(second, group)
             assert tensors.keys() == again.keys()
             assert all(torch.equal(tensor, again[name]) for name, tensor in tensors.items())
 
@@ -71,6 +82,26 @@ def test_what_is_unpacked_is_not_unpacked_again(row: Row, workspace: Workspace, 
     first = unpacked(row, workspace, manifest)
     monkeypatch.setattr(module, "unpack", None)
     assert unpacked(row, workspace, manifest) == first
+
+
+def test_a_deflated_zip_is_stored_once_and_a_stored_one_is_read_where_it_lies(
+    row: Row, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = row.reader.folder
+    deflated, other = folder / "D001-2020_AERIAL_RGBI.zip", folder / "D001-2020_SENTINEL2_TS.zip"
+    deflate(deflated)
+    manifest = manifest_of(folder, workspace)
+    view = unpacked(row, workspace, manifest, "stored")
+    assert (view / other.name).resolve() == other.resolve()
+    made = (view / deflated.name).resolve()
+    assert made.is_relative_to(workspace.state.resolve())
+    with zipfile.ZipFile(made) as stored, zipfile.ZipFile(deflated) as before:
+        assert {info.compress_type for info in stored.infolist()} == {zipfile.ZIP_STORED}
+        assert [(i.filename, i.CRC) for i in stored.infolist()] == [(i.filename, i.CRC) for i in before.infolist()]
+    monkeypatch.setattr(module, "repack", None)
+    assert unpacked(row, workspace, manifest, "stored") == view
+    deflated.unlink()  # what was made of it stays
+    assert unpacked(row, workspace, manifest, "stored") == view
 
 
 def test_only_what_is_wanted_is_unpacked_and_what_is_not_here_is_left_to_the_reader(row, workspace) -> None:

@@ -14,8 +14,8 @@ SectionT = TypeVar("SectionT", bound="Section")
 
 
 _OF_THE_MACHINE = {
-    "data.layout": "; it changes no result, so it is a setting of this machine: `layout: extracted` in local.yaml, or "
-    "FLAIRHUB_LAYOUT=extracted"
+    "data.layout": "; it changes no result, so it is a setting of this machine: `layout: extracted` or `layout: "
+    "stored` in local.yaml, or FLAIRHUB_LAYOUT"
 }
 """Keys that one may look for among parameters -> where they are."""
 

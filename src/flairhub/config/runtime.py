@@ -42,9 +42,9 @@ class RuntimeSettings(Section):
 
     data: Path | None = None
     """Folder of the archives for `data.source: local`; null: not set."""
-    layout: Literal["archives", "extracted"] = "archives"
-    """What training and evaluation read patches from: archives in place, or the same files unpacked once into
-    `.flairhub/extracted`. The tensors are the same."""
+    layout: Literal["archives", "extracted", "stored"] = "archives"
+    """What training and evaluation read patches from: archives in place, the same files unpacked once into
+    `.flairhub/extracted`, or zips with uncompressed members in `.flairhub/stored`. The tensors are the same."""
     workers: int = Field(default_factory=_default_workers, ge=0)
     """Processes of the index and of each data loader; 0 and 1: in the process itself. Default: up to 4."""
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"

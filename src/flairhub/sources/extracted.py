@@ -1,18 +1,20 @@
-"""Archives unpacked once beside the store, for machines that read files faster than members of zips.
+"""Archives in another form beside the store, for machines that read it faster than deflated members of zips.
 
-    <main>/.flairhub/extracted/
-        <first 16 digits of the archive's sha256>/NAME/...    the files of one archive; complete where it is there
-        views/<digest of names and checksums>/NAME            links to those of one row
+    <main>/.flairhub/{extracted,stored}/
+        <first 16 digits of the archive's sha256>/NAME/...    extracted: the files of one archive
+        <first 16 digits of the archive's sha256>/NAME.zip    stored: the same zip with its members uncompressed
+        views/<digest of names and checksums>/NAME[.zip]      links to those of one row
 
-What is unpacked belongs to the bytes of an archive, so that several versions of the data lie beside each other. Readers
-hold every file against the CRC-32 of the index, as they do members of a zip.
+What lies there belongs to the bytes of an archive, so that several versions of the data lie beside each other, and is
+complete where it is there. Readers hold every file against the CRC-32 of the index, as they do members of a zip.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flairhub.archives.checksums import checksums_of, find_archive, verify
@@ -23,6 +25,7 @@ from flairhub.errors import DataError, MissingFileError
 from flairhub.files import canonical_json, sha256_text
 from flairhub.locks import locked
 from flairhub.records.manifest import ArchiveEntry, Manifest
+from flairhub.sources.repack import is_stored, repack
 from flairhub.sources.unpack import unpack
 
 _DIGITS = 16
@@ -33,8 +36,8 @@ def reading_folder(
 ) -> Path:
     """The folder out of which patches of these archives are read on this machine, by the setting `layout`.
 
-    With `archives` that is where they lie. With `extracted` every zip is unpacked first, unless it is already; those
-    that are not here are left to whoever reads them.
+    With `archives` that is where they lie. With `extracted` every zip is unpacked first, with `stored` every zip that
+    has deflated members is repacked, unless it is already; those that are not here are left to whoever reads them.
 
     Args:
         manifest: the version of the data.
@@ -51,52 +54,77 @@ def reading_folder(
     folder = archive_folder(manifest.source, workspace, settings)
     if settings.layout == "archives":
         return folder
-    store = workspace.state / "extracted"
+    make = {"extracted": _extract, "stored": _store}[settings.layout]
+    store = workspace.state / settings.layout
     wanted = set(names)
     entries = [entry for entry in manifest.archives if entry.name in wanted]
     with locked(store / ".lock"):
-        places = {entry.name: _place(entry, folder, store, workspace, progress) for entry in entries}
+        places = {}
+        for entry in entries:
+            try:
+                path, kind = find_archive(folder, entry.name)
+            except MissingFileError:
+                path, kind = None, "zip"
+            found = _found(store / entry.sha256[:_DIGITS], entry.name)
+            if kind == "folder":
+                places[entry.name] = path
+            elif found is not None:
+                places[entry.name] = found
+            elif path is not None:
+                verify(folder, entry, checksums_of(workspace), progress=progress)
+                places[entry.name] = make(path, entry, store, progress)
         return _view({name: place for name, place in places.items() if place is not None}, store)
 
 
-def _place(entry: ArchiveEntry, folder: Path, store: Path, workspace: Workspace, progress: bool) -> Path | None:
-    """The folder of an archive's files, unpacked where it is a zip; None where the archive is not here."""
-    target = store / entry.sha256[:_DIGITS]
-    if (target / entry.name).is_dir():
-        return target / entry.name
-    try:
-        path, kind = find_archive(folder, entry.name)
-    except MissingFileError:
-        return None
-    if kind == "folder":
-        return path
-    verify(folder, entry, checksums_of(workspace), progress=progress)
-    for left in store.glob(".unpack-*"):  # of a process that was killed: the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=store))
-    try:
-        unpack(path, temporary / "content", progress=progress)
-        unpacked = sorted(each.name for each in (temporary / "content").iterdir())
+def _found(target: Path, name: str) -> Path | None:
+    """What was made of an archive before."""
+    return next((each for each in (target / name, target / f"{name}.zip") if each.exists()), None)
+
+
+def _extract(path: Path, entry: ArchiveEntry, store: Path, progress: bool) -> Path:
+    with _placed(store, entry) as temporary:
+        unpack(path, temporary, progress=progress)
+        unpacked = sorted(each.name for each in temporary.iterdir())
         if unpacked != [entry.name]:
             raise DataError(
                 f"{path}: expected one folder {entry.name} in it, but got {', '.join(unpacked[:3]) or 'nothing'}; set "
                 "`layout: archives` on this machine, or pack the archive again."
             )
-        (temporary / "content").replace(target)
+    return store / entry.sha256[:_DIGITS] / entry.name
+
+
+def _store(path: Path, entry: ArchiveEntry, store: Path, progress: bool) -> Path:
+    if is_stored(path):
+        return path
+    with _placed(store, entry) as temporary:
+        temporary.mkdir()
+        repack(path, temporary / path.name, progress=progress)
+    return store / entry.sha256[:_DIGITS] / path.name
+
+
+@contextmanager
+def _placed(store: Path, entry: ArchiveEntry) -> Iterator[Path]:
+    """A name that takes its place when everything below it is there; the lock is the caller's."""
+    for left in store.glob(".unpack-*"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=store))
+    try:
+        yield temporary / "content"
+        (temporary / "content").replace(store / entry.sha256[:_DIGITS])
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return target / entry.name
 
 
 def _view(places: dict[str, Path], store: Path) -> Path:
-    """A folder with a link to each of these folders; its name says which, so that it never changes."""
+    """A folder with a link to each of these; its name says which, so that it never changes."""
     digest = sha256_text(canonical_json(sorted((name, str(place)) for name, place in places.items())))
     view = store / "views" / digest[:_DIGITS]
     if not view.is_dir():
         temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=store))
         (temporary / "view").mkdir()  # with the rights that folders of this user have
         for name, place in places.items():
-            (temporary / "view" / name).symlink_to(place.resolve(), target_is_directory=True)
+            link = name if place.is_dir() else f"{name}.zip"
+            (temporary / "view" / link).symlink_to(place.resolve(), target_is_directory=place.is_dir())
         view.parent.mkdir(exist_ok=True)
         (temporary / "view").replace(view)
         temporary.rmdir()

@@ -1,4 +1,4 @@
-"""Unpacking a zip that came over the network."""
+"""Taking a zip apart that came over the network: every member is looked at before a byte is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from tqdm import tqdm
 
@@ -28,30 +31,41 @@ class SpaceError(FlairhubError, OSError):
     """The disk has no room."""
 
 
-def unpack(archive: Path, folder: Path, *, progress: bool = False) -> None:
-    """Unpack a zip into a new or empty folder.
-
-    Every member is looked at before the first byte is written, so that a refused archive leaves nothing behind.
+@contextmanager
+def opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A zip and its members, of which each may be written.
 
     Raises:
         DataError: the zip is damaged, or has a member that leaves the folder, is a link, is encrypted, occurs twice
-            or is compressed by a method that is not understood.
-        IntegrityError: the bytes of a member do not have the checksum that the zip records.
-        SpaceError: there is less room than the members need.
+            or is compressed by a method that is not understood, or states far more than it can hold.
     """
     try:
         with zipfile.ZipFile(archive) as source:
             infos = source.infolist()
             _check_members(infos, archive)
             _check_ratio(infos, archive)
-            folder.mkdir(parents=True, exist_ok=True)
-            _check_space(infos, folder)
-            for info in tqdm(infos, desc=f"unpack {archive.name}", disable=not progress, leave=False):
-                _write(source, info, folder, archive)
+            yield source, infos
     except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError, OverflowError) as error:
         if isinstance(error, FlairhubError):
             raise
         raise DataError(f"{archive}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
+
+
+def unpack(archive: Path, folder: Path, *, progress: bool = False) -> None:
+    """Unpack a zip into a new or empty folder.
+
+    Every member is looked at before the first byte is written, so that a refused archive leaves nothing behind.
+
+    Raises:
+        DataError: as of `opened`.
+        IntegrityError: the bytes of a member do not have the checksum that the zip records.
+        SpaceError: there is less room than the members need.
+    """
+    with opened(archive) as (source, infos):
+        folder.mkdir(parents=True, exist_ok=True)
+        check_space(infos, folder)
+        for info in tqdm(infos, desc=f"unpack {archive.name}", disable=not progress, leave=False):
+            _write(source, info, folder, archive)
 
 
 def _check_members(infos: list[zipfile.ZipInfo], archive: Path) -> None:
@@ -93,7 +107,12 @@ def _check_ratio(infos: list[zipfile.ZipInfo], archive: Path) -> None:
         )
 
 
-def _check_space(infos: list[zipfile.ZipInfo], folder: Path) -> None:
+def check_space(infos: list[zipfile.ZipInfo], folder: Path) -> None:
+    """Make sure that the disk of a folder has room for the members as they are.
+
+    Raises:
+        SpaceError: it has not.
+    """
     needed, free = sum(info.file_size for info in infos), shutil.disk_usage(folder).free
     if needed > free:
         raise SpaceError(f"{folder}: expected room for {needed} bytes, but {free} are free; choose another disk.")
@@ -106,15 +125,26 @@ def _write(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, archive
         return
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open(info) as member, target.open("xb") as file:
-            shutil.copyfileobj(member, file, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise IntegrityError(
-            f"{archive}: expected intact bytes of {info.filename}, but {error}; fetch it again."
-        ) from None
+        with target.open("xb") as file:
+            copy(source, info, file, archive)
     except OSError as error:
         if error.errno not in _NAMES:
             raise
         raise DataError(
             f"{archive}: expected names that files can have, but {info.filename!r}: {error.strerror}."
+        ) from None
+
+
+def copy(source: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], archive: Path) -> None:
+    """Write the bytes of a member into an open file.
+
+    Raises:
+        IntegrityError: they do not have the checksum that the zip records.
+    """
+    try:
+        with source.open(info) as member:
+            shutil.copyfileobj(member, file, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise IntegrityError(
+            f"{archive}: expected intact bytes of {info.filename}, but {error}; fetch it again."
         ) from None
