@@ -88,5 +88,7 @@ def store_archive() -> Callable[..., Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the graph first: one takes minutes, and would keep a single worker busy when all others have ended."""
-    items.sort(key=lambda item: item.get_closest_marker("graph") is None)
+    """Tests of the graph first, the README's commands before all: they take minutes, and a worker that begins them last
+    works on when all others have ended.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("graph") is None, item.path.name != "test_readme.py"))

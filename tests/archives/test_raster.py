@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from flairhub.archives.raster import read_array, read_raster
@@ -53,6 +54,15 @@ def test_a_raster_without_georeference_has_no_crs(geotiff):
 def test_an_unknown_crs_is_given_as_wkt(geotiff):
     crs = "+proj=lcc +lat_0=46.5 +lon_0=3 +lat_1=49 +lat_2=44.2 +x_0=700123 +y_0=6600000 +ellps=GRS80 +units=m"
     assert "PROJ" in read_raster(geotiff(np.ones((1, 4, 4), "uint8"), crs=crs)).crs
+
+
+def test_a_crs_whose_name_is_no_text_is_refused(geotiff):
+    named = CRS.from_epsg(2154).to_wkt().replace("RGF93 v1 / Lambert-93", "Somewhere else")
+    named = named.replace(',AUTHORITY["EPSG","2154"]', "")
+    data = geotiff(np.ones((1, 4, 4), np.uint8), crs=CRS.from_wkt(named))
+    assert read_raster(data).crs.startswith("PROJCS")
+    with pytest.raises(DataError, match="Expected a readable GeoTIFF, but got: 'utf-8' codec"):
+        read_raster(data.replace(b"Somewhere", b"Somewh\xe2re"))
 
 
 @pytest.mark.parametrize("cut", ["head", "half", "text", "empty"])

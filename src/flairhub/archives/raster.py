@@ -124,7 +124,7 @@ def _opened(data: bytes) -> Iterator[Any]:
         with env_ctx_if_needed(), MemoryFile(data) as memory, _dataset_class()(memory.name, driver="GTiff") as dataset:
             _require_size(dataset)
             yield dataset
-    except (RasterioError, rasterio._err.CPLE_BaseError) as error:
+    except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:  # a CRS whose name is no text
         reason = _VOLATILE.sub("", str(error))
         raise DataError(f"Expected a readable GeoTIFF, but got: {reason}; fetch the archive again.") from None
 

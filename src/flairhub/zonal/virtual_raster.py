@@ -142,7 +142,7 @@ def _read(modality: str, path: str) -> _Tile:
                 hidden_alpha=hidden,
                 descriptions=raster.descriptions,
             )
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # the latter: a CRS whose name is no text
         raise DataError(f"{modality}: expected a raster that GDAL reads at {path}, but got: {error}.") from None
 
 
