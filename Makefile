@@ -32,7 +32,7 @@ test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clo
 test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
 	pytest -q -m browser tests/browser
 
-test-rest: env  ## every test that `make test` leaves out (about half an hour on 2 cores)
+test-rest: env  ## every test that `make test` leaves out: slow, graph, browser (about half an hour on 2 cores)
 	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m 'slow or graph or browser'
 
 lint: env  ## style, types, import contracts, known kinds of unsafe code
