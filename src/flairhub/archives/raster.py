@@ -22,6 +22,9 @@ from flairhub.errors import DataError
 _VOLATILE = re.compile(r"'?/vsimem/\S+'?\s?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tif:?\s?")
 """Random names of in-memory files, which would make the same damage read differently each time."""
 
+MAX_BANDS = 8192
+"""Twice the bands of a year of daily dates; of more, GDAL takes seconds to say of each that it cannot be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raster:
@@ -130,7 +133,12 @@ def _opened(data: bytes) -> Iterator[Any]:
 
 
 def _require_size(dataset: Any) -> None:
-    """Refuse a raster that states more pixels than any patch has, before they are given room."""
+    """Refuse a raster that states more pixels or bands than any patch has, before they are given room and time."""
+    if dataset.count > MAX_BANDS:
+        raise DataError(
+            f"Expected a patch of at most {MAX_BANDS} bands, but the GeoTIFF states {dataset.count}; it is no patch, "
+            "or damaged: fetch the archive again."
+        )
     item = max(np.dtype(name).itemsize for name in dataset.dtypes)
     size = int(dataset.count) * int(dataset.height) * int(dataset.width) * item
     if size > MAX_PIXEL_BYTES:
