@@ -63,16 +63,14 @@ class BandLevels:
     """[files, bands]"""
 
 
-def band_levels(part: pa.Table, modality: str, domains: NDArray[np.object_]) -> BandLevels | None:
-    """Levels of the files of one archive; None for what is no optical input.
+def band_levels(part: pa.Table, modality: str, domains: NDArray[np.object_]) -> BandLevels:
+    """Levels of the files of one archive.
 
     Args:
         part: rows of one archive with `band_n`, `band_mean` and `band_m2`.
-        modality: of the archive.
+        modality: of the archive, one of `COMPARED`.
         domains: domain-year of each row.
     """
-    if modality not in COMPARED:
-        return None
     places = [MODALITIES[modality].bands.index(band) for band in COMPARED[modality]]
     width = len(fact_bands(modality))
     counted = list_matrix(part, "band_n", width, 0)[:, places].astype(np.float64)
@@ -90,14 +88,15 @@ def exchanged(levels: BandLevels, modality: str) -> tuple[NDArray[np.float64], N
     """
     found = np.zeros(len(levels.domains))
     words = np.full(len(levels.domains), None, dtype=object)
+    codes, names = pd.factorize(levels.domains, sort=True)
+    members = [np.flatnonzero(codes == domain) for domain in range(len(names))]
     for first, second in combinations(range(len(COMPARED[modality])), 2):
         features = _features(levels, first, second)
-        for domain in np.unique(levels.domains):
-            mine = levels.domains == domain
-            nearer = _nearer(features, mine)
-            rows = np.flatnonzero(mine)[nearer > found[mine]]
+        usual = _Usual.of(features, codes)
+        for domain, mine in enumerate(members):
+            nearer = _nearer(features[mine], usual, domain)
+            words[mine[nearer > found[mine]]] = f"{COMPARED[modality][first]} and {COMPARED[modality][second]}"
             found[mine] = np.maximum(found[mine], nearer)
-            words[rows] = f"{COMPARED[modality][first]} and {COMPARED[modality][second]}"
     return found, words
 
 
@@ -126,17 +125,61 @@ def _features(levels: BandLevels, first: int, second: int) -> NDArray[np.float64
         return np.stack([(a - b) / (np.abs(a) + np.abs(b) + _TINY), np.log(s / t)], axis=1)
 
 
-def _nearer(features: NDArray[np.float64], mine: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How many times nearer to the others each of some files would be, mirrored; 0 where that is not suspected."""
-    known = np.isfinite(features).all(axis=1)
-    others = np.count_nonzero(known & ~mine) >= MIN_FILES
-    usual = features[known & ~mine] if others else features[known]
-    own = features[mine]
-    if len(usual) < MIN_FILES:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Usual:
+    """Two features of all files that have them, each sorted: medians without one domain-year follow at once."""
+
+    values: tuple[NDArray[np.float64], ...]
+    codes: tuple[NDArray[np.int64], ...]
+    """Domain-year of each value."""
+
+    @classmethod
+    def of(cls, features: NDArray[np.float64], codes: NDArray[np.int64]) -> _Usual:
+        known = np.isfinite(features).all(axis=1)
+        orders = [np.argsort(column, kind="stable") for column in features[known].T]
+        values = tuple(column[order] for column, order in zip(features[known].T, orders, strict=True))
+        return cls(values, tuple(codes[known][order] for order in orders))
+
+    def without(self, domain: int) -> tuple[NDArray[np.float64], ...]:
+        return tuple(values[codes != domain] for values, codes in zip(self.values, self.codes, strict=True))
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Of sorted values."""
+    return float((values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2)
+
+
+def _median_deviation(values: NDArray[np.float64], centre: float) -> float:
+    """Median of the distances of sorted values to a centre."""
+    lower, upper = (_distance(values, centre, rank) for rank in ((len(values) + 1) // 2, len(values) // 2 + 1))
+    return (lower + upper) / 2
+
+
+def _distance(values: NDArray[np.float64], centre: float, rank: int) -> float:
+    """The distance that is the `rank`-th smallest, from 1: the nearest values are neighbours among sorted ones."""
+    low, high = 0, len(values) - rank
+    while low < high:
+        middle = (low + high) // 2
+        if centre - values[middle] > values[middle + rank] - centre:
+            low = middle + 1
+        else:
+            high = middle
+    return float(max(abs(values[low] - centre), abs(values[low + rank - 1] - centre)))
+
+
+def _nearer(own: NDArray[np.float64], everywhere: _Usual, domain: int) -> NDArray[np.float64]:
+    """How many times nearer to the others each file of a domain-year would be, mirrored; 0 where not suspected."""
+    known = np.isfinite(own).all(axis=1)
+    usual = everywhere.without(domain)
+    others = len(usual[0]) >= MIN_FILES
+    if not others:
+        usual = everywhere.values
+    if len(usual[0]) < MIN_FILES:
         return np.zeros(len(own))
-    centre = np.median(usual, axis=0)
-    scatter = 1.4826 * np.median(np.abs(usual - centre), axis=0) + _TINY
-    caution = 1 + FEW_FILES / len(usual)
+    centre = np.array([_median(values) for values in usual])
+    deviations = [_median_deviation(values, middle) for values, middle in zip(usual, centre, strict=True)]
+    scatter = 1.4826 * np.array(deviations) + _TINY
+    caution = 1 + FEW_FILES / len(usual[0])
 
     def nearer(each: NDArray[np.float64], far: float) -> NDArray[np.float64]:
         distance, mirrored = (np.linalg.norm((side - centre) / scatter, axis=-1) for side in (each, -each))
@@ -144,8 +187,8 @@ def _nearer(features: NDArray[np.float64], mine: NDArray[np.bool_]) -> NDArray[n
         return np.where(suspected, distance / np.maximum(mirrored, _TINY), 0.0)
 
     whole = np.zeros(1)
-    if len(usual) >= 2 * FEW_FILES and others and np.count_nonzero(known & mine) >= MIN_FILES:
-        whole = nearer(np.median(features[known & mine], axis=0)[None], FAR_DOMAIN)
+    if len(usual[0]) >= 2 * FEW_FILES and others and np.count_nonzero(known) >= MIN_FILES:
+        whole = nearer(np.median(own[known], axis=0)[None], FAR_DOMAIN)
     return np.maximum(nearer(own, FAR), whole)
 
 

@@ -6,7 +6,7 @@ Null values say that a check does not apply: of a file that cannot be opened onl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from flairhub.audit.content import CONTENT_FACTS, add_content, copies
-from flairhub.audit.exchange import BandLevels, add_exchanged, band_levels, joined, order_ratios
+from flairhub.audit.exchange import COMPARED, BandLevels, add_exchanged, band_levels, joined, order_ratios
 from flairhub.audit.value_columns import FILE_VALUES, add_file_values
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.errors import DataError, MissingFileError
@@ -61,9 +61,11 @@ class LayerTables:
 
 def domain_years(patch_ids: pd.Series) -> pd.Series:
     """`<DOMAIN>-<YEAR>` of each patch id."""
-    codes, distinct = pd.factorize(patch_ids)
-    names = [str(patch).split("_", 1)[0] for patch in distinct]
-    return pd.Series(pd.array(names, dtype="str").take(codes), index=patch_ids.index)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = pc.split_pattern(pa.array(patch_ids, pa.string()), "_", max_splits=1)
+    return pd.Series(pd.array(pc.list_element(parts, 0), dtype="str"), index=patch_ids.index)
 
 
 def layer_tables(index: Path) -> LayerTables:
@@ -84,9 +86,9 @@ def layer_tables(index: Path) -> LayerTables:
         add_content(frame, part, modality)
         add_file_values(frame, part, modality)
         parts.append(frame)
-        found = band_levels(part, modality, domain_years(frame["patch_id"]).to_numpy(dtype=object))
-        if found is not None:
-            levels.setdefault(modality, []).append(found)
+        if modality in COMPARED:
+            domains = domain_years(frame["patch_id"]).to_numpy(dtype=object)
+            levels.setdefault(modality, []).append(band_levels(part, modality, domains))
         if MODALITIES[modality].kind in {"mono", "series"}:
             extremes[modality] = _widen(extremes.get(modality), part, modality)
     if not parts:
@@ -152,11 +154,17 @@ def most_frequent(table: pd.DataFrame, group: str, values: Sequence[str]) -> pd.
     return ordered.drop_duplicates(group).set_index(group)
 
 
+def _of_modality(table: pd.DataFrame, known: Mapping[str, Any]) -> pd.Series:
+    """What is known of each row's modality; as `map`, which looks every row up."""
+    codes, names = pd.factorize(table["modality"])
+    return pd.Series([known[name] for name in names]).take(codes).set_axis(table.index)
+
+
 def _derive(table: pd.DataFrame) -> pd.DataFrame:
     opened = table["num_bands"].notna()  # a raster with the wrong bands has an error, too, but a place and a size
-    kinds = table["modality"].map({name: modality.kind for name, modality in MODALITIES.items()})
+    kinds = _of_modality(table, {name: modality.kind for name, modality in MODALITIES.items()})
     table["domain_year"] = domain_years(table["patch_id"])
-    bands = table["modality"].map({name: len(modality.bands) for name, modality in MODALITIES.items()})
+    bands = _of_modality(table, {name: len(modality.bands) for name, modality in MODALITIES.items()})
     series = kinds.isin(["series", "mask"])
     table["surplus_bands"] = (table["num_bands"] % bands).where(series, table["num_bands"] - bands)
     table["surplus_dates"] = (table["num_dates"] - table["num_metadata_dates"]).where(series)
