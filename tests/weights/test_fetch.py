@@ -10,19 +10,24 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import save
 from segmentation_models_pytorch.encoders import encoders
 from tests.loopback import Served
 
+from flairhub.archives.checksums import checksums_of
 from flairhub.catalog.released_contracts import released_for_row
 from flairhub.config.profiles import profile_text
+from flairhub.config.reader import parse_params
 from flairhub.config.workspace import Workspace
-from flairhub.errors import ConfigurationError, MissingFileError
+from flairhub.errors import ConfigurationError, IntegrityError, MissingFileError
 from flairhub.models.arch import plan_encoder
 from flairhub.models.backbone import create_encoder
+from flairhub.records.listings import WEIGHTS, ListedFile, write_weights
 from flairhub.sources.download import Patience
 from flairhub.surroundings import own_weights
 from flairhub.weights.fetch import fetch_released, released_file
+from flairhub.weights.noted import list_weights
 
 ROOT = Path(__file__).parents[2]
 NAME = "FLAIR-HUB_LC-G_utae"
@@ -61,6 +66,28 @@ def test_a_file_put_there_by_hand_needs_no_network(workspace):
     target.parent.mkdir(parents=True)
     target.write_bytes(b"mine")
     assert fetch_released("LC-G", workspace, endpoint="http://127.0.0.1:9").read_bytes() == b"mine"
+
+
+def test_what_was_first_fetched_is_noted_and_another_file_refused(server, workspace):
+    """The note is in git: whoever clones gets the same bytes, or an error."""
+    params = parse_params(
+        yaml.safe_load(profile_text(ROOT / "profiles", "sample", rows=["LC-G"], sets=["rows.LC-G.weights=released"])),
+        "",
+    )
+    server.files[PATH] = Served(b"weights")
+    path = fetch_released("LC-G", workspace, endpoint=server.address, patience=QUICK)
+    noted = list_weights(params, workspace, checksums_of(workspace), {})
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    assert noted == {"rows.LC-G.weights": ListedFile(name=f"{NAME}.safetensors", sha256=sha256)}
+    write_weights(workspace.root / WEIGHTS, noted)
+    path.unlink()
+    assert list_weights(params, workspace, checksums_of(workspace), noted) == noted  # as in a clone without it
+    assert fetch_released("LC-G", workspace, endpoint=server.address, patience=QUICK).read_bytes() == b"weights"
+    path.unlink()
+    server.files[PATH] = Served(b"others!")
+    with pytest.raises(IntegrityError, match=rf"expected sha256 {sha256}, .*weights.json notes the first one"):
+        fetch_released("LC-G", workspace, endpoint=server.address, patience=QUICK)
+    assert not path.exists()
 
 
 def test_neither_here_nor_there(server, workspace):

@@ -28,7 +28,7 @@ ARCHIVES = Path(FOLDER, "archives.json")
 """The wanted archives in the folder of the source `local`: a dependency of pull. Empty for any other source."""
 
 WEIGHTS = Path(FOLDER, "weights.json")
-"""The weights files that parameters name by a path: a dependency of resolve."""
+"""The weights files that parameters name, by a path or as published: a dependency of resolve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

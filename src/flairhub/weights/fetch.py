@@ -14,8 +14,9 @@ from flairhub.config.params import Params
 from flairhub.config.recipe import IMAGENET, RELEASED, TRAINED
 from flairhub.config.resolve import row_recipe
 from flairhub.config.workspace import Workspace
-from flairhub.errors import MissingFileError
+from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.files import canonical_json
+from flairhub.records.listings import WEIGHTS, read_weights
 from flairhub.sources.download import Patience
 from flairhub.sources.hub_file import HubFile, fetch
 from flairhub.sources.meter import Meter
@@ -100,25 +101,38 @@ def fetch_released(
         patience: of the transfer.
 
     Returns:
-        The file. Its checksum is the caller's to note: nobody has published one, unless the catalog has it.
+        The file. Nobody has published its checksum, unless the catalog has it: that of the first is noted.
 
     Raises:
         ConfigurationError: no file is published for the row; the message lists the rows that have one.
         MissingFileError: the file is neither here nor on the server.
         DownloadError: the transfer did not succeed.
-        IntegrityError: it has another checksum than the catalog's.
+        IntegrityError: it has another checksum than the catalog's, or than the file that was first fetched for the row,
+            which `data/sources/weights.json` notes.
     """
     entry = released_for_row(row)
     target = weights_folder(workspace) / released_name(entry)
     if target.is_file() and entry.sha256 is None:
         return target
-    file = released_file(entry, endpoint)
+    file, noted = released_file(entry, endpoint), _noted(row, target.name, workspace)
     try:
         with tqdm(unit="B", unit_scale=True, desc=target.name, disable=not progress, leave=False) as bar:
-            fetch(file, target, sha256=entry.sha256, meter=Meter(bar.update), patience=patience)
+            fetch(file, target, sha256=entry.sha256 or noted, meter=Meter(bar.update), patience=patience)
+    except IntegrityError as error:
+        if noted is None:
+            raise
+        raise IntegrityError(
+            f"{error} {WEIGHTS} notes the first one, that of earlier results: delete its entry there to take another."
+        ) from None
     except MissingFileError as error:
         raise MissingFileError(
             f"Row {row}: expected the published weights at {target} or at {file.address}, but found neither; put the "
             f"file there, or give its path in rows.{row}.weights."
         ) from error
     return target
+
+
+def _noted(row: str, name: str, workspace: Workspace) -> str | None:
+    """The checksum of the file as it was first fetched for a row, here or elsewhere; the note is tracked by git."""
+    noted = read_weights(workspace.root / WEIGHTS).get(f"rows.{row}.weights")
+    return noted.sha256 if noted is not None and noted.name == name else None

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from flairhub.archives.checksums import Checksums
 from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.released_contracts import released_for_row
 from flairhub.config.params import Params
 from flairhub.config.recipe import RELEASED, TRAINED
 from flairhub.config.workspace import Workspace
 from flairhub.records.listings import ListedFile
 from flairhub.weights.encoders import encoder_path
-from flairhub.weights.locate import weights_path
+from flairhub.weights.fetch import released_name
+from flairhub.weights.locate import weights_folder, weights_path
 
 
 def list_weights(
     params: Params, workspace: Workspace, checksums: Checksums, earlier: Mapping[str, ListedFile]
 ) -> dict[str, ListedFile]:
-    """The files that rows are given, or whose encoders start from; published ones have fixed names and are verified.
+    """The files that rows are given, published ones too, or whose encoders start from.
 
     Args:
         params: all parameters.
@@ -42,7 +44,9 @@ def _named(params: Params, workspace: Workspace) -> dict[str, Path]:
     plain = params.model_dump(mode="json")
     named = {}
     for row, settings in params.rows.items():
-        if settings.weights not in {TRAINED, RELEASED}:
+        if settings.weights == RELEASED:
+            named[f"rows.{row}.weights"] = weights_folder(workspace) / released_name(released_for_row(row))
+        elif settings.weights != TRAINED:
             named[f"rows.{row}.weights"] = weights_path(settings.weights, "", workspace)
         encoder = encoder_path(plain, row, workspace)
         mono = any(MODALITIES[name].kind == "mono" for name in settings.modalities)
