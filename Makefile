@@ -6,7 +6,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := False
 
-.PHONY: help env repro test test-graph test-browser test-rest lint audit fuzz docs ui bench clean
+.PHONY: help env repro test test-graph test-browser test-slow lint audit fuzz docs ui bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,14 +26,14 @@ repro: env  ## the whole graph, then MLflow and the table
 test: env  ## the tests, without the slow ones and those that run the graph
 	pytest -q -n auto --dist loadfile
 
-test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about 15 minutes)
-	pytest -q -m graph
+test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about half an hour on 2 cores)
+	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m graph
 
 test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
 	pytest -q -m browser tests/browser
 
-test-rest: env  ## every test that `make test` leaves out: slow, graph, browser (about half an hour on 2 cores)
-	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m 'slow or graph or browser'
+test-slow: env  ## what the two others leave out: slow tests, and the browser (about ten minutes on 2 cores)
+	pytest -q -n auto --dist loadfile --durations 20 -m '(slow or browser) and not graph'
 
 lint: env  ## style, types, import contracts, known kinds of unsafe code
 	ruff check .
