@@ -12,7 +12,8 @@ def params(**changes):
         "seed": 1, "epochs": 2, "max_steps": None, "global_batch_size": 2, "accumulate": 1, "sampling": "plain",
         "optimizer": "adamw", "learning_rate": 5e-5, "weight_decay": 0.01, "betas": (0.9, 0.999), "momentum": 0.0,
         "scheduler": "one_cycle_lr", "warmup_fraction": 0.2, "div_factor": 1000.0, "plateau_patience": 3,
-        "plateau_factor": 0.5, "gradient_clip": 0.0, "precision": "32-true", "early_stopping_patience": None,
+        "plateau_factor": 0.5, "gradient_clip": 0.0, "precision": "32-true", "memory_format": "contiguous",
+        "compile": False, "determinism": "warn", "early_stopping_patience": None,
         "select": "reported", "validate_every": 1, "threads": 1,
     }  # fmt: skip
     return TrainParams(**(values | changes))

@@ -57,6 +57,16 @@ class TrainParams(Section):
     """Largest norm of the gradient; 0: no clipping."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     """Arithmetic."""
+    memory_format: Literal["contiguous", "channels_last"]
+    """Order of a map's values in memory during training. With the channels last, convolutions are faster on many
+    machines; sums are then taken in another order, so it is part of the result."""
+    compile: bool
+    """Whether `torch.compile` translates the network of the training steps (minutes at the start, on a CPU a C++
+    compiler). Part of the result: fused operations round otherwise."""
+    determinism: Literal["strict", "warn", "off"]
+    """What a GPU does in training: the same bits each time, or an error where torch has no such algorithm | the same
+    bits as far as torch can, and a warning | the fastest algorithms, tried out at the start. A CPU always repeats its
+    bits."""
     early_stopping_patience: int | None = Field(ge=1)
     """Epochs without progress of the selection metric before training stops; null: never."""
     select: Literal["published", "reported", "loss"]

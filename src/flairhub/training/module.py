@@ -13,6 +13,7 @@ from flairhub.data.batch import Batch
 from flairhub.data.preprocess import Preprocessor
 from flairhub.inference.predict import label_size
 from flairhub.models.network import SegmentationNetwork
+from flairhub.training.arithmetic import forward_of
 from flairhub.training.losses import Objective
 from flairhub.training.optimisers import build_optimizer
 
@@ -28,13 +29,14 @@ class RowModule(LightningModule):
         self.preprocessor = preprocessor
         self.objective = objective
         self.params = params
+        self._forward = forward_of(network, params)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of one batch; Lightning hands the batch over as the loader made it."""
         del batch_index
         size = label_size(batch)
         prepared = self.preprocessor(batch)
-        output = self.network(prepared.inputs, prepared.dates, prepared.valid, size)
+        output = self._forward(prepared.inputs, prepared.dates, prepared.valid, size)
         loss: Tensor = self.objective(output, prepared.labels)
         return loss
 

@@ -30,6 +30,7 @@ from flairhub.models.network import SegmentationNetwork
 from flairhub.models.trial import require_trainable
 from flairhub.records.history import StepLosses
 from flairhub.records.inputs import RowInputs
+from flairhub.training.arithmetic import lay_out, lay_out_plainly, repetition
 from flairhub.training.callbacks import Epochs, Monitor, NoMonitor, Steps, StopAfter
 from flairhub.training.checkpoints import Checkpoints
 from flairhub.training.losses import Objective
@@ -144,6 +145,7 @@ def _run(
     if initial is not None:
         verify_weights(initial, inputs.initial_sha256)
         _log.info("%s starts from %s: %s", inputs.row, initial.name, load_weights(network, initial, strict=False))
+    lay_out(network, train)
     progress = Progress()
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     trainer_of: list[Trainer] = []
@@ -165,6 +167,7 @@ def _run(
     resume = str(checkpoint) if checkpoint.is_file() else None
     trainer_of[0].fit(module, loader, ckpt_path=resume, weights_only=True)
     network.cpu()
+    lay_out_plainly(network)
     return network, progress
 
 
@@ -191,6 +194,7 @@ def _trainer(inputs: RowInputs, settings: RuntimeSettings, devices: Devices, cal
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
     several = devices.world_size > 1
+    repeats = repetition(train, devices.accelerator)
     return Trainer(
         accelerator=devices.accelerator,
         devices=devices.per_node,
@@ -203,7 +207,8 @@ def _trainer(inputs: RowInputs, settings: RuntimeSettings, devices: Devices, cal
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.gradient_clip or None,
         precision=train.precision,
-        deterministic="warn" if devices.accelerator == "cuda" else True,
+        deterministic=repeats.deterministic,
+        benchmark=repeats.benchmark,
         callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
@@ -218,6 +223,6 @@ def _trainer(inputs: RowInputs, settings: RuntimeSettings, devices: Devices, cal
 def _save_weights(network: SegmentationNetwork, path: Path) -> None:
     if not this_process().first:
         return
-    state: dict[str, Any] = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    state: dict[str, Any] = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
         torch.save(state, temporary)
