@@ -38,12 +38,12 @@ def repetition(params: TrainParams, accelerator: str) -> Repetition:
 def lay_out(network: SegmentationNetwork, params: TrainParams) -> None:
     """Put the network's weights into the configured order; maps take theirs from the weights they meet first."""
     if params.memory_format == "channels_last":
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks this form
+        network.to(memory_format=torch.channels_last)
 
 
 def lay_out_plainly(network: SegmentationNetwork) -> None:
     """Put the weights into the usual order: what is kept of a training does not tell how it computed."""
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as above
+    network.to(memory_format=torch.contiguous_format)
 
 
 def forward_of(network: SegmentationNetwork, params: TrainParams) -> Callable[..., NetworkOutput]:
@@ -68,8 +68,8 @@ def forward_of(network: SegmentationNetwork, params: TrainParams) -> Callable[..
             if not isinstance(error.inner_exception, InvalidCxxCompiler):
                 raise
             raise ConfigurationError(
-                "Expected a C++ compiler for `train.compile: true` on a CPU, but torch found none; install one (Debian: "
-                "apt-get install g++), name it in the variable CXX, or set train.compile to false."
+                "Expected a C++ compiler for `train.compile: true` on a CPU, but torch found none; install one "
+                "(Debian: apt-get install g++), name it in the variable CXX, or set train.compile to false."
             ) from error
 
     return forward
