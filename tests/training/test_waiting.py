@@ -24,6 +24,7 @@ from flairhub.training.module import RowModule
 
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 MONO = ("AERIAL_RGBI", "AERIAL-RLT_PAN", "DEM_ELEV", "SPOT_RGBI")
+SERIES = ("SENTINEL2_TS", "SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS")
 READS = {"_local_scalar_dense", "nonzero", "masked_select", "unique", "_unique2", "equal", "is_nonzero"}
 """Operations whose answer the host waits for."""
 
@@ -58,7 +59,7 @@ def module_of(row: Row) -> RowModule:
     return RowModule(network, Preprocessor(recipe, row.inputs.statistics), Objective(recipe), recipe.train)
 
 
-@pytest.mark.parametrize("modalities", [("AERIAL_RGBI",), MONO])
+@pytest.mark.parametrize("modalities", [("AERIAL_RGBI",), MONO, SERIES, (*MONO, *SERIES)])
 def test_a_training_step_reads_nothing_from_its_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modalities: tuple[str, ...]
 ):

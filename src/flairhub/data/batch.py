@@ -6,7 +6,7 @@ Shapes: B samples, T dates, C bands, H rows, W columns. Sizes differ between mod
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ class Batch:
     """Series -> `[B, T]` float32, signed day offsets to the reference day of the acquisition's own year; 0 where
     there is no date."""
     valid: dict[str, Tensor] = field(default_factory=dict)
-    """Series -> `[B, T]` bool; False: padding, or a rejected, unknown, non-finite or filtered date."""
+    """Series -> `[B, T]` bool; False: padding, or a rejected, unknown, non-finite or filtered date. Stays in the
+    host's memory once dates are chosen: how many there are decides about shapes."""
     masks: dict[str, Tensor] = field(default_factory=dict)
     """SENTINEL2_MSK-SC `[B, T, 2, H, W]`, raw, of a type as in `inputs`, where the cloud filter is on."""
     labels: dict[str, Tensor] = field(default_factory=dict)
@@ -62,13 +63,16 @@ class Batch:
     an offset alone does not tell the month of a leap year."""
     bands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Input -> names of its bands before the `Preprocessor`; an input that is not named has all of its modality."""
+    dates_chosen: bool = False
+    """Whether `data.date_choice` has chosen among the dates."""
 
     def __len__(self) -> int:
         return len(self.patch_ids)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on a device (itself where it already is there)."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return replace(moved, valid=self.valid) if self.dates_chosen else moved
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; called by torch's loader."""
@@ -87,6 +91,7 @@ class Batch:
             labels=each(self.labels),
             calendar=each(self.calendar),
             bands=self.bands,
+            dates_chosen=self.dates_chosen,
         )
 
 

@@ -15,8 +15,9 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.compute.devices import Devices
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.augmentation import Augmentation
-from flairhub.data.batch import Sample, collate
+from flairhub.data.batch import Sample
 from flairhub.data.dataset import PatchDataset
+from flairhub.data.date_choice import Collate, DateChoice
 from flairhub.data.sampler import EpochBatches, RoiBatches
 from flairhub.records.inputs import RowInputs
 from flairhub.records.inputs_file import SPLITS, SplitName
@@ -86,7 +87,7 @@ def training_loader(
         rank=options.rank,
         world_size=options.world_size,
     )
-    return _loader(dataset, batches, options)
+    return _loader(inputs, dataset, batches, options)
 
 
 def evaluation_loader(
@@ -103,7 +104,7 @@ def evaluation_loader(
     """
     dataset = _dataset(inputs, split, reader, options, None)
     batches = RoiBatches(dataset.roi_keys, batch_size, rank=options.rank, world_size=options.world_size)
-    return _loader(dataset, batches, options)
+    return _loader(inputs, dataset, batches, options)
 
 
 def _dataset(
@@ -113,13 +114,15 @@ def _dataset(
     return PatchDataset(inputs, split, reader, augmentation, cache_bytes=share)
 
 
-def _loader(dataset: PatchDataset, batches: EpochBatches | RoiBatches, options: LoaderOptions) -> BatchLoader:
+def _loader(
+    inputs: RowInputs, dataset: PatchDataset, batches: EpochBatches | RoiBatches, options: LoaderOptions
+) -> BatchLoader:
     parallel = options.workers > 0
     return BatchLoader(
         dataset,
         batch_sampler=batches,
         num_workers=options.workers,
-        collate_fn=collate,
+        collate_fn=Collate(DateChoice(inputs.recipe)),
         pin_memory=options.pin_memory,
         persistent_workers=parallel,
         prefetch_factor=options.prefetch if parallel else None,

@@ -15,28 +15,17 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.channels import network_channels
 from flairhub.config.recipe import InputRecipe
 from flairhub.data.batch import Batch
-from flairhub.data.cloud_filter import clear_dates
+from flairhub.data.date_choice import DateChoice
 from flairhub.data.normalisation import fill_missing, scale_of, select_bands
-from flairhub.data.series import (
-    Period,
-    Series,
-    average,
-    compact,
-    finite_dates,
-    masked,
-    repeat_empty_slots,
-    spread_dates,
-)
-from flairhub.errors import DataError
+from flairhub.data.series import Series, masked
 from flairhub.records.inputs_file import BandStatistics
 
 
 class Preprocessor:
     """Channels, derived height, cloud filter, temporal averages and normalisation of a row.
 
-    Order for a series: dates with a non-finite value in a used band are masked; the cloud filter masks;
-    `max_dates` masks; averages, or else valid dates move to the front; dates of zeros, where they mean nothing, are
-    masked; normalisation; masked dates become zero.
+    Order for a series: dates are chosen (`data.date_choice`), unless the loader has done so; normalisation; masked
+    dates become zero.
 
     Args:
         recipe: the resolved row.
@@ -50,8 +39,7 @@ class Preprocessor:
         self._recipe = recipe
         self._channels = network_channels(recipe)
         self._scales = {modality: scale_of(recipe, modality, statistics) for modality in recipe.modalities}
-        self._repeat_empty_slots = recipe.preprocessing.empty_slots == "repeated"
-        self._mask_zero_dates = recipe.preprocessing.zero_dates == "masked"
+        self._choice = DateChoice(recipe)
         self._replaced: dict[str, Tensor | int] = {}
 
     @property
@@ -65,19 +53,17 @@ class Preprocessor:
         Raises:
             DataError: the batch lacks an input of the row or a mask that the cloud filter needs.
         """
-        inputs, dates, valid, calendar = {}, dict(batch.dates), dict(batch.valid), dict(batch.calendar)
+        batch = self._choice(batch)
+        inputs, dates, calendar = {}, dict(batch.dates), dict(batch.calendar)
         device = next(iter(batch.inputs.values())).device.type
         with torch.no_grad(), torch.autocast(device, enabled=False):
             for modality in self._recipe.modalities:
-                if modality not in batch.inputs:
-                    raise DataError(f"Expected a batch with {modality}, but got {sorted(batch.inputs)}.")
                 if not MODALITIES[modality].is_series:
                     inputs[modality] = self._mono(batch, modality)
                     continue
                 series = self._series(batch, modality)
-                inputs[modality], dates[modality] = series.values, series.dates
-                valid[modality], calendar[modality] = series.valid, series.calendar
-        return replace(batch, inputs=inputs, dates=dates, valid=valid, calendar=calendar, masks={}, bands={})
+                inputs[modality], dates[modality], calendar[modality] = series.values, series.dates, series.calendar
+        return replace(batch, inputs=inputs, dates=dates, calendar=calendar, bands={})
 
     def _selected(self, batch: Batch, modality: str) -> Tensor:
         bands = batch.bands.get(modality, MODALITIES[modality].bands)
@@ -92,49 +78,9 @@ class Preprocessor:
         return scale.apply(values)
 
     def _series(self, batch: Batch, modality: str) -> Series:
-        valid = batch.valid[modality]
-        series = Series(
-            values=self._selected(batch, modality),
-            dates=batch.dates[modality],
-            valid=valid,
-            calendar=batch.calendar.get(modality, torch.zeros_like(valid, dtype=torch.int32)),
+        device = batch.inputs[modality].device
+        valid = batch.valid[modality].to(device, non_blocking=True)
+        values = self._scales[modality].apply(self._selected(batch, modality))
+        return masked(
+            Series(values=values, dates=batch.dates[modality], valid=valid, calendar=batch.calendar[modality]), valid
         )
-        if batch.inputs[modality].is_floating_point():
-            valid = valid & finite_dates(series.values)
-        series = masked(series, self._kept(batch, modality, valid))
-        series = self._averaged(series, modality, self._period(modality))
-        if self._mask_zero_dates:  # they stay in the series, as padding
-            series = replace(series, valid=series.valid & (series.values != 0).flatten(2).any(dim=2))
-        self._scales[modality].apply(series.values)
-        return masked(series, series.valid)
-
-    def _kept(self, batch: Batch, modality: str, valid: Tensor) -> Tensor:
-        """Which of the valid dates pass the cloud filter and the limit on their number."""
-        settings = self._recipe.preprocessing
-        companion = MODALITIES[modality].companion
-        if companion is not None and settings.filter_sentinel2.enabled:
-            if companion not in batch.masks:
-                raise DataError(f"Expected a batch with {companion} for the cloud filter, but got none.")
-            limits = settings.filter_sentinel2
-            valid = clear_dates(
-                batch.masks[companion].to(torch.float32),
-                valid,
-                limits.max_cloud,
-                limits.max_snow,
-                limits.max_fraction_covered,
-            )
-        return valid if settings.max_dates is None else spread_dates(valid, settings.max_dates)
-
-    def _averaged(self, series: Series, modality: str, period: Period | None) -> Series:
-        if period is None:
-            return compact(series)
-        if bool((series.valid & (series.calendar == 0)).any()):
-            raise DataError(f"Expected calendar dates of {modality} for its {period} averages, but some are missing.")
-        averaged = average(series, period, self._recipe.model.ref_date)
-        return repeat_empty_slots(averaged) if self._repeat_empty_slots else averaged
-
-    def _period(self, modality: str) -> Period | None:
-        settings = self._recipe.preprocessing
-        if modality == "SENTINEL2_TS":
-            return settings.temporal_average_sentinel2
-        return settings.temporal_average_sentinel1

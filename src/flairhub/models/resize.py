@@ -43,7 +43,7 @@ def interpolate(x: Tensor, size: Size) -> Tensor:
     """Bilinear resizing with half-pixel centres; the same tensor where the size is right already."""
     if tuple(x.shape[-2:]) == tuple(size):
         return x
-    if x.is_meta:  # only the shape counts there, which torch finds by going through the whole resampling in Python
+    if x.is_meta and not torch.is_grad_enabled():  # only the shape counts; torch would resample all of it in Python
         return x.new_empty(*x.shape[:-2], *size)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 

@@ -158,7 +158,8 @@ class UTAE(nn.Module):
         Args:
             x_BTCHW: values, float32; sides must be multiples of `stride`. Values at masked dates are never read.
             dates_BT: day offsets to the reference date.
-            valid_BT: False at dates to leave out. A sample without any valid date gives finite values.
+            valid_BT: False at dates to leave out. A sample without any valid date gives finite values. In the host's
+                memory it costs no waiting for the device of the values.
 
         Returns:
             Logits `[B, K, H, W]`, and the maps from coarse to fine.
@@ -170,7 +171,8 @@ class UTAE(nn.Module):
         """As `forward`, with the attention `[B, T, G, h, w]` of the coarsest maps."""
         B, T = x_BTCHW.shape[:2]
         index = None if bool(valid_BT.all()) else valid_BT.flatten().nonzero()[:, 0]
-        mask = None if index is None else valid_BT
+        mask = None if index is None else valid_BT.to(x_BTCHW.device, non_blocking=True)
+        index = None if index is None else index.to(x_BTCHW.device, non_blocking=True)
         frames = x_BTCHW.flatten(0, 1)
         if index is not None:
             # Without any valid date one blank frame keeps every parameter in the graph; it is dropped again below.
