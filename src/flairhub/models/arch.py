@@ -24,6 +24,7 @@ from torch import nn
 
 from flairhub.config.base import nearest
 from flairhub.errors import ConfigurationError
+from flairhub.models.memoryless import memoryless
 from flairhub.models.resize import Size, frame_of
 from flairhub.models.upernet import OUTPUT_STRIDE, UPerNetDecoder
 
@@ -228,7 +229,7 @@ def without_memory(build: Callable[[], nn.Module]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with torch.device("meta"):
+            with memoryless():
                 return build().to("meta")  # smp makes new first convolutions on the CPU whatever the default device
         except (NotImplementedError, RuntimeError):
             with torch.device("cpu"):

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from flairhub.models.resize import Frame, align
 
+_FIRST_READ = 1
+"""First stage that a decoder reads."""
+
 
 def real_stages(channels: Sequence[int]) -> int:
     """Index of the first stage that is fused.
@@ -58,18 +61,21 @@ class Fusion(nn.Module):
             first: index of the first stage that is fused; earlier ones are passed on from `lead`.
 
         Returns:
-            Maps with the channels of `lead`, fine to coarse.
+            Maps with the channels of `lead`, fine to coarse. The first stands for the input itself, which no decoder
+            reads (a test tries them all): it is that of `lead`, not fused.
         """
         grid = [(x.shape[2], x.shape[3]) for x in maps[lead][first:]]
+        read = max(0, _FIRST_READ - first)
         aligned = []
         for name, stages in maps.items():
             own = list(stages[first:]) if len(stages) == len(grid) + first else pad_maps(stages, len(grid))
-            aligned.append([align(x, size, frames[name], frames[lead]) for x, size in zip(own, grid, strict=True)])
+            pairs = list(zip(own, grid, strict=True))[read:]
+            aligned.append([align(x, size, frames[name], frames[lead]) for x, size in pairs])
         fused = [
             convolution(torch.cat(stage, dim=1))
-            for convolution, stage in zip(self.conv_f, zip(*aligned, strict=True), strict=True)
+            for convolution, stage in zip(self.conv_f[read:], zip(*aligned, strict=True), strict=True)
         ]
-        return [*maps[lead][:first], *fused]
+        return [*maps[lead][: first + read], *fused]
 
 
 def pad_maps(maps: Sequence[Tensor], stages: int) -> list[Tensor]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.models.build import build_network
+from flairhub.models.memoryless import memoryless
 from flairhub.models.network import SegmentationNetwork
 from flairhub.models.published import published_spec
 from flairhub.models.spec import NetworkSpec
@@ -30,7 +30,7 @@ def count_parameters(spec: NetworkSpec) -> int:
 
 def meta_network(spec: NetworkSpec) -> SegmentationNetwork:
     """The network without memory."""
-    with torch.device("meta"):
+    with memoryless():
         return build_network(spec, load_weights=False)
 
 

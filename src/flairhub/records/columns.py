@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from flairhub.errors import IntegrityError, MissingFileError
@@ -75,7 +76,7 @@ def read_column(folder: Path, sha256: str) -> Column:
             f"{path}: expected a column in Parquet, but got: {error}; run the resolve stage."
         ) from None
     numbers = pa.types.is_integer(value.type)
-    column = Column.numbers(value.to_numpy()) if numbers else Column.plain(value.to_pylist())
+    column = Column.numbers(np.from_dlpack(value)) if numbers else Column.plain(value.to_pylist())
     if column.sha256 != sha256:
         raise IntegrityError(
             f"{path}: expected content with sha256 {sha256}, but got {column.sha256}; run the resolve stage again."

@@ -92,9 +92,21 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         A scalar; 0 with zero gradients where every pixel has weight 0 (torch's mean would be NaN).
     """
     target = labels.long()
-    total = F.cross_entropy(logits.float(), target, weights, reduction="sum")
+    total = F.cross_entropy(*_by_pixel(logits.float(), target), weights, reduction="sum")
     mass = mean_over_processes(weights[target].sum())
     return total / torch.where(mass > 0, mass, torch.ones_like(mass))
+
+
+def _by_pixel(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits `[N, K]` and classes `[N]` of all pixels, where that is faster or the only form that repeats its bits.
+
+    With the classes last in memory it is a view, and its gradient keeps that order. For maps torch has no
+    deterministic loss on CUDA, for rows it has.
+    """
+    classes_last = logits.is_contiguous(memory_format=torch.channels_last) and not logits.is_contiguous()
+    if classes_last or logits.is_cuda:
+        return logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1]), target.reshape(-1)
+    return logits, target
 
 
 class TaskLoss(nn.Module):
