@@ -54,6 +54,9 @@ _WORKER = re.compile(r"DataLoader worker \(pid.*(killed by signal|exited unexpec
 """Words of torch about a worker that is gone: by the handler of its signal, or where it waits in vain."""
 
 
+_UNREPEATABLE = re.compile(r"^(\S+) does not have a deterministic implementation")
+"""Words of torch under `train.determinism: strict`."""
+
 _UNWRITTEN = (
     *("unexpected pos", "database or disk is full", "disk I/O error"),
     *("Write failed", "Write error", "No space left on device", "File too large"),
@@ -77,6 +80,11 @@ def machine_trouble(error: BaseException) -> str | None:
             "Expected every process to live, but there is no memory left, or a worker was killed (by the system when "
             "memory ran out, or by hand); lower the settings `workers` and `cache_mb`, or train.global_batch_size"
             f"{again}."
+        )
+    if isinstance(error, RuntimeError) and (found := _UNREPEATABLE.match(str(error))):
+        return (
+            f"Expected algorithms that repeat their bits on this device (train.determinism: strict), but torch has "
+            f"none for {found[1]}; set train.determinism to warn{again}."
         )
     if any(word in str(error) for word in _UNWRITTEN):
         return f"Expected to write a file whole, but the disk took only a part: make room, or raise `ulimit -f`{again}."

@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.drawn_rows import make_recipe, make_row
+from torch.nn import functional as F
 
 from flairhub.config.model import ClassWeights, LabelParams, LossParams
+from flairhub.data.loaders import LoaderOptions, training_loader
+from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import ConfigurationError, DataError
+from flairhub.inference.predict import label_size
+from flairhub.models.build import build_network, network_spec
 from flairhub.models.network import NetworkOutput
-from flairhub.training.losses import Losses, check_labels, class_weights, cross_entropy
+from flairhub.training.losses import Losses, Objective, check_labels, class_weights, cross_entropy
 
 FOLDER = Path(os.environ.get("FLAIRHUB_PARITY_DIR", Path(__file__).parents[1] / "assets" / "parity")) / "loss"
 COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
@@ -145,3 +151,54 @@ def test_mistakes():
         losses(output, {COSIA: labels[COSIA][:, :2]})
     with pytest.raises(ConfigurationError, match=r"classes 0\.\.18, but got class 19"):
         class_weights(_weights({19: 0.0}), 19)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_loss_does_not_depend_on_the_order_in_memory(dtype):
+    torch.manual_seed(0)
+    plain = torch.randn(3, 19, 8, 6, dtype=dtype)
+    target = torch.randint(0, 19, (3, 8, 6), dtype=torch.uint8)
+    weights = torch.rand(19)
+    found = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        logits = plain.clone(memory_format=order).requires_grad_()
+        loss = cross_entropy(logits, target, weights)
+        loss.backward()
+        assert logits.grad.is_contiguous(memory_format=order)
+        found.append((loss.detach(), logits.grad))
+    (loss, gradient), (other, its_gradient) = found
+    torch.testing.assert_close(other, loss)
+    torch.testing.assert_close(its_gradient, gradient)
+    expected = F.cross_entropy(plain.double(), target.long(), weights.double())
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_decoders_that_no_loss_reads_are_not_asked(tmp_path):
+    """Weight 0: their logits are not computed; the mean over modalities and the gradients are as if they were."""
+    torch.manual_seed(0)
+    modalities = ("AERIAL_RGBI", "SPOT_RGBI", "SENTINEL2_TS")
+    recipe = make_recipe("X", rows={"X": {"tasks": [COSIA], "modalities": list(modalities)}})
+    row = make_row(tmp_path, recipe)
+    network, objective = build_network(network_spec(row.inputs), load_weights=False), Objective(recipe)
+    assert objective.without_weight(modalities) == {"AERIAL_RGBI", "SPOT_RGBI"}
+    batch = next(iter(training_loader(row.inputs, row.reader, LoaderOptions())))
+    prepared = Preprocessor(recipe, row.inputs.statistics)(batch)
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    found = []
+    for left_out in (frozenset(), objective.without_weight(modalities)):
+        network.load_state_dict(state)
+        network.zero_grad()
+        network.auxiliary_left_out = left_out
+        torch.manual_seed(1)
+        output = network(prepared.inputs, prepared.dates, prepared.valid, label_size(batch))
+        assert {name for name, _ in output.auxiliary} == set(modalities) - left_out
+        loss = objective(output, prepared.labels)
+        loss.backward()
+        gradients = {name: each.grad for name, each in network.named_parameters()}
+        found.append((loss.detach(), gradients))
+    (loss, gradients), (other, its_gradients) = found
+    assert torch.equal(loss, other)
+    assert [name for name, each in gradients.items() if each is None] == [
+        name for name, each in its_gradients.items() if each is None
+    ]
+    assert all(torch.equal(each, its_gradients[name]) for name, each in gradients.items() if each is not None)

@@ -26,6 +26,8 @@ class NetworkOutput:
     """Task -> `[B, K, H, W]` at the output size."""
     auxiliary: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     """(modality, task) -> `[B, K, H, W]` of the auxiliary decoders; empty outside training unless asked for."""
+    left_out: int = 0
+    """Modalities whose auxiliary decoders exist, but were not asked."""
 
 
 class SegmentationNetwork(nn.Module):
@@ -71,6 +73,8 @@ class SegmentationNetwork(nn.Module):
         self.modality_dropout = ModalityDropout(spec.model.modality_dropout, channels, spec.model.dropout_replacement)
         self.auxiliary_in_eval = False
         """Whether auxiliary logits are computed in evaluation mode too."""
+        self.auxiliary_left_out: frozenset[str] = frozenset()
+        """Modalities whose auxiliary logits are not computed: nobody wants them. Not part of the state dict."""
 
     def _mono_encoder(self, name: str) -> MonoEncoder:
         mono, item = self.spec.mono_model, self.spec.inputs[name]
@@ -118,7 +122,7 @@ class SegmentationNetwork(nn.Module):
             logits = self._fused(maps, frames, output_size)
         else:
             logits = self._averaged(series_logits, frames, output_size)
-        return NetworkOutput(logits, auxiliary)
+        return NetworkOutput(logits, auxiliary, len(self.auxiliary_left_out))
 
     def _auxiliary(
         self, maps: dict[str, list[Tensor]], series: dict[str, Tensor], frames: dict[str, Frame], size: Size
@@ -126,6 +130,8 @@ class SegmentationNetwork(nn.Module):
         logits = {}
         for key, decoder in self.aux_decoders.items():
             name, task = key.split("__")
+            if name in self.auxiliary_left_out:
+                continue
             # A 1x1 convolution commutes with bilinear resizing: series are decoded before they are enlarged.
             logits[name, task] = crop_to(decoder(series.get(name, maps[name])), frames[name], size)
         return logits

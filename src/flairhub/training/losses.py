@@ -7,7 +7,7 @@ Shapes: B samples, K classes, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -174,6 +174,10 @@ class Losses(nn.Module):
             return weight[modality]
         return weight
 
+    def without_weight(self, modalities: Iterable[str]) -> frozenset[str]:
+        """Those of the modalities whose auxiliary logits no loss would read."""
+        return frozenset(name for name in modalities if self.auxiliary_weight(name) == 0)
+
     def check(self, labels: Mapping[str, Tensor]) -> None:
         """Refuse class maps outside their taxonomies.
 
@@ -212,7 +216,7 @@ class Losses(nn.Module):
                 weight = self.auxiliary_weight(name)
                 if weight > 0:  # decoders of weight 0 stay out of the graph: no gradient, and no weight decay either
                     auxiliary[name, task] = module(logits, target, name)
-                    loss = loss + weight / len(sides) * auxiliary[name, task]
+                    loss = loss + weight / (len(sides) + output.left_out) * auxiliary[name, task]
             loss = module.params.task_weight * loss
             total = loss if total is None else total + loss
         assert total is not None

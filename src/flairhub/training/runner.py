@@ -150,7 +150,9 @@ def _run(
     preprocessor = Preprocessor(inputs.recipe, inputs.statistics)
     trainer_of: list[Trainer] = []
     loader, total_steps = _loader(inputs, reader, settings, devices, lambda: trainer_of[0].global_step)
-    module = RowModule(network, preprocessor, Objective(inputs.recipe), train)
+    objective = Objective(inputs.recipe)
+    network.auxiliary_left_out = objective.without_weight(network.spec.auxiliary_modalities)
+    module = RowModule(network, preprocessor, objective, train)
     epochs = Epochs(
         train,
         total_steps,
