@@ -116,6 +116,7 @@ TRAIN = {
             "data.batch",
             "data.dataset",
             "data.cloud_filter",
+            "data.date_choice",
             "data.day_offsets",
             "data.loaders",
             "data.normalisation",
@@ -130,10 +131,12 @@ TRAIN = {
         *("models.adapt", "models.arch", "models.backbone", "models.build", "models.dropout", "models.fusion"),
         *("models.network", "models.pretrained", "models.resize", "models.spec", "models.temporal", "models.tensors"),
         *("models.upernet", "models.utae", "models.parameters", "models.published", "models.renames", "models.trial"),
+        "models.memoryless",
     },
     "what the row reads": {"records.inputs", "records.inputs_file", "records.patches"},
     "the environment of the arithmetic": {"surroundings"},
-    "loss, optimiser, schedule, progress": {
+    "loss, optimiser, schedule, progress, and how it is computed": {
+        "training.arithmetic",
         *("training.callbacks", "training.conversion", "training.losses", "training.module", "training.optimisers"),
         *("training.progress", "training.runner", "training.schedule", "training.validation"),
         "training.validation_loss",
