@@ -177,6 +177,8 @@ class UTAE(nn.Module):
         if index is not None:
             # Without any valid date one blank frame keeps every parameter in the graph; it is dropped again below.
             frames = frames[index] if len(index) else torch.zeros_like(frames[:1])
+        if frames.device.type == "cpu":  # all maps after it keep this order, in which its small convolutions are faster
+            frames = frames.contiguous(memory_format=torch.channels_last)
         packed = [self.in_conv(frames)]
         for block in self.down_blocks:
             packed.append(block(packed[-1]))
