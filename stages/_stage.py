@@ -10,6 +10,7 @@ exit status 1, an interruption into status 130; any other error keeps its traceb
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import os
 import sqlite3
@@ -17,6 +18,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+
+gc.disable()  # until libraries are imported (`_work`): what they make stays, and to look through it is a quarter of that
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
@@ -113,6 +116,8 @@ def _work(
         _require_row(arguments.row)
     witness = begin(script.stem.split("_", 1)[1], arguments.row if row else None, script, SOURCE)
     arguments.params, arguments.confirm = witness.values, witness.confirm
+    gc.freeze()
+    gc.enable()
     main(arguments)
     witness.confirm()
 
