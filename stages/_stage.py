@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-gc.disable()  # until libraries are imported (`_work`): what they make stays, and to look through it is a quarter of that
+gc.disable()  # until libraries are imported (`_work`): to look through what they make costs a quarter of importing them
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"

@@ -9,7 +9,7 @@ import torch
 from flairhub.models.arch import UNSUPPORTED_DECODERS, UPERNET, plan_encoder
 from flairhub.models.backbone import MonoEncoder, create_decoder
 from flairhub.models.fusion import Fusion
-from flairhub.models.resize import Frame
+from flairhub.models.resize import Frame, align
 
 DECODERS = sorted({*smp.MODEL_ARCHITECTURES_MAPPING, UPERNET} - set(UNSUPPORTED_DECODERS))
 
@@ -46,3 +46,32 @@ def test_stages_before_the_first_read_are_those_of_the_lead(first: int):
     for stage in range(read, len(widths)):
         both = torch.cat([maps["lead"][stage], maps["other"][stage]], dim=1)
         torch.testing.assert_close(fused[stage], fusion.conv_f[stage - first](both))
+
+
+def test_a_stage_is_the_convolution_of_what_was_resized_and_joined():
+    """Coarser maps are weighted and added first: the same numbers and gradients, with padding and without."""
+    torch.manual_seed(0)
+    frames = {
+        "lead": Frame((12, 12), (16, 16)),
+        "fine": Frame((24, 24), (24, 24)),
+        "coarse": Frame((5, 5), (6, 6)),
+        "its twin": Frame((5, 5), (6, 6)),
+        "other": Frame((3, 3), (3, 3)),
+    }
+    widths = {"lead": 4, "fine": 3, "coarse": 2, "its twin": 5, "other": 3}
+    maps = {
+        name: torch.randn(2, width, *frames[name].padded, dtype=torch.float64, requires_grad=True)
+        for name, width in widths.items()
+    }
+    fusion = Fusion([1, sum(widths.values())], [1, 4]).double()
+    stages = {name: [x[:, :1], x] for name, x in maps.items()}
+    found = fusion(stages, frames, "lead", 0)[1]
+    joined = torch.cat([align(x, (16, 16), frames[name], frames["lead"]) for name, x in maps.items()], dim=1)
+    expected = fusion.conv_f[1](joined)
+    torch.testing.assert_close(found, expected)
+    wanted = (*maps.values(), *fusion.conv_f[1].parameters())
+    upstream = torch.randn_like(expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, wanted, upstream), torch.autograd.grad(expected, wanted, upstream), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)

@@ -66,7 +66,7 @@ def test_created_run_shows_the_files(rows: Any) -> None:
     shown = snapshot(client_of(rows))["LC-A"]
     assert shown["status"] == "FINISHED"
     assert shown["times"] == (1_700_000_000_000, 1_700_000_060_000)
-    assert shown["params"]["train.learning_rate"] == "0.0045"
+    assert shown["params"]["train.learning_rate"] == "0.01"
     assert shown["params"]["channels.AERIAL_RGBI"] == '["NIR","R","G"]'
     assert shown["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert shown["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]

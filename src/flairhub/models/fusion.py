@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from flairhub.models.resize import Frame, align
+from flairhub.models.resize import Frame, Size, align
 
 _FIRST_READ = 1
 """First stage that a decoder reads."""
@@ -66,16 +68,40 @@ class Fusion(nn.Module):
         """
         grid = [(x.shape[2], x.shape[3]) for x in maps[lead][first:]]
         read = max(0, _FIRST_READ - first)
-        aligned = []
-        for name, stages in maps.items():
-            own = list(stages[first:]) if len(stages) == len(grid) + first else pad_maps(stages, len(grid))
-            pairs = list(zip(own, grid, strict=True))[read:]
-            aligned.append([align(x, size, frames[name], frames[lead]) for x, size in pairs])
+        own = {
+            name: list(stages[first:]) if len(stages) == len(grid) + first else pad_maps(stages, len(grid))
+            for name, stages in maps.items()
+        }
         fused = [
-            convolution(torch.cat(stage, dim=1))
-            for convolution, stage in zip(self.conv_f[read:], zip(*aligned, strict=True), strict=True)
+            self._stage(stage, {name: stages[stage] for name, stages in own.items()}, frames, lead)
+            for stage in range(read, len(grid))
         ]
         return [*maps[lead][: first + read], *fused]
+
+    def _stage(self, stage: int, maps: Mapping[str, Tensor], frames: Mapping[str, Frame], lead: str) -> Tensor:
+        """One map per modality as one map on the grid of `lead`.
+
+        A convolution of 1x1 commutes with resizing: coarser maps are weighted, and those of one grid added, before
+        they are enlarged.
+        """
+        convolution = cast("nn.Conv2d", self.conv_f[stage])
+        height, width = maps[lead].shape[2:]
+        parts = torch.split(convolution.weight, [x.shape[1] for x in maps.values()], dim=1)
+        fine: list[tuple[Tensor, Tensor]] = []
+        coarse: dict[tuple[Size, Frame], Tensor] = {}
+        for (name, x), weight in zip(maps.items(), parts, strict=True):
+            size = (x.shape[2], x.shape[3])
+            if size[0] * size[1] >= height * width:
+                fine.append((align(x, (height, width), frames[name], frames[lead]), weight))
+                continue
+            weighted = F.conv2d(x, weight)
+            key = size, frames[name]
+            coarse[key] = coarse[key] + weighted if key in coarse else weighted
+        values, weights = (each[0] if len(each) == 1 else torch.cat(each, dim=1) for each in zip(*fine, strict=True))
+        total = F.conv2d(values, weights, convolution.bias)
+        for (_, frame), weighted in coarse.items():
+            total = total + align(weighted, (height, width), frame, frames[lead])
+        return total
 
 
 def pad_maps(maps: Sequence[Tensor], stages: int) -> list[Tensor]:

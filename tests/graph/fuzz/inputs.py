@@ -14,7 +14,7 @@ ROWS = "LC-A,LC-G"
 CHOICES: dict[str, tuple[str, ...]] = {
     "source": ("sample", "local"),
     "seed": ("2025", "3"),
-    "rate": ("0.0045", "0.001"),
+    "rate": ("0.01", "0.001"),
     "resamples": ("20", "30"),
     "flips": ("true", "false"),
     "own": ("", "    train: {weight_decay: 0.1}\n"),
@@ -32,7 +32,7 @@ _OWN = "  LC-G:\n"
 _LINES = {
     "source": ("  source: sample ", "  source: {} "),
     "seed": ("    seed: 2025                     # seed of the landscape", "    seed: {}  # seed of the landscape"),
-    "rate": ("  learning_rate: 0.0045 ", "  learning_rate: {} "),
+    "rate": ("  learning_rate: 0.01 ", "  learning_rate: {} "),
     "resamples": ("  resamples: 20 ", "  resamples: {} "),
     "flips": ("  flips: true ", "  flips: {} "),
     "own": (_OWN, _OWN + "{}"),
@@ -51,7 +51,7 @@ class Inputs:
 
     source: str = "sample"
     seed: str = "2025"
-    rate: str = "0.0045"
+    rate: str = "0.01"
     resamples: str = "20"
     flips: str = "true"
     own: str = ""
