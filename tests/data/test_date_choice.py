@@ -13,7 +13,7 @@ from tests.drawn_rows import make_recipe, make_row, make_statistics
 from flairhub.data.batch import Batch, collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.date_choice import Collate, DateChoice
-from flairhub.data.loaders import LoaderOptions, evaluation_loader
+from flairhub.data.loaders import LoaderOptions, evaluation_loader, training_loader
 from flairhub.data.preprocess import Preprocessor
 from flairhub.errors import DataError
 
@@ -88,5 +88,16 @@ def test_networks_are_given_the_same(tmp_path: Path, period: str | None):
         if modality.endswith("_TS"):
             np.testing.assert_array_equal(chosen.dates[modality], whole.dates[modality])
             np.testing.assert_array_equal(chosen.valid[modality], whole.valid[modality])
-    loaded = next(iter(evaluation_loader(row.inputs, "test", row.reader, LoaderOptions(), batch_size=2)))
-    assert loaded.dates_chosen
+
+
+def test_loaders_of_trainings_choose(tmp_path: Path):
+    row = make_row(tmp_path, make_recipe("LC-G"))
+    assert next(iter(training_loader(row.inputs, row.reader, LoaderOptions()))).chosen_by is not None
+    test = evaluation_loader(row.inputs, "test", row.reader, LoaderOptions(), batch_size=2)
+    assert next(iter(test)).chosen_by is None
+
+
+def test_dates_chosen_by_other_settings_are_refused(choice: DateChoice):
+    other = DateChoice(make_recipe("LC-G", preprocessing={"max_dates": 1}))
+    with pytest.raises(DataError, match=r"whose dates were chosen by the preprocessing .*max_dates=1.*load it again"):
+        other(choice(batch_of({})))

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from flairhub.config.inputs import Preprocessing
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -63,8 +65,8 @@ class Batch:
     an offset alone does not tell the month of a leap year."""
     bands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Input -> names of its bands before the `Preprocessor`; an input that is not named has all of its modality."""
-    dates_chosen: bool = False
-    """Whether `data.date_choice` has chosen among the dates."""
+    chosen_by: Preprocessing | None = None
+    """The settings by which `data.date_choice` has chosen among the dates; None: it has not."""
 
     def __len__(self) -> int:
         return len(self.patch_ids)
@@ -72,7 +74,7 @@ class Batch:
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on a device (itself where it already is there)."""
         moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-        return replace(moved, valid=self.valid) if self.dates_chosen else moved
+        return moved if self.chosen_by is None else replace(moved, valid=self.valid)
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; called by torch's loader."""
@@ -91,7 +93,7 @@ class Batch:
             labels=each(self.labels),
             calendar=each(self.calendar),
             bands=self.bands,
-            dates_chosen=self.dates_chosen,
+            chosen_by=self.chosen_by,
         )
 
 

@@ -1,7 +1,9 @@
 """Which dates of each series a network is given, decided where the batch is loaded.
 
-How many dates are left is a number, and a number that is computed on a GPU makes its host wait. Loaders therefore
-choose on the CPU; a rejected date is then never moved, and the masks stay behind. Shapes as in `data.batch`.
+How many dates are left is a number, and a number that is computed on a GPU makes its host wait. The loader of a
+training therefore chooses on the CPU; a rejected date is then never moved, and the masks stay behind. One of an
+evaluation does not, since a row may be tested with fewer dates than it was trained with: there `Preprocessor` chooses.
+Shapes as in `data.batch`.
 """
 
 from __future__ import annotations
@@ -39,10 +41,15 @@ class DateChoice:
 
         Raises:
             DataError: the batch lacks an input of the row, or a mask that the cloud filter needs, or calendar dates
-                that averages need.
+                that averages need; or its dates were chosen by other settings.
         """
-        if batch.dates_chosen:
+        if batch.chosen_by == self.recipe.preprocessing:
             return batch
+        if batch.chosen_by is not None:
+            raise DataError(
+                f"Expected a batch whose dates were chosen by the preprocessing {self.recipe.preprocessing}, but they "
+                f"were by {batch.chosen_by}; load it again."
+            )
         inputs, dates, valid, calendar = dict(batch.inputs), dict(batch.dates), dict(batch.valid), dict(batch.calendar)
         with torch.no_grad():
             for modality in self.recipe.modalities:
@@ -52,7 +59,15 @@ class DateChoice:
                     series = self._series(batch, modality)
                     inputs[modality], dates[modality] = series.values, series.dates
                     valid[modality], calendar[modality] = series.valid.cpu(), series.calendar
-        return replace(batch, inputs=inputs, dates=dates, valid=valid, calendar=calendar, masks={}, dates_chosen=True)
+        return replace(
+            batch,
+            inputs=inputs,
+            dates=dates,
+            valid=valid,
+            calendar=calendar,
+            masks={},
+            chosen_by=self.recipe.preprocessing,
+        )
 
     def _series(self, batch: Batch, modality: str) -> Series:
         valid = batch.valid[modality]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.compute.devices import Devices
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.data.augmentation import Augmentation
-from flairhub.data.batch import Sample
+from flairhub.data.batch import Batch, Sample, collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.date_choice import Collate, DateChoice
 from flairhub.data.sampler import EpochBatches, RoiBatches
@@ -87,7 +87,7 @@ def training_loader(
         rank=options.rank,
         world_size=options.world_size,
     )
-    return _loader(inputs, dataset, batches, options)
+    return _loader(dataset, batches, options, Collate(DateChoice(inputs.recipe)))
 
 
 def evaluation_loader(
@@ -104,7 +104,7 @@ def evaluation_loader(
     """
     dataset = _dataset(inputs, split, reader, options, None)
     batches = RoiBatches(dataset.roi_keys, batch_size, rank=options.rank, world_size=options.world_size)
-    return _loader(inputs, dataset, batches, options)
+    return _loader(dataset, batches, options, collate)
 
 
 def _dataset(
@@ -115,14 +115,17 @@ def _dataset(
 
 
 def _loader(
-    inputs: RowInputs, dataset: PatchDataset, batches: EpochBatches | RoiBatches, options: LoaderOptions
+    dataset: PatchDataset,
+    batches: EpochBatches | RoiBatches,
+    options: LoaderOptions,
+    join: Callable[[Sequence[Sample]], Batch],
 ) -> BatchLoader:
     parallel = options.workers > 0
     return BatchLoader(
         dataset,
         batch_sampler=batches,
         num_workers=options.workers,
-        collate_fn=Collate(DateChoice(inputs.recipe)),
+        collate_fn=join,
         pin_memory=options.pin_memory,
         persistent_workers=parallel,
         prefetch_factor=options.prefetch if parallel else None,
