@@ -73,6 +73,7 @@ def test_who_is_watched_and_goes_takes_the_process_along():
 
 
 def test_what_is_ignored_stays_so_and_handlers_come_back():
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a script
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
     try:
@@ -83,7 +84,9 @@ def test_what_is_ignored_stays_so_and_handlers_come_back():
             assert interruption.reason == "interrupted"
     finally:
         signal.signal(signal.SIGHUP, before[signal.SIGHUP])
-    assert {number: signal.getsignal(number) for number in SIGNALS} == before
+        found = {number: signal.getsignal(number) for number in SIGNALS}
+        signal.signal(signal.SIGINT, inherited)
+    assert found == before
 
 
 def test_a_command_says_one_line(tmp_path):
