@@ -73,6 +73,4 @@ def test_ci_runs_what_the_plain_run_leaves_out():
     assert "-m graph $(GRAPH)\n" in makefile
     assert "-m '(slow or browser) and not graph'\n" in makefile  # between them everything that is left out
     commands = (ROOT / ".ci/run").read_text().splitlines()
-    lint, fast, graph = [line for line in commands if line.startswith("make ")]
-    assert (lint, fast, graph.split("GRAPH=")[0]) == ("make lint", "make test", "make test-graph ")
-    assert all((ROOT / name).is_file() for name in graph.split("'")[1].split())
+    assert [line for line in commands if line.startswith("make ")] == ["make lint", "make test", "make test-graph"]
