@@ -147,6 +147,7 @@ def test_compiling_without_a_compiler_is_refused(
 ):
     import torch._inductor.config as settings
 
+    torch.compiler.reset()  # else a training before has compiled the same code
     monkeypatch.setattr(settings.cpp, "cxx", (None, str(tmp_path / "no-compiler")))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(settings, "fx_graph_cache", False)
