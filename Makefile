@@ -1,7 +1,6 @@
 # One command each; a machine with python3.11, git and make needs nothing else.
 VENV ?= .venv
 PYTHON ?= python3.11
-GRAPH ?= tests
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -28,12 +27,12 @@ test: env  ## the tests, without the slow ones and those that run the graph
 	pytest -q -n auto --dist loadfile
 
 test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about half an hour on 2 cores)
-	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m graph $(GRAPH)
+	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m graph
 
 test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
 	pytest -q -m browser tests/browser
 
-test-slow: env  ## what the two others leave out: slow tests, and the browser (about ten minutes on 2 cores)
+test-slow: env  ## what the two others leave out: slow tests, and the browser
 	pytest -q -n auto --dist loadfile --durations 20 -m '(slow or browser) and not graph'
 
 lint: env  ## style, types, import contracts, known kinds of unsafe code

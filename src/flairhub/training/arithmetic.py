@@ -57,11 +57,10 @@ def forward_of(network: SegmentationNetwork, params: TrainParams) -> Callable[..
     if not params.compile:
         return network.__call__  # no module: it would be a second child of whoever keeps it
     compiled: Callable[..., NetworkOutput] = torch.compile(network.forward)
+    from torch._dynamo.exc import BackendCompilerFailed
+    from torch._inductor.exc import InvalidCxxCompiler
 
     def forward(*arguments: object) -> NetworkOutput:
-        from torch._dynamo.exc import BackendCompilerFailed
-        from torch._inductor.exc import InvalidCxxCompiler
-
         try:
             return compiled(*arguments)
         except BackendCompilerFailed as error:
