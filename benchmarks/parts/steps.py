@@ -41,7 +41,7 @@ class _Beside(Callback):
         self.network: Any = None
 
     def on_train_start(self, _: Trainer, pl_module: LightningModule) -> None:
-        self.network = copy.deepcopy(pl_module.network)
+        self.network = copy.deepcopy(pl_module.network).to(memory_format=torch.contiguous_format)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-3)
         self._bare()
         self.start = time.process_time()

@@ -41,6 +41,13 @@ def test_the_number_of_processes_does_not_change_the_batches(small_batches: RowI
     assert_equal(runs[0], runs[2])
 
 
+def test_a_batch_comes_from_its_process_in_one_block(small_batches: RowInputs, everything: Any):
+    for batch in training_loader(small_batches, everything.reader, LoaderOptions(workers=1)):
+        blocks = {tensor.untyped_storage().data_ptr() for tensor in flat(batch).values()}
+        assert len(flat(batch)) > 10
+        assert len(blocks) == 1
+
+
 def test_loading_does_not_touch_the_trainers_random_state(small_batches: RowInputs, everything: Any):
     loader = training_loader(small_batches, everything.reader, LoaderOptions())
     torch.manual_seed(4)

@@ -82,6 +82,16 @@ def test_the_height_is_counted_where_both_surfaces_are(geotiff):
     assert facts.zero_share == 2 / array.size
 
 
+@pytest.mark.parametrize(("modality", "bands", "dtype"), [("DEM_ELEV", 2, "float32"), ("SPOT_RGBI", 4, "uint16")])
+def test_how_a_file_orders_its_pixels_changes_no_bit(geotiff, modality, bands, dtype):
+    array = (np.random.default_rng(0).random((bands, 63, 65)) * 1e3).astype(dtype)
+    first, second = (
+        patch_facts(geotiff(array, interleave=order), modality, RULE).moments for order in ("band", "pixel")
+    )
+    for name in ("n", "mean", "m2", "minimum", "maximum", "zero"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+
+
 def test_a_clean_elevation_has_three_bands(geotiff):
     array = np.random.default_rng(0).normal(300, 20, (2, 64, 64)).astype("float32")
     facts = patch_facts(geotiff(array), "DEM_ELEV", RULE)

@@ -131,7 +131,7 @@ TRAIN = {
         *("models.adapt", "models.arch", "models.backbone", "models.build", "models.dropout", "models.fusion"),
         *("models.network", "models.pretrained", "models.resize", "models.spec", "models.temporal", "models.tensors"),
         *("models.upernet", "models.utae", "models.parameters", "models.published", "models.renames", "models.trial"),
-        "models.memoryless",
+        *("models.gradient_order", "models.memoryless"),
     },
     "what the row reads": {"records.inputs", "records.inputs_file", "records.patches"},
     "the environment of the arithmetic": {"surroundings"},

@@ -88,6 +88,8 @@ def patch_facts(data: bytes, modality: str, rule: ClearRule) -> PatchFacts:
         DataError: the bytes are not a readable raster of real numbers.
     """
     raster = read_raster(data)
+    # Of a file with its bands side by side the view is strided: sums would be slow, and have other last bits.
+    raster = replace(raster, array=np.ascontiguousarray(raster.array))
     if raster.array.dtype.kind not in "uif":
         raise DataError(f"Expected a raster of real numbers, but got dtype {raster.dtype}.")
     layer = MODALITIES[modality]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flairhub.errors import ConfigurationError
+from flairhub.models.gradient_order import gradient_channels_last
 
 PERIOD = 1000.0
 """Longest wave length of the date encoding is about 2 pi x this, days."""
@@ -175,7 +176,10 @@ def combine_dates(
         attention_BTGHW = attention_BTGHW * valid_BT[:, :, None, None, None]
     attention = _to_size(attention_BTGHW, H, W)
     groups = x_BTCHW.reshape(B, T, attention.shape[2], -1, H, W)
-    return (groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W)
+    if x_BTCHW.device.type != "cpu":
+        return (groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W)
+    attention = attention.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)  # heads last, as the channels
+    return gradient_channels_last((groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W))
 
 
 def _to_size(attention_BTGHW: Tensor, height: int, width: int) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from flairhub.config.model import UtaeModel
 from flairhub.errors import ConfigurationError
+from flairhub.models.gradient_order import gradient_channels_last
 from flairhub.models.temporal import TemporalEncoder, combine_dates
 
 NORM_GROUPS = 4
@@ -182,7 +183,8 @@ class UTAE(nn.Module):
         packed = [self.in_conv(frames)]
         for block in self.down_blocks:
             packed.append(block(packed[-1]))
-        skips = [_unpack(x, index, B, T) for x in packed]
+        ordered = map(gradient_channels_last, packed) if frames.device.type == "cpu" else packed
+        skips = [_unpack(x, index, B, T) for x in ordered]
         x, attention = self.temporal_encoder(skips[-1], dates_BT, mask)
         maps = [x]
         for block, skip in zip(self.up_blocks, reversed(skips[:-1]), strict=True):
