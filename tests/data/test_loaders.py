@@ -41,6 +41,23 @@ def test_the_number_of_processes_does_not_change_the_batches(small_batches: RowI
     assert_equal(runs[0], runs[2])
 
 
+def test_the_blocks_of_a_process_are_used_again(small_batches: RowInputs, everything: Any):
+    """Passes that end early and batches that are kept: never more blocks, never another batch's values."""
+    expected, loader = (
+        evaluation_loader(small_batches, "train", everything.reader, options, batch_size=1)
+        for options in (LoaderOptions(), LoaderOptions(workers=1, prefetch=1))
+    )
+    whole, kept = list(expected), []
+    for number in range(6):
+        for position, batch in enumerate(loader):
+            kept.append((position, batch))
+            if number % 2:
+                break
+    assert len(kept) == 3 * len(whole) + 3 > 12
+    assert_equal([batch for _, batch in kept], [whole[position] for position, _ in kept])
+    assert len(loader.worker_init_fn.keywords["receiver"].blocks) <= 2
+
+
 def test_a_batch_comes_from_its_process_in_one_block(small_batches: RowInputs, everything: Any):
     for batch in training_loader(small_batches, everything.reader, LoaderOptions(workers=1)):
         blocks = {tensor.untyped_storage().data_ptr() for tensor in flat(batch).values()}

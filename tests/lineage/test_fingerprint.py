@@ -118,6 +118,7 @@ TRAIN = {
             "data.cloud_filter",
             "data.date_choice",
             "data.day_offsets",
+            "data.handover",
             "data.loaders",
             "data.normalisation",
         ),

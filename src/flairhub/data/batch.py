@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from flairhub.config.inputs import Preprocessing
+from flairhub.data.handover import Parcel, pack, unpack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +82,11 @@ class Batch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def __reduce__(self) -> tuple[Callable[..., Batch], tuple[Any, ...]]:
-        """To another process as one block of its host's memory.
-
-        Torch hands over every tensor on its own, for which two processes shake hands: with all seven inputs that is
-        a seventh of a loader's time.
-        """
+        """To another process, into its host's memory, as `data.handover` does."""
         kinds = {name: getattr(self, name) for name in _TENSORS}
-        places, block = _packed([tensor for tensors in kinds.values() for tensor in tensors.values()])
+        parcel = pack([tensor for tensors in kinds.values() for tensor in tensors.values()])
         names = {kind: tuple(tensors) for kind, tensors in kinds.items()}
-        return _unpacked, (block, places, names, self.patch_ids, self.bands, self.chosen_by)
+        return _unpacked, (parcel, names, self.patch_ids, self.bands, self.chosen_by)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         def each(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -110,45 +106,16 @@ class Batch:
 
 
 _TENSORS = ("inputs", "dates", "valid", "masks", "labels", "calendar")
-_ALIGNED = 64
-"""Bytes; vector instructions want it."""
-
-_Place = tuple[int, int, torch.dtype, torch.Size]
-"""First and last byte in the block, type and shape."""
-
-
-def _packed(tensors: Sequence[Tensor]) -> tuple[list[_Place], Tensor]:
-    """Where each tensor lies in one block of bytes, and the block: shared memory, if a loader's worker asks."""
-    places: list[_Place] = []
-    size = 0
-    for tensor in tensors:
-        places.append((size, size + tensor.nbytes, tensor.dtype, tensor.shape))
-        size += -(-tensor.nbytes // _ALIGNED) * _ALIGNED
-    if get_worker_info() is None:
-        block = torch.empty(size, dtype=torch.uint8)
-    else:  # as torch's own collation does; made shared later, it would be copied once more
-        storage: Any = torch.UntypedStorage  # whose own method has no types
-        block = torch.empty(0, dtype=torch.uint8).set_(storage._new_shared(size))
-    for tensor, place in zip(tensors, places, strict=True):
-        _part(block, place).copy_(tensor)
-    return places, block
-
-
-def _part(block: Tensor, place: _Place) -> Tensor:
-    start, stop, dtype, shape = place
-    return block[start:stop].view(dtype).view(shape)
 
 
 def _unpacked(
-    block: Tensor,
-    places: Sequence[_Place],
+    parcel: Parcel,
     names: dict[str, tuple[str, ...]],
     patch_ids: tuple[str, ...],
     bands: dict[str, tuple[str, ...]],
     chosen_by: Preprocessing | None,
 ) -> Batch:
-    """The batch whose tensors are parts of the block."""
-    parts = iter([_part(block, place) for place in places])
+    parts = iter(unpack(parcel))
     tensors = {kind: {name: next(parts) for name in each} for kind, each in names.items()}
     return Batch(patch_ids=patch_ids, bands=bands, chosen_by=chosen_by, **tensors)
 

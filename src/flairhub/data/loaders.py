@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from flairhub.data.augmentation import Augmentation
 from flairhub.data.batch import Batch, Sample, collate
 from flairhub.data.dataset import PatchDataset
 from flairhub.data.date_choice import Collate, DateChoice
+from flairhub.data.handover import Receiver, make_receiver, send_from
 from flairhub.data.sampler import EpochBatches, RoiBatches
 from flairhub.records.inputs import RowInputs
 from flairhub.records.inputs_file import SPLITS, SplitName
@@ -48,6 +50,12 @@ class BatchLoader(DataLoader[Sample]):
 
     The two methods tell a trainer that it can be resumed; there is nothing to store.
     """
+
+    def __iter__(self) -> Any:
+        """A pass over the batches; it keeps what its processes send to, also where the loader itself is gone."""
+        passing: Any = super().__iter__()
+        passing.kept = self.worker_init_fn
+        return passing
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing."""
@@ -121,6 +129,7 @@ def _loader(
     join: Callable[[Sequence[Sample]], Batch],
 ) -> BatchLoader:
     parallel = options.workers > 0
+    receiver = make_receiver(options.workers, options.prefetch + 1) if parallel else None
     return BatchLoader(
         dataset,
         batch_sampler=batches,
@@ -129,13 +138,15 @@ def _loader(
         pin_memory=options.pin_memory,
         persistent_workers=parallel,
         prefetch_factor=options.prefetch if parallel else None,
-        worker_init_fn=_start_worker,
+        worker_init_fn=partial(_start_worker, receiver=receiver),
         generator=torch.Generator().manual_seed(0),  # else every pass draws from the trainer's random state
     )
 
 
-def _start_worker(_worker: int) -> None:
+def _start_worker(worker: int, *, receiver: Receiver | None) -> None:
     """One thread per process and a small block cache: the processes are the parallelism."""
+    if receiver is not None:
+        send_from(worker, receiver)
     torch.set_num_threads(1)
     os.environ["GDAL_NUM_THREADS"] = "1"
     os.environ["GDAL_CACHEMAX"] = str(_GDAL_CACHE_MB)
