@@ -134,7 +134,7 @@ def _series_facts(raster: Raster, layer: Modality, rule: ClearRule) -> PatchFact
         raster,
         num_dates=dates,
         missing=missing,
-        moments=merge_along(moments, axis=0),
+        moments=merge_along(moments),
         implausible=int(outside.sum()),
         dates=facts,
     )
@@ -218,19 +218,8 @@ def _mono_facts(raster: Raster, modality: str) -> PatchFacts:
         of_height = moments_of(height, both, wide=height.copy())
         # where an altitude is wrong, so is the height: it is counted once
         outside = outside or int(_implausible(height, both, of_height, _ranges(DEM, [HEIGHT])).sum())
-        moments = _append(moments, of_height)
+        moments = Moments.joined([moments, of_height])
     return _facts(raster, missing=missing, moments=moments, zeros=zeros, implausible=outside)
-
-
-def _append(first: Moments, second: Moments) -> Moments:
-    return Moments(
-        n=np.concatenate([first.n, second.n]),
-        mean=np.concatenate([first.mean, second.mean]),
-        m2=np.concatenate([first.m2, second.m2]),
-        minimum=np.concatenate([first.minimum, second.minimum]),
-        maximum=np.concatenate([first.maximum, second.maximum]),
-        zero=np.concatenate([first.zero, second.zero]),
-    )
 
 
 def _facts(
