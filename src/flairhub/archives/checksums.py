@@ -13,9 +13,10 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from tqdm import tqdm
 
+from flairhub.archives.find import find_archive
 from flairhub.config.workspace import Workspace
-from flairhub.errors import DataError, IntegrityError, MissingFileError
-from flairhub.records.manifest import ArchiveEntry, ArchiveKind, Manifest
+from flairhub.errors import IntegrityError, MissingFileError
+from flairhub.records.manifest import ArchiveEntry, Manifest
 
 _TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
@@ -106,29 +107,6 @@ def archive_entry(
     path, kind = find_archive(folder, name)
     sha256 = checksums.sha256(path, progress=progress)
     return ArchiveEntry(name=name, kind=kind, size=archive_size(path), sha256=sha256, revision=revision)
-
-
-def find_archive(folder: Path, name: str) -> tuple[Path, ArchiveKind]:
-    """Path and kind of an archive in `folder`.
-
-    Raises:
-        MissingFileError: the folder has no such archive.
-        DataError: it has both the zip and the extracted folder.
-    """
-    zipped, extracted = folder / f"{name}.zip", folder / name
-    if zipped.is_file() and extracted.is_dir():
-        raise DataError(
-            f"Expected the archive {name} once, but {folder} holds both {zipped.name} and the folder {name}; "
-            "remove one of them."
-        )
-    if zipped.is_file():
-        return zipped, "zip"
-    if extracted.is_dir():
-        return extracted, "folder"
-    raise MissingFileError(
-        f"Expected {name}.zip or the folder {name} in {folder}, but found neither; "
-        "run `flairhub pull`, or check the setting `data`."
-    )
 
 
 def verify(folder: Path, entry: ArchiveEntry, checksums: Checksums, *, progress: bool = False) -> None:

@@ -89,7 +89,7 @@ def patch_facts(data: bytes, modality: str, rule: ClearRule) -> PatchFacts:
     """
     raster = read_raster(data)
     if raster.array.dtype.kind not in "uif":
-        raise DataError(f"Expected a raster of real numbers, but got dtype {raster.dtype}.")
+        raise DataError(f"Expected a raster of real numbers, but got dtype {raster.array.dtype}.")
     layer = MODALITIES[modality]
     problem = _problem(raster, layer)
     if problem is not None:
@@ -110,7 +110,7 @@ def _problem(raster: Raster, layer: Modality) -> str | None:
     if not fits:
         return f"Expected {contract} ({', '.join(layer.bands)}), but got {bands}."
     if layer.kind == "label" and raster.array.dtype.kind == "f":
-        return f"Expected integer class indices, but got dtype {raster.dtype}."
+        return f"Expected integer class indices, but got dtype {raster.array.dtype}."
     if layer.kind == "label" and not (raster.array.min() >= 0 and raster.array.max() <= 255):
         return f"Expected class indices in 0..255, but got {raster.array.min()}..{raster.array.max()}."
     return None
@@ -245,7 +245,7 @@ def _facts(
         width=width,
         num_bands=bands,
         num_dates=num_dates,
-        dtype=raster.dtype,
+        dtype=str(raster.array.dtype),
         crs=raster.crs,
         bounds=raster.bounds,
         nodata=raster.nodata,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, archive_size, find_archive, sha256_of
+from flairhub.archives.checksums import Checksums, archive_entry, archive_size, sha256_of
+from flairhub.archives.find import find_archive
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest

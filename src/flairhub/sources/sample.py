@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, find_archive
+from flairhub.archives.checksums import Checksums, archive_entry
+from flairhub.archives.find import find_archive
 from flairhub.archives.folder import list_archives
 from flairhub.config.pipeline import SampleParams
 from flairhub.files import read_json, write_json
