@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
@@ -25,7 +23,7 @@ from flairhub.facts.metadata import Calendar, Metadata, read_metadata
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, SUMMARY_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
 from flairhub.facts.pieces import CutTask, cut, join
-from flairhub.files import share
+from flairhub.files import canonical_json, sha256_text, share
 from flairhub.locks import locked
 from flairhub.records.index_summary import IndexSummary
 from flairhub.records.manifest import ArchiveEntry, Manifest
@@ -114,8 +112,7 @@ def _task(
         "places": known,
         "rule": asdict(rule) if MODALITIES[name.modality].kind == "mask" else None,
     }
-    text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    target = cache / part_name(entry.name, hashlib.sha256(text.encode()).hexdigest())
+    target = cache / part_name(entry.name, sha256_text(canonical_json(key)))
     return PartTask(
         folder=folder, archive=entry.name, rule=rule, calendar=calendar, places=known, target=target.absolute()
     )
@@ -125,8 +122,8 @@ def _drawn(task: PartTask, draw: RoiDraw | None) -> PartTask:
     """The task on the drawn regions only; its target is another one."""
     if draw is None or draw.share >= 1:
         return task
-    key = json.dumps([task.target.name, asdict(draw)], sort_keys=True, allow_nan=False)
-    target = task.target.with_name(part_name(task.archive, hashlib.sha256(key.encode()).hexdigest()))
+    key = canonical_json([task.target.name, asdict(draw)])
+    target = task.target.with_name(part_name(task.archive, sha256_text(key)))
     return replace(task, draw=draw, target=target)
 
 

@@ -117,18 +117,28 @@ def _transfer(
 ) -> str:
     """Fetch until the file is complete; returns its sha256. `verified`: the caller knows the right one."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    insist(lambda: _attempt(address, part, verified, progress, patience.timeout_s), address, part, patience, pause)
+
+    def attempt() -> None:
+        _attempt(address, part, verified, progress, patience.timeout_s)
+
+    insist(attempt, address, address, part, patience, pause)
     return sha256_of(part)
 
 
 def insist(
-    attempt: Callable[[], Value], address: str, part: Path, patience: Patience, pause: Callable[[float], Any]
+    attempt: Callable[[], Value],
+    address: str,
+    name: str,
+    part: Path,
+    patience: Patience,
+    pause: Callable[[float], Any],
 ) -> Value:
     """Attempts until one does not break off; returns what it does.
 
     Args:
         attempt: goes on with the file at `part`.
-        address: for messages.
+        address: for errors.
+        name: for the log.
         part: collects the bytes.
         patience: how long to insist.
         pause: how to wait, seconds.
@@ -150,7 +160,7 @@ def insist(
                     "what came is kept, run the same command again to go on."
                 ) from None
             wait = patience.backoff_s * 2 ** (failures - 1) if error.wait_s is None else error.wait_s
-            _LOG.info("%s: %s; next attempt in %.0f s", address, error, wait)
+            _LOG.info("%s: %s; next attempt in %.0f s", name, error, wait)
             pause(min(wait, _LONGEST_WAIT_S))
 
 

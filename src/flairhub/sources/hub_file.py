@@ -97,7 +97,9 @@ def fetch(
             target.unlink()
         for attempt in ("resumed", "whole"):
             resumed = length_of(transfer.part) > 0
-            stated = insist(lambda: transfer.attempt(wanted.timeout_s), file.address, transfer.part, wanted, pause)
+            stated = insist(
+                lambda: transfer.attempt(wanted.timeout_s), file.address, file.path, transfer.part, wanted, pause
+            )
             expected = sha256 or stated
             found = sha256_of(transfer.part)
             if expected in {None, found}:
