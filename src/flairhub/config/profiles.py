@@ -20,7 +20,7 @@ from flairhub.catalog.modalities import MODALITIES
 from flairhub.config.base import nearest
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
-from flairhub.config.yaml_file import problem, read_yaml
+from flairhub.config.yaml_file import parse_yaml, problem, read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 BASE = "sample"
@@ -175,9 +175,7 @@ def _set(document: Any, change: str) -> None:
 
 def _check(text: str) -> None:
     """Build every recipe, so that a wrong key or value is found here and not in the middle of a run."""
-    from ruamel.yaml import YAML
-
-    params = parse_params(YAML(typ="safe", pure=True).load(text), "params.yaml")
+    params = parse_params(parse_yaml(text, "params.yaml"), "params.yaml")
     for row in params.rows:
         row_recipe(params, row)
 
