@@ -9,6 +9,7 @@ import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
+from tests.folders import flip, forge, nameless
 
 from flairhub.archives import reader as module
 from flairhub.archives.reader import PatchReader
@@ -118,26 +119,18 @@ def test_the_recorded_checksum_of_the_index_is_checked(tmp_path, store_archive):
             reader.read(NAME, FIRST, 1)
 
 
-def flip(path, offset: int, value: int = 255) -> None:
-    data = bytearray(path.read_bytes())
-    data[offset] ^= value
-    path.write_bytes(bytes(data))
-
-
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_flipped_byte_is_noticed(tmp_path, store_archive, method):
     path = store_archive(tmp_path, NAME, contents(), method=method)
     member = PatchReader(tmp_path).members(NAME)[2]
-    flip(path, member.offset + 30 + len(member.name) + member.compressed_size // 2, 1)
+    flip(path, member.offset + 30 + len(member.name) + member.compressed_size // 2)
     with pytest.raises(IntegrityError, match=r"fetch the archive again|takes it as a new version"):
         PatchReader(tmp_path).read(NAME, member.name)
 
 
 def test_an_encrypted_member_is_refused(tmp_path, store_archive):
     path = store_archive(tmp_path, NAME, {FIRST: b"secret"})
-    data = path.read_bytes()
-    central = data.index(b"PK\x01\x02")
-    flip(path, central + 8, 1)
+    forge(path, 8, b"\1")
     with pytest.raises(DataError, match="it is encrypted"):
         PatchReader(tmp_path).read(NAME, FIRST)
 
@@ -157,19 +150,14 @@ def test_a_forged_size_is_refused(tmp_path, store_archive, monkeypatch):
 
 def test_a_bomb_is_cut_at_its_stated_size(tmp_path, store_archive):
     path = store_archive(tmp_path, NAME, {FIRST: bytes(1 << 20)}, method=zipfile.ZIP_DEFLATED)
-    data = bytearray(path.read_bytes())
-    central = data.index(b"PK\x01\x02")
-    data[central + 24 : central + 28] = struct.pack("<L", 100)
-    path.write_bytes(bytes(data))
+    forge(path, 24, struct.pack("<L", 100))
     with pytest.raises(IntegrityError, match="expected 100 bytes, but got 101"):
         PatchReader(tmp_path).read(NAME, FIRST)
 
 
 def test_a_member_without_a_name_is_listed(tmp_path):
-    nameless = zipfile.ZipInfo("a")
-    nameless.filename = nameless.orig_filename = ""
     with zipfile.ZipFile(tmp_path / f"{NAME}.zip", "w") as archive:
-        archive.writestr(nameless, b"a")
+        archive.writestr(nameless(), b"a")
         archive.writestr(FIRST, b"b")
     assert [member.name for member in PatchReader(tmp_path).members(NAME)] == ["", FIRST]
     assert PatchReader(tmp_path).read(NAME, FIRST) == b"b"
@@ -193,7 +181,7 @@ def test_a_truncated_archive_is_refused(tmp_path, store_archive):
 
 def test_a_lying_offset_is_refused(tmp_path, store_archive):
     path = store_archive(tmp_path, NAME, {FIRST: b"data" * 100})
-    flip(path, 0)  # the local header's magic
+    flip(path, 0, 255)  # the local header's magic
     with pytest.raises(DataError, match="expected a local header at byte 0"):
         PatchReader(tmp_path).read(NAME, FIRST)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from rasterio.io import MemoryFile
+from tests.folders import geotiff
 
 S1, S2, MASK = "SENTINEL1-ASC_TS", "SENTINEL2_TS", "SENTINEL2_MSK-SC"
 AERIAL, DEM, SPOT, PAN = "AERIAL_RGBI", "DEM_ELEV", "SPOT_RGBI", "AERIAL-RLT_PAN"
@@ -20,16 +21,9 @@ COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 
 def decoded(data: bytes) -> tuple[np.ndarray, dict[str, Any]]:
     with MemoryFile(data) as memory, memory.open() as dataset:
-        return dataset.read(), dict(dataset.profile)
-
-
-def encoded(array: np.ndarray, profile: dict[str, Any], **changes: Any) -> bytes:
-    bands, height, width = array.shape
-    options = {**profile, "count": bands, "height": height, "width": width, "dtype": array.dtype, **changes}
-    with MemoryFile() as memory:
-        with memory.open(**options) as dataset:
-            dataset.write(array)
-        return bytes(memory.getbuffer())
+        return dataset.read(), {
+            name: value for name, value in dataset.profile.items() if name not in {"count", "height", "width", "dtype"}
+        }
 
 
 def pixels(change: Callable[[np.ndarray], np.ndarray | None], **profile: Any) -> Callable[[bytes], bytes]:
@@ -38,7 +32,7 @@ def pixels(change: Callable[[np.ndarray], np.ndarray | None], **profile: Any) ->
     def spoil(data: bytes) -> bytes:
         array, known = decoded(data)
         changed = change(array)
-        return encoded(array if changed is None else changed, known, **profile)
+        return geotiff(array if changed is None else changed, **known | profile)
 
     return spoil
 
@@ -63,7 +57,7 @@ def placed(**changes: Any) -> Callable[[bytes], bytes]:
     def spoil(data: bytes) -> bytes:
         array, profile = decoded(data)
         moved = {name: each(profile) if callable(each) else each for name, each in changes.items()}
-        return encoded(array, profile, **moved)
+        return geotiff(array, **profile | moved)
 
     return spoil
 

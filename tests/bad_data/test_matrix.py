@@ -6,8 +6,6 @@ One small data set is drawn, and each kind spoils a patch, an archive or an entr
 from __future__ import annotations
 
 import shutil
-import warnings
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from tests.bad_data.kinds import (
     swapped,
     with_dates,
 )
+from tests.folders import read_members, write_members
 from tests.sample.conftest import sample_params
 
 from flairhub.archives.checksums import Checksums
@@ -49,20 +48,6 @@ from flairhub.splits.make import make_splits
 FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PARAMS = AuditParams(checks={}, max_nodata_share=0.5, min_polarisation_gap=1.3)
 SPLIT = SplitParams(method="column", column="split_1", csv=None, unit="domain", seed=1, shares={})
-
-
-def read_members(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write_members(path: Path, members: dict[str, bytes], twice: str | None = None) -> None:
-    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
-        warnings.simplefilter("ignore")  # a name that occurs twice is written on purpose
-        for name, data in members.items():
-            archive.writestr(name, data)
-        if twice is not None:
-            archive.writestr(twice, members[twice])
 
 
 @dataclass(frozen=True)

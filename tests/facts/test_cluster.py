@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.folders import digests
 
 from flairhub.archives.checksums import Checksums
 from flairhub.compute.executors import open_executor
@@ -54,14 +54,6 @@ def said(program: subprocess.Popen[str], pattern: str) -> str:
             threading.Thread(target=program.stderr.read, daemon=True).start()
             return match[1]
     raise AssertionError(f"{program.args} ended without {pattern}")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_a_worker_that_dies_at_half_time_changes_no_byte(treesat, tmp_path, monkeypatch):

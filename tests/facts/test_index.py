@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import zlib
 from collections import Counter
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from tests.folders import digests, flip
 
 from flairhub.archives.checksums import Checksums
 from flairhub.archives.reader import PatchReader
@@ -90,14 +90,6 @@ def built(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(module, "build_part", spy)
     return names
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_every_patch_has_a_row_that_a_plain_reading_confirms(world):
@@ -329,9 +321,7 @@ def test_an_archive_of_nothing_but_damage_still_has_its_tables(world):
 def test_a_damaged_member_is_a_row_without_local_paths(world):
     path = world.folder / "D012-2019_AERIAL_RGBI.zip"
     member = PatchReader(world.folder).members("D012-2019_AERIAL_RGBI")[1]
-    data = bytearray(path.read_bytes())
-    data[member.offset + 400] ^= 1
-    path.write_bytes(bytes(data))
+    flip(path, member.offset + 400)
     errors = read_patches(world.index(), ["AERIAL_RGBI"])["error"]
     assert errors.isna().tolist() == [True, False, True]
     assert "CRC-32" in errors[1]
