@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,10 +19,6 @@ from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.records.manifest import ArchiveEntry, Manifest
 
 _TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
-
-
-class _Bar(Protocol):
-    def update(self, n: float | None = 1) -> bool | None: ...
 
 
 class Checksums:
@@ -148,25 +144,14 @@ def verify_all(
         verify(folder, entry, checksums, progress=progress)
 
 
-class _Counted:
-    """A file that reports to a progress bar what is read from it, as `hashlib.file_digest` reads."""
-
-    def __init__(self, file: BinaryIO, bar: _Bar) -> None:
-        self._file = file
-        self._bar = bar
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        count = int(cast("Any", self._file).readinto(buffer))
-        self._bar.update(count)
-        return count
-
-
-def _file_sha256(path: Path, bar: _Bar) -> str:
+def _file_sha256(path: Path, bar: tqdm[Any]) -> str:
+    """As `hashlib.file_digest` does it, told to a bar."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 18))
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(cast("Any", _Counted(cast("BinaryIO", file), bar)), "sha256").hexdigest()
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            bar.update(count)
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
