@@ -28,24 +28,19 @@ from tests.bad_data.kinds import (
     swapped,
     with_dates,
 )
+from tests.fact_tables import index_archives
 from tests.folders import read_members, write_members
 from tests.sample.conftest import sample_params
 
-from flairhub.archives.checksums import Checksums
 from flairhub.audit.audit import Audit, audit, require_passed, write_audit
 from flairhub.audit.sentences import failed_sentences, sentence
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import AuditParams, SplitParams
 from flairhub.errors import DataError, FlairhubError
-from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_patches
 from flairhub.sample.build import build_sample
-from flairhub.sources.local import local_manifest
-from flairhub.sources.wanted_archives import Selection
 from flairhub.splits.make import make_splits
 
-FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PARAMS = AuditParams(checks={}, max_nodata_share=0.5, min_polarisation_gap=1.3)
 SPLIT = SplitParams(method="column", column="split_1", csv=None, unit="domain", seed=1, shares={})
 
@@ -66,9 +61,7 @@ class World:
 
 
 def indexed(folder: Path, root: Path) -> Audit:
-    manifest = local_manifest(folder, Selection(), Checksums(root / "v.sqlite"))
-    build_index(manifest, folder, root / "index", filter=FILTER, cache=root / "cache", code="c")
-    outcome = audit(root / "index", PARAMS)
+    outcome = audit(index_archives(folder, root), PARAMS)
     write_audit(root / "audit", outcome)
     return outcome
 
