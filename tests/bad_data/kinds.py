@@ -6,11 +6,13 @@ import json
 import sqlite3
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from rasterio.io import MemoryFile
 from tests.folders import geotiff
 
@@ -62,18 +64,12 @@ def placed(**changes: Any) -> Callable[[bytes], bytes]:
     return spoil
 
 
-def shifted(profile: dict[str, Any]) -> Any:
-    from rasterio.transform import Affine
-
-    old = profile["transform"]
-    return Affine(old.a, old.b, old.c + 30, old.d, old.e, old.f)
+def shifted(profile: dict[str, Any]) -> Affine:
+    return Affine.translation(30, 0) @ profile["transform"]
 
 
-def south_up(profile: dict[str, Any]) -> Any:
-    from rasterio.transform import Affine
-
-    old = profile["transform"]
-    return Affine(old.a, old.b, old.c, old.d, -old.e, old.f)
+def south_up(profile: dict[str, Any]) -> Affine:
+    return profile["transform"] @ Affine.scale(1, -1)
 
 
 def huge(data: bytes) -> bytes:
@@ -220,10 +216,9 @@ DATE_KINDS = (
 
 
 def with_dates(path: Path, patch: str, change: Callable[[list[str]], list[Any]]) -> None:
-    connection = sqlite3.connect(path)
-    table = connection.execute("SELECT table_name FROM gpkg_contents").fetchone()[0]
-    (text,) = connection.execute(f'SELECT acquisition_dates FROM "{table}" WHERE patch_id = ?', (patch,)).fetchone()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        table = connection.execute("SELECT table_name FROM gpkg_contents").fetchone()[0]
+        (text,) = connection.execute(f'SELECT acquisition_dates FROM "{table}" WHERE patch_id = ?', (patch,)).fetchone()
     known = json.loads(text)
     days = change([known[key] for key in sorted(known, key=int)])
     written = json.dumps({str(number): day for number, day in enumerate(days, 1)})
