@@ -6,6 +6,7 @@ set; real files may differ and are always read from the data.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -183,3 +184,9 @@ METADATA_ARCHIVE = "GLOBAL_ALL_MTD"
 
 SPLIT_FILE = "GLOBAL_ALL_MTD_SPLIT.gpkg"
 """GeoPackage with the official split columns."""
+
+
+def with_companions(names: Collection[str]) -> list[str]:
+    """These layers and the masks that come along with series, in the catalog's order."""
+    wanted = {*names, *(MODALITIES[name].companion for name in names)}
+    return [name for name in MODALITIES if name in wanted]

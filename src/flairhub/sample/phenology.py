@@ -24,13 +24,12 @@ MELT_DAYS = 3.0
 CUT_SHARE = 0.8
 
 
-def reflectance(things: Sequence[Thing], days: Days, *, snow: bool = True) -> Values:
-    """Mean reflectance of every object.
+def reflectance(things: Sequence[Thing], days: Days) -> Values:
+    """Mean reflectance of every object, lasting snow included.
 
     Args:
         things: the objects.
         days: days of the year.
-        snow: whether lasting snow counts.
 
     Returns:
         `[object, day, 10]` float64, 0..1, bands as in `S2_BANDS`.
@@ -44,10 +43,8 @@ def reflectance(things: Sequence[Thing], days: Days, *, snow: bool = True) -> Va
         + flower[..., None] * SPECTRA["flower"]
     )
     values = values * np.array([thing.brightness for thing in things])[:, None, None]
-    if snow:
-        white = snow_share(things, days)[..., None]
-        values = (1 - white) * values + white * SPECTRA["snow"]
-    return values
+    white = snow_share(things, days)[..., None]
+    return (1 - white) * values + white * SPECTRA["snow"]
 
 
 def snow_share(things: Sequence[Thing], days: Days) -> Values:
