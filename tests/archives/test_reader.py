@@ -18,6 +18,7 @@ from flairhub.errors import DataError, IntegrityError, MissingFileError
 NAME = "D012-2019_AERIAL_RGBI"
 SECOND = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-2.tif"
 FIRST = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-1.tif"
+HUNDRED = struct.pack("<L", 100)
 
 
 def contents(count: int = 7) -> dict[str, bytes]:
@@ -131,10 +132,10 @@ def test_a_flipped_byte_is_noticed(tmp_path, store_archive, method):
 @pytest.mark.parametrize(
     ("method", "spoil", "error", "message"),
     [
-        (zipfile.ZIP_STORED, lambda path: forge(path, 8, b"\1"), DataError, "it is encrypted"),
+        (module.STORED, lambda path: forge(path, 8, b"\1"), DataError, "it is encrypted"),
         (zipfile.ZIP_BZIP2, lambda _: None, DataError, "compression method 12"),
-        (zipfile.ZIP_STORED, lambda path: flip(path, 0), DataError, "expected a local header at byte 0"),
-        (zipfile.ZIP_DEFLATED, lambda path: forge(path, 24, b"d\0\0\0"), IntegrityError, "expected 100 bytes, but got 101"),
+        (module.STORED, lambda path: flip(path, 0), DataError, "expected a local header at byte 0"),
+        (module.DEFLATED, lambda path: forge(path, 24, HUNDRED), IntegrityError, "expected 100 bytes, but got 101"),
     ],
     ids=["encrypted", "an unknown method", "a lying offset", "a bomb, cut at its stated size"],
 )
