@@ -71,8 +71,9 @@ def test_a_damaged_sample_is_drawn_again(drawn, tmp_path, store_archive, damage)
 
 def test_an_interruption_before_the_marker_is_no_sample(drawn, tmp_path, monkeypatch):
     """One inside the drawing leaves nothing: `tests/sample/test_build.py`."""
-    with monkeypatch.context() as patched, pytest.raises(TypeError):
+    with monkeypatch.context() as patched:
         patched.setattr(module, "write_json", None)
-        pull(tmp_path)
+        with pytest.raises(TypeError):
+            pull(tmp_path)
     assert pull(tmp_path).names == (NAME,)
     assert drawn == [1, 1]

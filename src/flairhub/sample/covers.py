@@ -132,9 +132,7 @@ _ALL = (
         contrast=0.10,
         grain_m=6.0,
     ),
-    Cover(
-        name="rock", cosia=CLASS["bare soil"], season=Season(ground="rock"), radar=_BARE, contrast=0.14, grain_m=6.0
-    ),
+    Cover(name="rock", cosia=CLASS["bare soil"], season=Season(ground="rock"), radar=_BARE, contrast=0.14, grain_m=6.0),
     Cover(
         name="water",
         cosia=CLASS["water"],
