@@ -6,7 +6,7 @@ Merging follows Chan, Golub and LeVeque (Updating formulae and a pairwise algori
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class Moments:
     zero: Counts
     """Exact zeros among the counted pixels."""
 
-    def map(self, change: Callable[[Any], Any]) -> Moments:
+    def map(self, change: Any) -> Moments:
         """The same change of every array, e.g. of its shape."""
         return Moments(**{name: change(getattr(self, name)) for name in MOMENT_COLUMNS.values()})
 

@@ -44,7 +44,7 @@ def reflectance(things: Sequence[Thing], days: Days) -> Values:
     )
     values = values * np.array([thing.brightness for thing in things])[:, None, None]
     white = snow_share(things, days)[..., None]
-    return (1 - white) * values + white * SPECTRA["snow"]
+    return np.asarray((1 - white) * values + white * SPECTRA["snow"])
 
 
 def snow_share(things: Sequence[Thing], days: Days) -> Values:
