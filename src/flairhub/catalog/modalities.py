@@ -107,25 +107,18 @@ _ALL = (
         dates_file="GLOBAL_SENTINEL2_MTD_DATES.gpkg",
         companion="SENTINEL2_MSK-SC",
     ),
-    Modality(
-        name="SENTINEL1-ASC_TS",
-        kind="series",
-        bands=("VV", "VH"),
-        dtype="float32",
-        gsd_m=10.24,
-        size_px=10,
-        unit="sigma0, linear",
-        dates_file="GLOBAL_SENTINEL1-ASC_MTD_DATES.gpkg",
-    ),
-    Modality(
-        name="SENTINEL1-DESC_TS",
-        kind="series",
-        bands=("VV", "VH"),
-        dtype="float32",
-        gsd_m=10.24,
-        size_px=10,
-        unit="sigma0, linear",
-        dates_file="GLOBAL_SENTINEL1-DESC_MTD_DATES.gpkg",
+    *(
+        Modality(
+            name=f"SENTINEL1-{orbit}_TS",
+            kind="series",
+            bands=("VV", "VH"),
+            dtype="float32",
+            gsd_m=10.24,
+            size_px=10,
+            unit="sigma0, linear",
+            dates_file=f"GLOBAL_SENTINEL1-{orbit}_MTD_DATES.gpkg",
+        )
+        for orbit in ("ASC", "DESC")
     ),
     Modality(
         name="SENTINEL2_MSK-SC",
@@ -137,23 +130,9 @@ _ALL = (
         unit="probability 0..100",
         dates_file="GLOBAL_SENTINEL2_MTD_DATES.gpkg",
     ),
-    Modality(
-        name="AERIAL_LABEL-COSIA",
-        kind="label",
-        bands=("CLASS",),
-        dtype="uint8",
-        gsd_m=0.2,
-        size_px=512,
-        unit="class index",
-    ),
-    Modality(
-        name="ALL_LABEL-LPIS",
-        kind="label",
-        bands=("LEVEL1", "LEVEL2", "LEVEL3"),
-        dtype="uint8",
-        gsd_m=0.2,
-        size_px=512,
-        unit="class index",
+    *(
+        Modality(name=name, kind="label", bands=bands, dtype="uint8", gsd_m=0.2, size_px=512, unit="class index")
+        for name, bands in (("AERIAL_LABEL-COSIA", ("CLASS",)), ("ALL_LABEL-LPIS", ("LEVEL1", "LEVEL2", "LEVEL3")))
     ),
 )
 
