@@ -1,6 +1,7 @@
 """Names, colours and parents of the classes of COSIA and of the three LPIS levels, in the order of the data set.
 
-Colours are the published ones; LPIS levels 2 and 3 have none, and parents from which `taxonomies` derives theirs.
+They are the rows of `classes.csv` beside this file. Colours are the published ones; LPIS levels 2 and 3 have none, and
+parents from which `taxonomies` derives theirs.
 """
 
 from __future__ import annotations
