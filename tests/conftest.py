@@ -6,10 +6,9 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from tests.folders import geotiff
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -30,32 +29,10 @@ def treesat() -> Path:
     return REPOSITORY / "data" / "examples" / "treesat"
 
 
-@pytest.fixture(scope="session")
-def geotiff() -> Callable[..., bytes]:
+@pytest.fixture(scope="session", name="geotiff")
+def geotiff_of() -> Callable[..., bytes]:
     """Encode [bands, H, W] as a GeoTIFF over one published footprint."""
-
-    def encode(array: np.ndarray, **options: Any) -> bytes:
-        from rasterio.io import MemoryFile
-        from rasterio.transform import from_origin
-
-        bands, height, width = array.shape
-        profile = {
-            "driver": "GTiff",
-            "count": bands,
-            "height": height,
-            "width": width,
-            "dtype": array.dtype,
-            "crs": "EPSG:2154",
-            "transform": from_origin(1_000_000, 6_300_000, 102.4 / width, 102.4 / height),
-            "compress": "deflate",
-            **options,
-        }
-        with MemoryFile() as memory:
-            with memory.open(**profile) as dataset:
-                dataset.write(array)
-            return bytes(memory.getbuffer())
-
-    return encode
+    return geotiff
 
 
 @pytest.fixture(scope="session")

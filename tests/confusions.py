@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.world import EVALUATION
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.training import EvaluateParams
@@ -17,17 +18,8 @@ MakeTable = Callable[..., ConfusionTable]
 @pytest.fixture
 def evaluate_params() -> Callable[..., EvaluateParams]:
     def make(**changes: object) -> EvaluateParams:
-        values = {
-            "batch_size": 2,
-            "write_predictions": False,
-            "examples": 0,
-            "resamples": 400,
-            "confidence": 0.95,
-            "min_clusters": 5,
-            "seed": 11,
-            "robustness": {"mask": "none", "dates": []},
-        }
-        return EvaluateParams.model_validate(values | changes)
+        values = {"batch_size": 2, "resamples": 400, "min_clusters": 5, "seed": 11}
+        return EvaluateParams.model_validate(EVALUATION.model_dump() | values | changes)
 
     return make
 

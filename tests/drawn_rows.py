@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from rasterio.io import MemoryFile
+from tests.folders import geotiff, write_members
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import MODALITIES
@@ -48,22 +46,7 @@ def make_statistics(recipe: Recipe) -> dict[str, dict[str, BandStatistics]]:
 
 def encode(array: np.ndarray, nodata: float | None = None) -> bytes:
     """A GeoTIFF of `[bands, H, W]`."""
-    bands, height, width = array.shape
-    with warnings.catch_warnings(), MemoryFile() as memory:
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        with memory.open(
-            driver="GTiff",
-            count=bands,
-            height=height,
-            width=width,
-            dtype=array.dtype,
-            compress="lzw",
-            nodata=nodata,
-            crs="EPSG:2154",
-            transform=rasterio.Affine(0.2, 0, 7e5, 0, -0.2, 6.6e6),
-        ) as raster:
-            raster.write(array)
-        return bytes(memory.read())
+    return geotiff(array, compress="lzw", nodata=nodata, transform=rasterio.Affine(0.2, 0, 7e5, 0, -0.2, 6.6e6))
 
 
 @dataclass(frozen=True)
@@ -136,9 +119,7 @@ def make_row(
         splits[split] = Patches.of(entries)
     folder.mkdir(parents=True, exist_ok=True)
     for archive, members in files.items():
-        with zipfile.ZipFile(folder / f"{archive}.zip", "w") as handle:
-            for member, data in members.items():
-                handle.writestr(member, data)
+        write_members(folder / f"{archive}.zip", members)
     inputs = RowInputs(
         row=recipe.row,
         recipe=recipe,

@@ -11,15 +11,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flairhub.archives.checksums import Checksums
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.value_ranges import PLAUSIBLE
+from flairhub.config.inputs import CloudFilter
+from flairhub.facts.index import build_index
 from flairhub.facts.schemas import DATES, PATCHES
 from flairhub.records.index_summary import SUMMARY, ArchiveSummary, IndexSummary
 from flairhub.records.patches import Shared
 from flairhub.rows.accepted import LayerFacts
+from flairhub.sources.local import local_manifest
+from flairhub.sources.wanted_archives import Selection
 
 EDGES = ("left", "bottom", "right", "top")
+FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
+
+
+def index_archives(
+    folder: Path, root: Path, name: str = "index", selection: Selection | None = None, **options: Any
+) -> Path:
+    """Index the archives of a folder into `root`; returns the folder of the index."""
+    manifest = local_manifest(folder, selection or Selection(), Checksums(root / "v.sqlite"))
+    settings = {"filter": FILTER, "cache": root / "cache", "code": "c", **options}
+    build_index(manifest, folder, root / name, **settings)
+    return root / name
 
 
 def moments(bands: list[np.ndarray]) -> dict[str, list[float]]:

@@ -63,16 +63,17 @@ class Handler(BaseHTTPRequestHandler):
         self.state.authorizations.append(self.headers.get("Authorization"))
         served = self.state.files.get(self.path)
         if served is None:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-        else:
-            self.send_response(200)
-            commit = re.search(r"/resolve/([0-9a-f]{40})/", self.path)
-            self.send_header("X-Repo-Commit", commit[1] if commit else "0" * 40)
-            self.send_header("ETag", f'"{hashlib.sha256(served.data).hexdigest()}"')
-            size = len(served.data) if served.stated_size is None else served.stated_size
-            self.send_header("Content-Length", str(size))
+            self._answer(404, 0, {"X-Error-Code": "EntryNotFound"})
+            return
+        commit = re.search(r"/resolve/([0-9a-f]{40})/", self.path)
+        etag = f'"{hashlib.sha256(served.data).hexdigest()}"'
+        size = len(served.data) if served.stated_size is None else served.stated_size
+        self._answer(200, size, {"X-Repo-Commit": commit[1] if commit else "0" * 40, "ETag": etag})
+
+    def _answer(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(length)}.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -80,10 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         listing = self.state.listings.get(self.path.partition("?")[0])
         if listing is not None:
             body = json.dumps(listing).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
+            self._answer(200, len(body), {"Content-Type": "application/json"})
             self.wfile.write(body)
             return
         wanted = self.headers.get("Range")
@@ -91,9 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         served = self.state.files.get(self.path)
         status = 404 if served is None else served.statuses.pop(0) if served.statuses else 200
         if served is None or status != 200:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(status, 0)
             return
         self._send(served, wanted)
 
@@ -103,18 +99,12 @@ class Handler(BaseHTTPRequestHandler):
         if wanted and served.ranges and condition in {None, served.etag}:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start >= len(served.data) > 0:
-            self.send_response(416)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(416, 0)
             return
         body = served.data[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(served.data) - 1}/{len(served.data)}")
-        if served.etag is not None:
-            self.send_header("ETag", served.etag)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
+        headers = {"Content-Range": f"bytes {start}-{len(served.data) - 1}/{len(served.data)}"} if start else {}
+        headers |= {} if served.etag is None else {"ETag": served.etag}
+        self._answer(206 if start else 200, len(body), headers)
         if served.break_after:
             body = body[: served.break_after.pop(0)]
             self.close_connection = True

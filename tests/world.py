@@ -27,6 +27,7 @@ from flairhub.config.reader import parse_params, read_yaml
 from flairhub.config.resolve import merged, row_recipe
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.training import EvaluateParams, RobustnessParams
+from flairhub.config.yaml_file import parse_yaml
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.evaluation.confusion_file import write_confusion
 from flairhub.evaluation.details import ScoredTask, build_details, row_metrics
@@ -91,9 +92,7 @@ def sample_params(
     profile: str = "sample", rows: dict[str, Any] | None = None, name: str | None = None, **changes: Any
 ) -> Params:
     """Parameters of a profile, with other rows or sections, under another name."""
-    from ruamel.yaml import YAML
-
-    values = YAML(typ="safe", pure=True).load(profile_text(ROOT / "profiles", profile))
+    values = parse_yaml(profile_text(ROOT / "profiles", profile), profile)
     if rows is not None:
         values["rows"] = rows
     return parse_params(values | changes | ({} if name is None else {"profile": name}), "test")

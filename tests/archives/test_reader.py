@@ -9,6 +9,7 @@ import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
+from tests.folders import flip, forge, nameless
 
 from flairhub.archives import reader as module
 from flairhub.archives.reader import PatchReader
@@ -17,6 +18,7 @@ from flairhub.errors import DataError, IntegrityError, MissingFileError
 NAME = "D012-2019_AERIAL_RGBI"
 SECOND = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-2.tif"
 FIRST = f"{NAME}/AF-S1-27/{NAME}_AF-S1-27_1-1.tif"
+HUNDRED = struct.pack("<L", 100)
 
 
 def contents(count: int = 7) -> dict[str, bytes]:
@@ -118,33 +120,28 @@ def test_the_recorded_checksum_of_the_index_is_checked(tmp_path, store_archive):
             reader.read(NAME, FIRST, 1)
 
 
-def flip(path, offset: int, value: int = 255) -> None:
-    data = bytearray(path.read_bytes())
-    data[offset] ^= value
-    path.write_bytes(bytes(data))
-
-
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_flipped_byte_is_noticed(tmp_path, store_archive, method):
     path = store_archive(tmp_path, NAME, contents(), method=method)
     member = PatchReader(tmp_path).members(NAME)[2]
-    flip(path, member.offset + 30 + len(member.name) + member.compressed_size // 2, 1)
+    flip(path, member.offset + 30 + len(member.name) + member.compressed_size // 2)
     with pytest.raises(IntegrityError, match=r"fetch the archive again|takes it as a new version"):
         PatchReader(tmp_path).read(NAME, member.name)
 
 
-def test_an_encrypted_member_is_refused(tmp_path, store_archive):
-    path = store_archive(tmp_path, NAME, {FIRST: b"secret"})
-    data = path.read_bytes()
-    central = data.index(b"PK\x01\x02")
-    flip(path, central + 8, 1)
-    with pytest.raises(DataError, match="it is encrypted"):
-        PatchReader(tmp_path).read(NAME, FIRST)
-
-
-def test_an_unknown_method_is_refused(tmp_path, store_archive):
-    store_archive(tmp_path, NAME, {FIRST: b"data" * 9}, method=zipfile.ZIP_BZIP2)
-    with pytest.raises(DataError, match="compression method 12"):
+@pytest.mark.parametrize(
+    ("method", "spoil", "error", "message"),
+    [
+        (module.STORED, lambda path: forge(path, 8, b"\1"), DataError, "it is encrypted"),
+        (zipfile.ZIP_BZIP2, lambda _: None, DataError, "compression method 12"),
+        (module.STORED, lambda path: flip(path, 0), DataError, "expected a local header at byte 0"),
+        (module.DEFLATED, lambda path: forge(path, 24, HUNDRED), IntegrityError, "expected 100 bytes, but got 101"),
+    ],
+    ids=["encrypted", "an unknown method", "a lying offset", "a bomb, cut at its stated size"],
+)
+def test_a_record_that_cannot_be_read_is_refused(tmp_path, store_archive, method, spoil, error, message):
+    spoil(store_archive(tmp_path, NAME, {FIRST: bytes(1 << 20)}, method=method))
+    with pytest.raises(error, match=message):
         PatchReader(tmp_path).read(NAME, FIRST)
 
 
@@ -155,21 +152,9 @@ def test_a_forged_size_is_refused(tmp_path, store_archive, monkeypatch):
         PatchReader(tmp_path).read(NAME, FIRST)
 
 
-def test_a_bomb_is_cut_at_its_stated_size(tmp_path, store_archive):
-    path = store_archive(tmp_path, NAME, {FIRST: bytes(1 << 20)}, method=zipfile.ZIP_DEFLATED)
-    data = bytearray(path.read_bytes())
-    central = data.index(b"PK\x01\x02")
-    data[central + 24 : central + 28] = struct.pack("<L", 100)
-    path.write_bytes(bytes(data))
-    with pytest.raises(IntegrityError, match="expected 100 bytes, but got 101"):
-        PatchReader(tmp_path).read(NAME, FIRST)
-
-
 def test_a_member_without_a_name_is_listed(tmp_path):
-    nameless = zipfile.ZipInfo("a")
-    nameless.filename = nameless.orig_filename = ""
     with zipfile.ZipFile(tmp_path / f"{NAME}.zip", "w") as archive:
-        archive.writestr(nameless, b"a")
+        archive.writestr(nameless(), b"a")
         archive.writestr(FIRST, b"b")
     assert [member.name for member in PatchReader(tmp_path).members(NAME)] == ["", FIRST]
     assert PatchReader(tmp_path).read(NAME, FIRST) == b"b"
@@ -189,13 +174,6 @@ def test_a_truncated_archive_is_refused(tmp_path, store_archive):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match="it is damaged"):
         PatchReader(tmp_path).members(NAME)
-
-
-def test_a_lying_offset_is_refused(tmp_path, store_archive):
-    path = store_archive(tmp_path, NAME, {FIRST: b"data" * 100})
-    flip(path, 0)  # the local header's magic
-    with pytest.raises(DataError, match="expected a local header at byte 0"):
-        PatchReader(tmp_path).read(NAME, FIRST)
 
 
 def test_a_member_that_occurs_twice_is_refused(tmp_path):

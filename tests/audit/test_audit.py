@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fact_tables import index_archives
 
 from flairhub.audit.audit import audit, read_valid, require_passed, write_audit
 from flairhub.audit.checks import CHECKS, select_checks
 from flairhub.audit.judge import Judge
 from flairhub.audit.report import render_page
-from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import AuditException, AuditParams
 from flairhub.errors import ConfigurationError, DataError, MissingFileError
-from flairhub.facts.index import build_index
-from flairhub.records.manifest import ArchiveEntry, Manifest
 
 A, B = "D012-2019_AF-S1-1_1-1", "D012-2019_AF-S1-1_1-2"
 C = "D068-2021_UU-S1-3_1-1"
@@ -492,17 +490,9 @@ def test_examples_show_every_file_before_every_date_of_one(facts: Any):
     assert {p: shown.count(p) for p in (A, B, C)} == {A: 5, B: 5, C: 10}  # ten of each of two domains
 
 
-def test_the_real_series_with_known_imperfections(tmp_path: Path) -> None:
+def test_the_real_series_with_known_imperfections(treesat: Path, tmp_path: Path) -> None:
     """What the origin of data/examples/treesat says of it: README.md there."""
-    folder = Path(__file__).parents[2] / "data" / "examples" / "treesat"
-    entries = [
-        ArchiveEntry(name=path.stem, kind="zip", size=path.stat().st_size, sha256=path.stem, revision=None)
-        for path in sorted(folder.glob("*.zip"))
-    ]
-    cloud = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
-    manifest = Manifest(source={"kind": "local"}, archives=tuple(entries))
-    build_index(manifest, folder, tmp_path / "index", filter=cloud, cache=tmp_path / "cache", code="test")
-    outcome = audit(tmp_path / "index", params())
+    outcome = audit(index_archives(treesat, tmp_path), params())
     assert outcome.success
     assert broken(outcome) == {"date_finite", "date_repeated", "sentinel1_polarisation", "sentinel1_zero_pixels"}
     finite = found(outcome, "date_finite")

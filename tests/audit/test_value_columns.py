@@ -37,6 +37,10 @@ def judged(facts: Any, modality: str, array: np.ndarray, **changes: Any):
     return audit(fill(facts, skip={(B, modality)}).add(B, modality, array, **changes).write(), params())
 
 
+def drawn(make: Any) -> np.ndarray:
+    return make(np.random.default_rng(0))
+
+
 def changed(array: np.ndarray, where: Any, value: Any) -> np.ndarray:
     array = array.copy()
     array[where] = value
@@ -45,7 +49,7 @@ def changed(array: np.ndarray, where: Any, value: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("value", [-3.4e38, 12000.0, -600.0])
 def test_altitudes_of_no_place_on_earth_are_an_error_with_count_patch_and_value(facts: Any, value: float):
-    array = changed(elevation(np.random.default_rng(0)), np.s_[0, 2, :3], np.float32(value))
+    array = changed(drawn(elevation), np.s_[0, 2, :3], np.float32(value))
     outcome = judged(facts, DEM, array)
     assert "plausible" in broken(outcome)
     check = found(outcome, "plausible")
@@ -60,19 +64,19 @@ def test_altitudes_of_no_place_on_earth_are_an_error_with_count_patch_and_value(
 
 
 def test_the_index_counts_an_implausible_altitude_once(geotiff: Any):
-    array = changed(elevation(np.random.default_rng(0)), np.s_[0, 2, :3], np.float32(-3.4e38))
+    array = changed(drawn(elevation), np.s_[0, 2, :3], np.float32(-3.4e38))
     facts = patch_facts(geotiff(array), DEM, RULE)
     assert (facts.implausible_count, facts.untagged_count, facts.nodata_share) == (3, 0, 0)
 
 
 def test_heights_are_implausible_where_both_surfaces_are_not(geotiff: Any):
-    array = changed(elevation(np.random.default_rng(0)), np.s_[0, 2, :3], 4000)
+    array = changed(drawn(elevation), np.s_[0, 2, :3], 4000)
     assert patch_facts(geotiff(array), DEM, RULE).implausible_count == 3
 
 
 @pytest.mark.parametrize(("tag", "untagged"), [(None, 5), (-9999, 0)])
 def test_declared_markers_are_missing_and_named_if_they_are_not_tagged(geotiff: Any, tag: Any, untagged: int):
-    array = changed(elevation(np.random.default_rng(0)), np.s_[0, 0, :5], -9999)
+    array = changed(drawn(elevation), np.s_[0, 0, :5], -9999)
     facts = patch_facts(geotiff(array, nodata=tag), DEM, RULE)
     assert (facts.untagged_count, facts.implausible_count) == (untagged, 0)
     assert facts.nodata_share == 5 / array.size
@@ -81,36 +85,28 @@ def test_declared_markers_are_missing_and_named_if_they_are_not_tagged(geotiff: 
     assert facts.moments.minimum.min() > -1
 
 
-def test_a_few_missing_altitudes_are_a_warning(facts: Any):
-    array = changed(elevation(np.random.default_rng(0)), np.s_[:, 0, 0], np.nan)
-    outcome = judged(facts, DEM, array)
-    assert broken(outcome) == {"gaps"}
-    assert [e["found"] for e in found(outcome, "gaps")["examples"]] == [2]
-    assert row(outcome, B, DEM)["accepted"]
-
-
-def test_surface_and_terrain_exchanged(facts: Any):
-    outcome = judged(facts, DEM, elevation(np.random.default_rng(0))[::-1])
-    assert broken(outcome) == {"surface_above_terrain"}
-    assert [e["patch"] for e in found(outcome, "surface_above_terrain")["examples"]] == [B]
-
-
-@pytest.mark.parametrize("value", [0, 255])
-def test_an_image_of_one_value_is_left_out(facts: Any, value: int):
-    outcome = judged(facts, AERIAL, np.full((4, 8, 8), value, np.uint8))
-    assert broken(outcome) == {"blank_image"}
-    assert not row(outcome, B, AERIAL)["accepted"]
-
-
-@pytest.mark.parametrize(("scale", "dtype"), [(1 / 10000, "float32"), (255 / 10000, "uint16")])
-def test_sentinel2_on_another_scale(facts: Any, scale: float, dtype: str):
-    outcome = judged(facts, S2, (optical(np.random.default_rng(0)) * scale).astype(dtype))
-    assert "sentinel2_scale" in broken(outcome)
-    assert [e["patch"] for e in found(outcome, "sentinel2_scale")["examples"]] == [B]
+@pytest.mark.parametrize(
+    ("modality", "array", "values", "accepted"),
+    [
+        (DEM, changed(drawn(elevation), np.s_[:, 0, 0], np.nan), {"gaps": 2}, True),
+        (DEM, drawn(elevation)[::-1], {"surface_above_terrain": pytest.approx(-11.592, abs=1e-3)}, True),
+        (AERIAL, np.full((4, 8, 8), 0, np.uint8), {"blank_image": 0}, False),
+        (AERIAL, np.full((4, 8, 8), 255, np.uint8), {"blank_image": 0}, False),
+        (S2, (drawn(optical) / 10000).astype("float32"), {"sentinel2_scale": pytest.approx(0.4986), "dtype": 1}, True),
+        (S2, (drawn(optical) * (255 / 10000)).astype("uint16"), {"sentinel2_scale": 127}, True),
+    ],
+    ids=["a few missing altitudes", "exchanged surfaces", "black", "white", "reflectance 0..1", "reflectance 0..255"],
+)
+def test_what_is_odd_in_a_whole_file_is_named_there_alone(facts: Any, modality, array, values, accepted):
+    outcome = judged(facts, modality, array)
+    assert broken(outcome) == set(values)
+    for name, value in values.items():
+        assert [(e["patch"], e["found"]) for e in found(outcome, name)["examples"]] == [(B, value)]
+    assert row(outcome, B, modality)["accepted"] == accepted
 
 
 def test_implausible_and_missing_values_of_a_series_reject_their_dates(facts: Any):
-    array = optical(np.random.default_rng(0))
+    array = drawn(optical)
     array[3, 2, 0, 0] = 40000
     outcome = judged(facts, S2, array)
     assert broken(outcome) == {"date_plausible"}
@@ -121,7 +117,7 @@ def test_implausible_and_missing_values_of_a_series_reject_their_dates(facts: An
 
 
 def test_saturated_pixels_are_missing_values_of_their_date(geotiff: Any):
-    array = optical(np.random.default_rng(0))
+    array = drawn(optical)
     array[3, 2, 0, 0] = 65535
     facts = patch_facts(geotiff(array.reshape(-1, 2, 2)), S2, RULE)
     assert facts.dates is not None

@@ -6,12 +6,15 @@ import json
 import sqlite3
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from rasterio.io import MemoryFile
+from tests.folders import geotiff
 
 S1, S2, MASK = "SENTINEL1-ASC_TS", "SENTINEL2_TS", "SENTINEL2_MSK-SC"
 AERIAL, DEM, SPOT, PAN = "AERIAL_RGBI", "DEM_ELEV", "SPOT_RGBI", "AERIAL-RLT_PAN"
@@ -20,16 +23,9 @@ COSIA, LPIS = "AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"
 
 def decoded(data: bytes) -> tuple[np.ndarray, dict[str, Any]]:
     with MemoryFile(data) as memory, memory.open() as dataset:
-        return dataset.read(), dict(dataset.profile)
-
-
-def encoded(array: np.ndarray, profile: dict[str, Any], **changes: Any) -> bytes:
-    bands, height, width = array.shape
-    options = {**profile, "count": bands, "height": height, "width": width, "dtype": array.dtype, **changes}
-    with MemoryFile() as memory:
-        with memory.open(**options) as dataset:
-            dataset.write(array)
-        return bytes(memory.getbuffer())
+        return dataset.read(), {
+            name: value for name, value in dataset.profile.items() if name not in {"count", "height", "width", "dtype"}
+        }
 
 
 def pixels(change: Callable[[np.ndarray], np.ndarray | None], **profile: Any) -> Callable[[bytes], bytes]:
@@ -38,7 +34,7 @@ def pixels(change: Callable[[np.ndarray], np.ndarray | None], **profile: Any) ->
     def spoil(data: bytes) -> bytes:
         array, known = decoded(data)
         changed = change(array)
-        return encoded(array if changed is None else changed, known, **profile)
+        return geotiff(array if changed is None else changed, **known | profile)
 
     return spoil
 
@@ -63,23 +59,17 @@ def placed(**changes: Any) -> Callable[[bytes], bytes]:
     def spoil(data: bytes) -> bytes:
         array, profile = decoded(data)
         moved = {name: each(profile) if callable(each) else each for name, each in changes.items()}
-        return encoded(array, profile, **moved)
+        return geotiff(array, **profile | moved)
 
     return spoil
 
 
-def shifted(profile: dict[str, Any]) -> Any:
-    from rasterio.transform import Affine
-
-    old = profile["transform"]
-    return Affine(old.a, old.b, old.c + 30, old.d, old.e, old.f)
+def shifted(profile: dict[str, Any]) -> Affine:
+    return Affine.translation(30, 0) @ profile["transform"]
 
 
-def south_up(profile: dict[str, Any]) -> Any:
-    from rasterio.transform import Affine
-
-    old = profile["transform"]
-    return Affine(old.a, old.b, old.c, old.d, -old.e, old.f)
+def south_up(profile: dict[str, Any]) -> Affine:
+    return profile["transform"] @ Affine.scale(1, -1)
 
 
 def huge(data: bytes) -> bytes:
@@ -226,10 +216,9 @@ DATE_KINDS = (
 
 
 def with_dates(path: Path, patch: str, change: Callable[[list[str]], list[Any]]) -> None:
-    connection = sqlite3.connect(path)
-    table = connection.execute("SELECT table_name FROM gpkg_contents").fetchone()[0]
-    (text,) = connection.execute(f'SELECT acquisition_dates FROM "{table}" WHERE patch_id = ?', (patch,)).fetchone()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        table = connection.execute("SELECT table_name FROM gpkg_contents").fetchone()[0]
+        (text,) = connection.execute(f'SELECT acquisition_dates FROM "{table}" WHERE patch_id = ?', (patch,)).fetchone()
     known = json.loads(text)
     days = change([known[key] for key in sorted(known, key=int)])
     written = json.dumps({str(number): day for number, day in enumerate(days, 1)})

@@ -6,14 +6,14 @@ One small data set is drawn, and each kind spoils a patch, an archive or an entr
 from __future__ import annotations
 
 import shutil
-import warnings
-import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.audit.test_audit import found, row
 from tests.bad_data.kinds import (
     AERIAL,
     ARCHIVE_KINDS,
@@ -30,39 +30,21 @@ from tests.bad_data.kinds import (
     swapped,
     with_dates,
 )
+from tests.fact_tables import index_archives
+from tests.folders import read_members, write_members
 from tests.sample.conftest import sample_params
 
-from flairhub.archives.checksums import Checksums
 from flairhub.audit.audit import Audit, audit, require_passed, write_audit
 from flairhub.audit.sentences import failed_sentences, sentence
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import AuditParams, SplitParams
 from flairhub.errors import DataError, FlairhubError
-from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_patches
 from flairhub.sample.build import build_sample
-from flairhub.sources.local import local_manifest
-from flairhub.sources.wanted_archives import Selection
 from flairhub.splits.make import make_splits
 
-FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PARAMS = AuditParams(checks={}, max_nodata_share=0.5, min_polarisation_gap=1.3)
 SPLIT = SplitParams(method="column", column="split_1", csv=None, unit="domain", seed=1, shares={})
-
-
-def read_members(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write_members(path: Path, members: dict[str, bytes], twice: str | None = None) -> None:
-    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
-        warnings.simplefilter("ignore")  # a name that occurs twice is written on purpose
-        for name, data in members.items():
-            archive.writestr(name, data)
-        if twice is not None:
-            archive.writestr(twice, members[twice])
 
 
 @dataclass(frozen=True)
@@ -73,17 +55,11 @@ class World:
     outcome: Audit
 
     def check(self, name: str) -> dict:
-        return next(check for check in self.outcome.report["checks"] if check["name"] == name)
-
-    def row(self, patch: str, modality: str) -> dict:
-        table = self.outcome.valid.to_pandas()
-        return table[(table["patch_id"] == patch) & (table["modality"] == modality)].iloc[0].to_dict()
+        return found(self.outcome, name)
 
 
 def indexed(folder: Path, root: Path) -> Audit:
-    manifest = local_manifest(folder, Selection(), Checksums(root / "v.sqlite"))
-    build_index(manifest, folder, root / "index", filter=FILTER, cache=root / "cache", code="c")
-    outcome = audit(root / "index", PARAMS)
+    outcome = audit(index_archives(folder, root), PARAMS)
     write_audit(root / "audit", outcome)
     return outcome
 
@@ -136,7 +112,9 @@ def world(clean: Path, spoiled: dict[str, str], tmp_path_factory: pytest.TempPat
         path = folder / f"{bad_archive(kind, last)}.zip"
         content = kind.spoil(path, read_members(path))
         path.write_bytes(content) if isinstance(content, bytes) else write_members(path, content)
-    spoil_metadata(folder, spoiled)
+    with metadata_file(folder, "GLOBAL_SENTINEL2_MTD_DATES.gpkg") as file:
+        for kind in DATE_KINDS:
+            with_dates(file, spoiled[f"DateKind {kind.name}"], kind.change)
     return World(root, indexed(folder, root))
 
 
@@ -144,14 +122,15 @@ def bad_archive(kind: ArchiveKind, domain: str) -> str:
     return f"{domain.split('-', maxsplit=1)[0]}-195X_{PAN}" if kind.modality == PAN else f"{domain}_{kind.modality}"
 
 
-def spoil_metadata(folder: Path, spoiled: dict[str, str]) -> None:
+@contextmanager
+def metadata_file(folder: Path, ending: str) -> Iterator[Path]:
+    """One of the GeoPackages, which goes back into its archive with what was done to it."""
     path = folder / "GLOBAL_ALL_MTD.zip"
     members = read_members(path)
-    (name,) = [name for name in members if name.endswith("SENTINEL2_MTD_DATES.gpkg")]
-    file = folder.parent / "dates.gpkg"
+    (name,) = [name for name in members if name.endswith(ending)]
+    file = folder.parent / ending
     file.write_bytes(members[name])
-    for kind in DATE_KINDS:
-        with_dates(file, spoiled[f"DateKind {kind.name}"], kind.change)
+    yield file
     write_members(path, members | {name: file.read_bytes()})
 
 
@@ -167,18 +146,18 @@ def test_a_bad_file_is_named_with_its_patch(world: World, spoiled: dict[str, str
     mine = [each for each in check["examples"] if (each["patch"], each["modality"]) == (patch, kind.modality)]
     assert mine, (check["unexpected"], check["examples"])
     assert kind.found in str(mine[0]["found"])
-    assert world.row(patch, kind.modality)["accepted"] == kind.accepted
+    assert row(world.outcome, patch, kind.modality)["accepted"] == kind.accepted
 
 
 @pytest.mark.parametrize("kind", DATE_KINDS, ids=lambda kind: kind.name)
 def test_bad_dates_are_named_with_their_patch(world: World, spoiled: dict[str, str], kind: DateKind):
     patch = spoiled[f"DateKind {kind.name}"]
-    row = world.row(patch, S2)
+    kept = row(world.outcome, patch, S2)
     examples = {(each["patch"], each["modality"]) for each in world.check(kind.check)["examples"]}
-    assert kind.check in row["reasons"].split(";") or (patch, S2) in examples
-    assert row["accepted"] == kind.accepted
+    assert kind.check in kept["reasons"].split(";") or (patch, S2) in examples
+    assert kept["accepted"] == kind.accepted
     if kind.check == "date_valid":
-        assert 0 in row["rejected_dates"]
+        assert 0 in kept["rejected_dates"]
 
 
 @pytest.mark.parametrize("kind", ARCHIVE_KINDS, ids=lambda kind: kind.name)
@@ -246,7 +225,7 @@ def spoil_one(clean: Path, root: Path, modality: str, change) -> Path:
 
 
 def failed(outcome: Audit, name: str) -> dict:
-    check = next(check for check in outcome.report["checks"] if check["name"] == name)
+    check = found(outcome, name)
     assert not check["success"]
     return check
 
@@ -321,12 +300,8 @@ def test_no_file_of_a_set_says_where_it_lies(clean: Path, tmp_path: Path):
 
 def edited_metadata(clean: Path, root: Path, file: str, statement: str, *values: str) -> Path:
     folder = shutil.copytree(clean, root / "archives")
-    path = folder / "GLOBAL_ALL_MTD.zip"
-    members = read_members(path)
-    (name,) = [name for name in members if name.endswith(file)]
-    (root / file).write_bytes(members[name])
-    edit(root / file, statement, *values)
-    write_members(path, members | {name: (root / file).read_bytes()})
+    with metadata_file(folder, file) as path:
+        edit(path, statement, *values)
     return folder
 
 
@@ -372,10 +347,8 @@ def test_an_archive_both_zipped_and_extracted_is_refused(clean: Path, tmp_path: 
 
 def test_damaged_metadata_is_refused_by_name(clean: Path, tmp_path: Path):
     folder = shutil.copytree(clean, tmp_path / "archives")
-    path = folder / "GLOBAL_ALL_MTD.zip"
-    members = read_members(path)
-    (name,) = [name for name in members if name.endswith("SENTINEL2_MTD_DATES.gpkg")]
-    write_members(path, members | {name: members[name][:3000]})
+    with metadata_file(folder, "GLOBAL_SENTINEL2_MTD_DATES.gpkg") as path:
+        path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match=r"SENTINEL2_MTD_DATES\.gpkg: expected a GeoPackage"):
         indexed(folder, tmp_path)
 

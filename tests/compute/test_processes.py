@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 from tests.drawn_rows import ROOT
+from tests.folders import digests, read_members, write_members
 from tests.world import SmallRow, run_stage, small_row
 
 from flairhub.compute.devices import Devices
@@ -41,10 +41,6 @@ else:
 """
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def evaluated(folder: Path, devices: int) -> SmallRow:
     row = small_row(folder, ("AERIAL_RGBI", "DEM_ELEV"), **CHANGES)
     done = run_stage(row, "08_evaluate", FLAIRHUB_DEVICES=str(devices))
@@ -56,9 +52,9 @@ def evaluated(folder: Path, devices: int) -> SmallRow:
 @pytest.mark.slow
 def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
     one, two = (evaluated(tmp_path / str(devices), devices) for devices in (1, 2))
-    assert content(two.files.report) == content(one.files.report)
-    assert content(two.files.predictions) == content(one.files.predictions)
-    assert {"confusion.parquet", "receipt.json", "seeds/7/details.json"} <= content(two.files.report).keys()
+    assert digests(two.files.report) == digests(one.files.report)
+    assert digests(two.files.predictions) == digests(one.files.predictions)
+    assert {"confusion.parquet", "receipt.json", "seeds/7/details.json"} <= digests(two.files.report).keys()
 
 
 @pytest.mark.slow
@@ -86,11 +82,8 @@ def test_an_error_in_the_other_process_is_told_once_and_ends_both(tmp_path: Path
     row = small_row(tmp_path, ("AERIAL_RGBI",))
     last = row.row.inputs.splits["test"][-1].patch_id
     path = row.archives / "D002-2021_AERIAL_RGBI.zip"
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data[:-1] + b"x" if last.split("_")[1] in name else data)
+    region, members = last.split("_")[1], read_members(path)
+    write_members(path, {name: data[:-1] + b"x" if region in name else data for name, data in members.items()})
     done = run_stage(row, "08_evaluate", FLAIRHUB_DEVICES="2")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,12 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """Those of params.yaml."""
+    return read_yaml(ROOT / "params.yaml")
 
 
 def test_the_committed_parameters_are_accepted():
@@ -45,8 +52,7 @@ def test_a_missing_file_is_named(tmp_path):
         (("rows", "LC-A"), "modalites", "did you mean 'modalities'"),
     ],
 )
-def test_a_typo_is_refused_with_the_nearest_key(path, typo, hint):
-    values = read_yaml(ROOT / "params.yaml")
+def test_a_typo_is_refused_with_the_nearest_key(values, path, typo, hint):
     node = values
     for part in path:
         node = node[part]
@@ -58,8 +64,7 @@ def test_a_typo_is_refused_with_the_nearest_key(path, typo, hint):
 @pytest.mark.parametrize(
     ("section", "key", "new"), [("train", "epochs", "epoch"), ("evaluate", "seed", "sed"), (None, "train", "training")]
 )
-def test_a_renamed_key_is_one_mistake_in_one_line(section, key, new):
-    values = read_yaml(ROOT / "params.yaml")
+def test_a_renamed_key_is_one_mistake_in_one_line(values, section, key, new):
     node = values if section is None else values[section]
     node[new] = node.pop(key)
     path = new if section is None else f"{section}.{new}"
@@ -68,8 +73,7 @@ def test_a_renamed_key_is_one_mistake_in_one_line(section, key, new):
     assert str(error.value) == f"params.yaml: unknown key `{path}`; did you mean {key!r}?"
 
 
-def test_a_key_renamed_to_something_unlike_is_the_one_that_is_missing():
-    values = read_yaml(ROOT / "params.yaml")
+def test_a_key_renamed_to_something_unlike_is_the_one_that_is_missing(values):
     values["train"]["lr"] = values["train"].pop("learning_rate")
     with pytest.raises(ConfigurationError) as error:
         parse_params(values, "params.yaml")
@@ -77,8 +81,7 @@ def test_a_key_renamed_to_something_unlike_is_the_one_that_is_missing():
     assert str(error.value) == wanted
 
 
-def test_a_missing_key_is_named_without_what_lies_beside_it():
-    values = read_yaml(ROOT / "params.yaml")
+def test_a_missing_key_is_named_without_what_lies_beside_it(values):
     del values["train"]["epochs"]
     with pytest.raises(ConfigurationError, match=r"^params\.yaml: `train\.epochs` is missing$"):
         parse_params(values, "params.yaml")
@@ -94,8 +97,7 @@ def test_what_is_wrong_with_a_file_is_one_line(text, line, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_modality_is_refused_with_the_nearest_one():
-    values = read_yaml(ROOT / "params.yaml")
+def test_an_unknown_modality_is_refused_with_the_nearest_one(values):
     values["rows"]["LC-A"]["modalities"] = ["AERIAL_RGB"]
     with pytest.raises(ConfigurationError, match="did you mean 'AERIAL_RGBI'"):
         parse_params(values, "params.yaml")

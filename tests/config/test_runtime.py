@@ -30,40 +30,26 @@ def test_the_environment_goes_before_the_file_and_the_file_before_defaults(works
 
 def test_every_setting_can_come_from_the_environment(workspace):
     values = {
-        "FLAIRHUB_DATA": "/archives",
-        "FLAIRHUB_LAYOUT": "extracted",
-        "FLAIRHUB_WORKERS": "0",
-        "FLAIRHUB_ACCELERATOR": "gpu",
-        "FLAIRHUB_DEVICES": "4",
-        "FLAIRHUB_NUM_NODES": "2",
-        "FLAIRHUB_PROGRESS": "false",
-        "FLAIRHUB_PROGRESS_RATE": "5",
-        "FLAIRHUB_CACHE_MB": "0",
-        "FLAIRHUB_CHECKPOINT_SECONDS": "1.5",
-        "FLAIRHUB_TRACKING_URI": "http://mlflow:5000",
-        "FLAIRHUB_TRACKING_WEIGHTS_MB": "2.5",
-        "FLAIRHUB_DOWNLOADS": "8",
-        "FLAIRHUB_DOWNLOAD_MB_S": "12.5",
-        "FLAIRHUB_SCHEDULER": "tcp://dask:8786",
+        "data": ("/archives", Path("/archives")),
+        "layout": ("extracted", "extracted"),
+        "workers": ("0", 0),
+        "accelerator": ("gpu", "gpu"),
+        "devices": ("4", 4),
+        "num_nodes": ("2", 2),
+        "progress": ("false", False),
+        "progress_rate": ("5", 5),
+        "cache_mb": ("0", 0),
+        "checkpoint_seconds": ("1.5", 1.5),
+        "tracking_uri": ("http://mlflow:5000", "http://mlflow:5000"),
+        "tracking_weights_mb": ("2.5", 2.5),
+        "downloads": ("8", 8),
+        "download_mb_s": ("12.5", 12.5),
+        "scheduler": ("tcp://dask:8786", "tcp://dask:8786"),
     }
-    assert len(values) == len(RuntimeSettings.model_fields)
-    assert read_settings(workspace, values) == RuntimeSettings(
-        data=Path("/archives"),
-        layout="extracted",
-        workers=0,
-        accelerator="gpu",
-        devices=4,
-        num_nodes=2,
-        progress=False,
-        progress_rate=5,
-        cache_mb=0,
-        checkpoint_seconds=1.5,
-        tracking_uri="http://mlflow:5000",
-        tracking_weights_mb=2.5,
-        downloads=8,
-        download_mb_s=12.5,
-        scheduler="tcp://dask:8786",
-    )
+    assert values.keys() == RuntimeSettings.model_fields.keys()
+    environment = {f"FLAIRHUB_{name.upper()}": text for name, (text, _) in values.items()}
+    expected = RuntimeSettings.model_validate({name: value for name, (_, value) in values.items()})
+    assert read_settings(workspace, environment) == expected
 
 
 def test_a_misspelt_variable_is_refused_with_the_nearest(workspace):

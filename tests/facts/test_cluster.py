@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import subprocess
@@ -14,21 +13,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.fact_tables import index_archives
+from tests.folders import digests
 
-from flairhub.archives.checksums import Checksums
 from flairhub.compute.executors import open_executor
-from flairhub.config.inputs import CloudFilter
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.facts import index as module
 from flairhub.facts import pieces
-from flairhub.facts.index import build_index
-from flairhub.sources.local import local_manifest
-from flairhub.sources.wanted_archives import Selection
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
-FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 SCHEDULER = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
 ROOT = Path(__file__).parents[2]
 
@@ -56,21 +51,10 @@ def said(program: subprocess.Popen[str], pattern: str) -> str:
     raise AssertionError(f"{program.args} ended without {pattern}")
 
 
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_a_worker_that_dies_at_half_time_changes_no_byte(treesat, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "INLINE_BYTES", 0)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 200_000)
-    manifest = local_manifest(treesat, Selection(), Checksums(tmp_path / "v.sqlite"))
-    options = {"filter": FILTER, "code": "c"}
-    build_index(manifest, treesat, tmp_path / "one", cache=tmp_path / "c1", **options)
-    expected = digests(tmp_path / "one")
+    expected = digests(index_archives(treesat, tmp_path, "one", cache=tmp_path / "c1"))
 
     with ExitStack() as stack:
         scheduler = stack.enter_context(process(*SCHEDULER))
@@ -90,7 +74,7 @@ def test_a_worker_that_dies_at_half_time_changes_no_byte(treesat, tmp_path, monk
         killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         with open_executor(RuntimeSettings(scheduler=address)) as executor:
-            build_index(manifest, treesat, tmp_path / "many", cache=cache, executor=executor, **options)
+            index_archives(treesat, tmp_path, "many", cache=cache, executor=executor)
         killer.join(timeout=60)
         assert workers[0].poll() is not None, "it died while the other went on"
         assert workers[1].poll() is None

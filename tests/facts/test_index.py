@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import zlib
 from collections import Counter
@@ -12,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from tests.fact_tables import FILTER, index_archives
+from tests.folders import digests, flip
 
 from flairhub.archives.checksums import Checksums
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError, IntegrityError, MissingFileError
 from flairhub.facts import index as module
 from flairhub.facts import pieces
@@ -25,12 +25,11 @@ from flairhub.facts.draw import RoiDraw
 from flairhub.facts.index import build_index
 from flairhub.facts.tables import read_date_lists, read_dates, read_patches, read_splits
 from flairhub.locks import locked
-from flairhub.records.index_summary import IndexSummary, read_summaries
+from flairhub.records.index_summary import read_summaries
 from flairhub.records.manifest import Manifest
 from flairhub.sources.local import local_manifest
 from flairhub.sources.wanted_archives import Selection
 
-FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
 PATCHES = ("D012-2019_AF-S1-27_1-1", "D012-2019_AF-S1-27_1-2", "D012-2019_UU-S1-3_10-2")
 SHAPES = {
     "AERIAL_RGBI": (4, 32, 32),
@@ -68,9 +67,7 @@ class World:
         return local_manifest(self.folder, Selection(), Checksums(self.root / "v.sqlite"))
 
     def index(self, name: str = "index", **options) -> Path:
-        settings = {"filter": FILTER, "cache": self.root / "cache", "code": "c", **options}
-        build_index(self.manifest(), self.folder, self.root / name, **settings)
-        return self.root / name
+        return index_archives(self.folder, self.root, name, **options)
 
 
 @pytest.fixture
@@ -90,14 +87,6 @@ def built(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(module, "build_part", spy)
     return names
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_every_patch_has_a_row_that_a_plain_reading_confirms(world):
@@ -218,7 +207,7 @@ def test_a_share_of_regions_is_read_alike_in_every_layer(world, built):
     pd.testing.assert_frame_equal(table, kept)
     assert set(table["modality"]) == set(SHAPES)
     assert len(built) == len(SHAPES)
-    assert IndexSummary.read(world.root / "index" / "summary.json").archives["D012-2019_AERIAL_RGBI"].ignored == 0
+    assert read_summaries(world.root / "index")["D012-2019_AERIAL_RGBI"].ignored == 0
     pd.testing.assert_frame_equal(read_patches(world.index()), everything)
     assert len(built) == len(SHAPES), "the parts of everything were kept"
 
@@ -316,7 +305,7 @@ def test_an_unreadable_raster_is_a_row(world):
     assert "a multiple of 2 bands" in table.loc[PATCHES[2], "error"]
     assert table.loc[PATCHES[2], "num_bands"] == 5
     assert set(read_dates(world.root / "index", ["SENTINEL1-ASC_TS"])["patch_id"]) == {PATCHES[0]}
-    assert IndexSummary.read(world.root / "index" / "summary.json").archives["D012-2019_SENTINEL1-ASC_TS"].errors == 2
+    assert read_summaries(world.root / "index")["D012-2019_SENTINEL1-ASC_TS"].errors == 2
 
 
 def test_an_archive_of_nothing_but_damage_still_has_its_tables(world):
@@ -329,9 +318,7 @@ def test_an_archive_of_nothing_but_damage_still_has_its_tables(world):
 def test_a_damaged_member_is_a_row_without_local_paths(world):
     path = world.folder / "D012-2019_AERIAL_RGBI.zip"
     member = PatchReader(world.folder).members("D012-2019_AERIAL_RGBI")[1]
-    data = bytearray(path.read_bytes())
-    data[member.offset + 400] ^= 1
-    path.write_bytes(bytes(data))
+    flip(path, member.offset + 400)
     errors = read_patches(world.index(), ["AERIAL_RGBI"])["error"]
     assert errors.isna().tolist() == [True, False, True]
     assert "CRC-32" in errors[1]
@@ -346,7 +333,7 @@ def test_members_that_are_no_patches_are_counted(world):
         f"{name}/AF-S1-27/D013-2020_AERIAL_RGBI_AF-S1-27_1-1.tif": b"of another domain",
     }
     world.put("AERIAL_RGBI", {PATCHES[0]: world.geotiff(array_of(PATCHES[0], "AERIAL_RGBI"))}, extra)
-    summary = IndexSummary.read(world.index() / "summary.json").archives[name]
+    summary = read_summaries(world.index())[name]
     assert (summary.patches, summary.ignored) == (1, 3)
     assert summary.ignored_examples == tuple(sorted(extra))
 
@@ -414,18 +401,14 @@ def test_an_error_of_a_task_stops_the_index(world, monkeypatch):
 
 @pytest.fixture(scope="module")
 def real(treesat, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("real")
-    manifest = local_manifest(treesat, Selection(), Checksums(folder / "v.sqlite"))
-    build_index(manifest, treesat, folder / "index", filter=FILTER, cache=folder / "cache", code="c")
-    return folder / "index"
+    return index_archives(treesat, tmp_path_factory.mktemp("real"))
 
 
 def test_one_more_domain_re_reads_that_domain_only(treesat, tmp_path, built):
     def index(*domains: str) -> list[str]:
         built.clear()
         selection = Selection(domains=frozenset(domains), modalities=frozenset({"AERIAL_RGBI", "SENTINEL1-ASC_TS"}))
-        manifest = local_manifest(treesat, selection, Checksums(tmp_path / "v.sqlite"))
-        build_index(manifest, treesat, tmp_path / "index", filter=FILTER, cache=tmp_path / "cache", code="c")
+        index_archives(treesat, tmp_path, selection=selection)
         return sorted(built)
 
     assert index("D911") == ["D911-2020_AERIAL_RGBI", "D911-2020_SENTINEL1-ASC_TS"]
@@ -504,9 +487,7 @@ def test_dates_that_disagree_with_the_file_are_null(treesat, tmp_path, geotiff, 
     name = "D912-2019_SENTINEL1-ASC_TS"
     member = f"{name}/FF-S1-1/{name}_FF-S1-1_1-1.tif"
     store_archive(tmp_path, name, {member: geotiff(np.ones((2 * 7, 6, 6), "float32"))})
-    manifest = local_manifest(tmp_path, Selection(), Checksums(tmp_path / "v.sqlite"))
-    build_index(manifest, tmp_path, tmp_path / "index", filter=FILTER, cache=tmp_path / "cache", code="c")
-    patches = read_patches(tmp_path / "index").set_index("patch_id")
+    patches = read_patches(index_archives(tmp_path, tmp_path)).set_index("patch_id")
     row = patches.loc["D912-2019_FF-S1-1_1-1"]
     assert (row["num_dates"], row["num_metadata_dates"]) == (7, 115)
     dates = read_dates(tmp_path / "index")

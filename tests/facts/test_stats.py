@@ -283,8 +283,3 @@ def test_published_numbers_of_the_reference_configuration() -> None:
     card = {"NIR": (1137.09, 543.11), "R": (433.26, 312.76), "G": (508.75, 284.61)}
     for band, (mean, std) in card.items():
         assert (spot[band].mean, spot[band].std) == (pytest.approx(mean, abs=0.1), std)
-
-
-def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="'reference' or 'paper', but got 'card'"):
-        published_statistics("SPOT_RGBI", "card")  # type: ignore[arg-type]  # what is refused

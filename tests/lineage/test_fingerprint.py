@@ -100,6 +100,7 @@ TRAIN = {
     | {"archives", "catalog", "evaluation", "weights"},
     "decodes pixels and says which are valid": {
         "archives.deflate",
+        "archives.find",
         "archives.raster",
         "archives.tiff_header",
         "archives.reader",

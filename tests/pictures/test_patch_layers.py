@@ -28,14 +28,7 @@ CLOUD = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=
 
 
 def raster(array, nodata=None):
-    return Raster(
-        array=array,
-        crs=None,
-        bounds=(0, 0, 1, 1),
-        transform=(1, 0, 0, 0, -1, 0),
-        nodata=nodata,
-        dtype=str(array.dtype),
-    )
+    return Raster(array=array, crs=None, bounds=(0, 0, 1, 1), nodata=nodata)
 
 
 def test_missing_pixels_become_nan():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.folders import digests
 
 from flairhub.catalog.modalities import FOOTPRINT_M, METADATA_ARCHIVE, MODALITIES, SPLIT_FILE
 from flairhub.catalog.names import archive_of, member_of, parse_archive, parse_file, parse_patch_id
@@ -19,10 +19,6 @@ from flairhub.sample import build as build_module
 from flairhub.sample.build import build_sample
 
 from .conftest import Built, sample_params
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
 def _rasters(built: Built):
@@ -161,12 +157,12 @@ def test_the_swath_edge_is_the_only_place_without_acquisition(built):
 def test_the_same_parameters_give_the_same_bytes_later(built, tmp_path):
     time.sleep(2.1)  # the clocks of zip and GeoPackage tick every two seconds and every second
     build_sample(sample_params(), tmp_path / "again")
-    assert _hashes(tmp_path / "again") == _hashes(built.folder)
+    assert digests(tmp_path / "again") == digests(built.folder)
 
 
 def test_another_seed_gives_other_bytes_in_every_raster_archive(built, tmp_path):
     build_sample(sample_params(seed=8), tmp_path / "other")
-    first, second = _hashes(built.folder), _hashes(tmp_path / "other")
+    first, second = digests(built.folder), digests(tmp_path / "other")
     assert first.keys() == second.keys()
     assert all(first[name] != second[name] for name in first if name.startswith("D"))
 

@@ -15,12 +15,18 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 QUICK = Patience(attempts=3, timeout_s=5, backoff_s=0)
 
 
+@pytest.fixture(autouse=True)
+def served(server) -> Served:
+    """The file at /a.zip."""
+    server.files["/a.zip"] = Served(DATA)
+    return server.files["/a.zip"]
+
+
 def leftovers(folder):
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
 def test_a_file_arrives_whole_and_alone(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
     assert download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK) == SHA256
     assert (tmp_path / "a.zip").read_bytes() == DATA
     assert leftovers(tmp_path) == ["a.zip"]
@@ -32,27 +38,35 @@ def test_a_present_file_is_not_fetched_again(server, tmp_path):
     assert server.requests == []
 
 
-def test_a_present_file_with_other_bytes_is_replaced(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
-    (tmp_path / "a.zip").write_bytes(b"old")
-    download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256)
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.zip", b"old", [None]),
+        ("a.zip.part", b"x" * 1000, ["bytes=1000-", None]),
+        ("a.zip.part", DATA + b"more", ["bytes=300004-", None]),
+    ],
+    ids=["another version", "a spoilt part", "a part beyond the end"],
+)
+def test_what_is_there_with_other_bytes_is_fetched_from_its_start(server, tmp_path, name, content, wanted):
+    (tmp_path / name).write_bytes(content)
+    download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK, pause=lambda _: None)
     assert (tmp_path / "a.zip").read_bytes() == DATA
+    assert [asked for _, asked in server.requests] == wanted
 
 
 def test_without_a_checksum_the_file_s_own_is_returned(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
     assert download(server.url("/a.zip"), tmp_path / "a.zip", sha256=None) == SHA256
 
 
-def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA, break_after=[100_000, 50_000])
+def test_a_broken_transfer_goes_on_where_it_stopped(server, served, tmp_path):
+    served.break_after = [100_000, 50_000]
     download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK, pause=lambda _: None)
     assert (tmp_path / "a.zip").read_bytes() == DATA
     assert [wanted for _, wanted in server.requests] == [None, "bytes=100000-", "bytes=150000-"]
 
 
-def test_a_transfer_given_up_is_resumed_by_the_next_run(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA, break_after=[100_000, 0, 0])
+def test_a_transfer_given_up_is_resumed_by_the_next_run(server, served, tmp_path):
+    served.break_after = [100_000, 0, 0]
     with pytest.raises(DownloadError, match="broke off after 100000 bytes"):
         download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK, pause=lambda _: None)
     assert leftovers(tmp_path) == ["a.zip.part", "a.zip.part.version"]
@@ -69,8 +83,8 @@ def test_a_server_without_ranges_sends_it_all_again(server, tmp_path, sha256):
     assert (tmp_path / "a.zip").read_bytes() == DATA
 
 
-def test_two_versions_are_never_joined(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA, break_after=[100_000, 0, 0])
+def test_two_versions_are_never_joined(server, served, tmp_path):
+    served.break_after = [100_000, 0, 0]
     with pytest.raises(DownloadError, match="run the same command again"):
         download(server.url("/a.zip"), tmp_path / "a.zip", sha256=None, patience=QUICK, pause=lambda _: None)
     newer = DATA[::-1]
@@ -79,23 +93,7 @@ def test_two_versions_are_never_joined(server, tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == newer
 
 
-def test_a_spoilt_part_is_fetched_from_its_start(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
-    (tmp_path / "a.zip.part").write_bytes(b"x" * 1000)
-    download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK)
-    assert (tmp_path / "a.zip").read_bytes() == DATA
-    assert [wanted for _, wanted in server.requests] == ["bytes=1000-", None]
-
-
-def test_a_part_beyond_the_end_is_dropped(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
-    (tmp_path / "a.zip.part").write_bytes(DATA + b"more")
-    download(server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256, patience=QUICK, pause=lambda _: None)
-    assert (tmp_path / "a.zip").read_bytes() == DATA
-
-
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
     with pytest.raises(IntegrityError, match=f"expected sha256 {'0' * 64}, but got {SHA256}"):
         download(server.url("/a.zip"), tmp_path / "a.zip", sha256="0" * 64, patience=QUICK)
     assert leftovers(tmp_path) == []
@@ -103,7 +101,7 @@ def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
 
 def test_a_missing_file_is_not_asked_for_again(server, tmp_path):
     with pytest.raises(MissingFileError, match="answers 404"):
-        download(server.url("/a.zip"), tmp_path / "a.zip", sha256=None, patience=QUICK)
+        download(server.url("/none.zip"), tmp_path / "a.zip", sha256=None, patience=QUICK)
     assert len(server.requests) == 1
 
 
@@ -130,7 +128,6 @@ def test_only_http_is_fetched(tmp_path, address):
 
 
 def test_two_at_once_fetch_it_once(server, tmp_path):
-    server.files["/a.zip"] = Served(DATA)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(download, server.url("/a.zip"), tmp_path / "a.zip", sha256=SHA256) for _ in range(2)]
         assert {run.result() for run in runs} == {SHA256}

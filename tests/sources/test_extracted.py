@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.drawn_rows import Row, make_recipe, make_row
+from tests.folders import flip, read_members, write_members
 
 from flairhub.archives.checksums import archive_entry, checksums_of
 from flairhub.archives.reader import PatchReader
@@ -52,11 +53,7 @@ def unpacked(row: Row, workspace: Workspace, manifest: Manifest | None = None, l
 
 def deflate(archive: Path) -> None:
     """Compress every member."""
-    with zipfile.ZipFile(archive) as source:
-        members = [(info.filename, source.read(info)) for info in source.infolist()]
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
-        for name, data in members:
-            target.writestr(name, data)
+    write_members(archive, read_members(archive), method=zipfile.ZIP_DEFLATED)
 
 
 @pytest.mark.parametrize(("layout", "kind"), [("extracted", "folder"), ("stored", "zip")])
@@ -118,9 +115,7 @@ def test_only_what_is_wanted_is_unpacked_and_what_is_not_here_is_left_to_the_rea
 def test_an_edited_file_is_refused_by_its_checksum(row: Row, workspace: Workspace) -> None:
     view = unpacked(row, workspace)
     victim = next((view / "D001-2020_AERIAL_RGBI").rglob("*.tif"))
-    data = bytearray(victim.read_bytes())
-    data[-1] ^= 1
-    victim.write_bytes(bytes(data))
+    flip(victim, -1)
     dataset = PatchDataset(row.inputs, "train", PatchReader(view))
     with pytest.raises(IntegrityError, match="expected CRC-32"):
         [dataset[0, n] for n in range(len(row.inputs.splits["train"]))]
@@ -136,9 +131,7 @@ def test_an_archive_with_other_bytes_than_the_manifest_names_is_not_unpacked(row
 
 def test_a_damaged_member_leaves_nothing_behind(row: Row, workspace: Workspace) -> None:
     path = row.reader.folder / "D001-2020_AERIAL_RGBI.zip"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 4] ^= 1
-    path.write_bytes(bytes(data))
+    flip(path, path.stat().st_size // 4)
     with pytest.raises((IntegrityError, DataError), match="D001-2020_AERIAL_RGBI"):
         unpacked(row, workspace)
     store = workspace.state / "extracted"

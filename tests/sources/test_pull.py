@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.sample.conftest import sample_params
 
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.reader import PatchReader
@@ -18,20 +19,10 @@ EVERYTHING = {"rows": None, "modalities": None, "domains": None, "years": None, 
 
 
 def params(source: str = "local", **subset: object) -> DataParams:
-    sample = {
-        "seed": 1,
-        "train_domains": 1,
-        "test_domains": 1,
-        "rois_per_domain": 1,
-        "patches_per_roi": 1,
-        "valid_share": 0.5,
-        "aerial_px": 32,
-        "dates": 4,
-    }
     values = {
         "source": source,
         "subset": {**EVERYTHING, **subset},
-        "sample": sample,
+        "sample": sample_params().model_dump(),
         "url": {"address": "http://x/y", "sha256": None},
         "huggingface": {"repo": "a/b", "revision": "c"},
     }

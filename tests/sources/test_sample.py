@@ -1,25 +1,18 @@
 from __future__ import annotations
 
+import shutil
 import sys
 import types
 
 import pytest
+from tests.sample.conftest import sample_params
 
 from flairhub.archives.checksums import Checksums
-from flairhub.config.pipeline import SampleParams
+from flairhub.sources import sample as module
 from flairhub.sources.sample import pull_sample, sample_key
 from flairhub.sources.wanted_archives import Selection
 
-PARAMS = SampleParams(
-    seed=1,
-    train_domains=1,
-    test_domains=1,
-    rois_per_domain=1,
-    patches_per_roi=1,
-    valid_share=0.5,
-    aerial_px=32,
-    dates=4,
-)
+PARAMS = sample_params(seed=1)
 NAME = "D901-2020_AERIAL_RGBI"
 
 
@@ -29,10 +22,9 @@ def drawn(monkeypatch, store_archive) -> list[int]:
     seeds: list[int] = []
 
     def build_sample(params, folder, *, progress=False):
+        shutil.rmtree(folder, ignore_errors=True)  # a folder that was there is replaced
         store_archive(folder, NAME, {f"{NAME}/x": str(params.seed).encode()})
         seeds.append(params.seed)
-        if params.seed < 0:
-            raise RuntimeError("interrupted")
 
     fake = types.ModuleType("flairhub.sample.build")
     fake.build_sample = build_sample
@@ -77,7 +69,11 @@ def test_a_damaged_sample_is_drawn_again(drawn, tmp_path, store_archive, damage)
     assert drawn == [1, 1]
 
 
-def test_an_interrupted_drawing_leaves_nothing(drawn, tmp_path):
-    with pytest.raises(RuntimeError, match="interrupted"):
-        pull(tmp_path, PARAMS.model_copy(update={"seed": -1}))
-    assert [p for p in (tmp_path / "store").iterdir() if p.is_dir()] == []
+def test_an_interruption_before_the_marker_is_no_sample(drawn, tmp_path, monkeypatch):
+    """One inside the drawing leaves nothing: `tests/sample/test_build.py`."""
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_json", None)
+        with pytest.raises(TypeError):
+            pull(tmp_path)
+    assert pull(tmp_path).names == (NAME,)
+    assert drawn == [1, 1]

@@ -19,14 +19,16 @@ QUICK = Patience(attempts=2, timeout_s=5, backoff_s=0)
 
 
 @pytest.fixture
-def toy(tmp_path, store_archive) -> bytes:
+def toy(server, tmp_path, store_archive) -> Served:
+    """A zip with an archive of patches and the metadata, served at /toy.zip."""
     root = "FLAIR-HUB_TOY"
     members = {
         f"{root}/{MEMBER}": b"pixels",
         f"{root}/GLOBAL_ALL_MTD/GLOBAL_ALL_MTD_SPLIT.gpkg": b"splits",
         f"{root}/readme.txt": b"hello",
     }
-    return store_archive(tmp_path / "made", "toy", members).read_bytes()
+    server.files["/toy.zip"] = Served(store_archive(tmp_path / "made", "toy", members).read_bytes())
+    return server.files["/toy.zip"]
 
 
 def pull(server, tmp_path, sha256=None, selection=None):
@@ -41,8 +43,7 @@ def pull(server, tmp_path, sha256=None, selection=None):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_toy_zip_becomes_folders(server, tmp_path, toy, known):
-    server.files["/toy.zip"] = Served(toy)
-    sha256 = hashlib.sha256(toy).hexdigest()
+    sha256 = hashlib.sha256(toy.data).hexdigest()
     manifest = pull(server, tmp_path, sha256 if known else None)
     assert manifest.source == {"kind": "url", "address": server.url("/toy.zip"), "sha256": sha256}
     assert [(e.name, e.kind) for e in manifest.archives] == [(AERIAL, "folder"), ("GLOBAL_ALL_MTD", "folder")]
@@ -52,19 +53,17 @@ def test_the_toy_zip_becomes_folders(server, tmp_path, toy, known):
 
 
 def test_it_is_fetched_once_even_without_a_checksum(server, tmp_path, toy):
-    server.files["/toy.zip"] = Served(toy)
     assert pull(server, tmp_path) == pull(server, tmp_path)
     assert len(server.requests) == 1
 
 
 def test_a_truncated_transfer_is_resumed(server, tmp_path, toy):
-    server.files["/toy.zip"] = Served(toy, break_after=[200])
+    toy.break_after = [200]
     pull(server, tmp_path)
     assert [wanted for _, wanted in server.requests] == [None, "bytes=200-"]
 
 
 def test_a_wrong_checksum_leaves_no_data(server, tmp_path, toy):
-    server.files["/toy.zip"] = Served(toy)
     with pytest.raises(IntegrityError, match="expected sha256 00000"):
         pull(server, tmp_path, "0" * 64)
     assert [p.name for p in (tmp_path / "store").iterdir() if p.suffix not in {".lock"} and p.name != ".lock"] == []
@@ -90,6 +89,5 @@ def test_a_hostile_zip_writes_nothing_outside(server, tmp_path, store_archive):
 
 
 def test_only_wanted_archives_are_listed(server, tmp_path, toy):
-    server.files["/toy.zip"] = Served(toy)
     manifest = pull(server, tmp_path, selection=Selection(modalities=frozenset({"DEM_ELEV"})))
     assert manifest.names == ("GLOBAL_ALL_MTD",)

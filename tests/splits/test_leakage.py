@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.splits.test_table import TOY, TOY_CSV, TOY_FILES, params
 
 from flairhub.audit.valid import write_valid
 from flairhub.catalog.names import parse_patch_id
-from flairhub.config.pipeline import SplitParams
 from flairhub.errors import DataError
 from flairhub.files import read_json, write_json
 from flairhub.splits.leakage import TOLERANCE, _neighbours, leakage, require_disjoint
@@ -179,18 +179,13 @@ def audited(facts: Any, valid_of: Any, tmp_path: Path) -> Any:
     return write
 
 
-def params(unit: Any) -> SplitParams:
-    shares = {"train": 0.6, "valid": 0.2, "test": 0.2}
-    return SplitParams(method="column", column="split_1", csv=None, unit=unit, seed=1, shares=shares)
-
-
 def test_the_stage_keeps_the_leakage_report_of_a_refused_split(audited: Any, tmp_path: Path) -> None:
     table = table_of([TRAIN], [TEST], [NEAR])
     index = audited(table, [])
     with pytest.raises(DataError, match="to share no roi"):
-        make_splits(params("roi"), index, tmp_path / "audit", tmp_path / "splits", tmp_path)
+        make_splits(params(unit="roi"), index, tmp_path / "audit", tmp_path / "splits", tmp_path)
     assert [path.name for path in (tmp_path / "splits").iterdir()] == ["leakage.json"]
-    assert make_splits(params("patch"), index, tmp_path / "audit", tmp_path / "splits", tmp_path) == table
+    assert make_splits(params(unit="patch"), index, tmp_path / "audit", tmp_path / "splits", tmp_path) == table
     assert sorted(path.name for path in (tmp_path / "splits").iterdir()) == [
         "leakage.json", "test.csv", "train.csv", "valid.csv",
     ]  # fmt: skip
@@ -200,7 +195,7 @@ def test_the_stage_keeps_the_leakage_report_of_a_refused_split(audited: Any, tmp
 def test_the_stage_does_not_start_after_a_failed_audit(audited: Any, tmp_path: Path) -> None:
     index = audited(table_of([TRAIN], [TEST], [NEAR]), ["footprint"])
     with pytest.raises(DataError, match=r"footprint \(1 of 3\)"):
-        make_splits(params("patch"), index, tmp_path / "audit", tmp_path / "splits", tmp_path)
+        make_splits(params(unit="patch"), index, tmp_path / "audit", tmp_path / "splits", tmp_path)
     assert not (tmp_path / "splits").exists()
 
 
@@ -208,14 +203,12 @@ def test_the_official_toy_files_share_regions_between_train_and_valid_and_nothin
     facts: Any, valid_of: Any, tmp_path: Path
 ) -> None:
     """Known of these files: 46 regions of valid, 24 of them in train too; test has domains of its own."""
-    assets = Path(__file__).parents[1] / "assets" / "toy_csv"
-    given = {name: f"data/csv/FLAIR-HUB_TOY-DATASET_{name.upper()}.csv" for name in SPLITS}
-    shutil.copytree(assets, tmp_path / "data" / "csv")
-    patches = {name: read_split_table(tmp_path / path) for name, path in given.items()}
+    shutil.copytree(TOY, tmp_path / "data" / "csv")
+    patches = {name: read_split_table(TOY / file) for name, file in TOY_FILES.items()}
     index = index_of(facts, table_of(*patches.values()))
     write_json(tmp_path / "audit" / "report.json", {"success": True, "failed": [], "checks": []})
     write_valid(tmp_path / "audit" / "valid.parquet", pa.Table.from_pandas(valid_of(index)))
-    wanted = params("domain").model_copy(update={"method": "csv", "csv": given})
+    wanted = params(method="csv", csv=TOY_CSV)
     table = make_splits(wanted, index, tmp_path / "audit", tmp_path / "splits", tmp_path)
     assert {name: len(table.patches[name]) for name in SPLITS} == {"train": 150, "valid": 50, "test": 50}
     report = read_json(tmp_path / "splits" / "leakage.json")

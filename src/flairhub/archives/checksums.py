@@ -9,19 +9,16 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any
 
 from tqdm import tqdm
 
+from flairhub.archives.find import find_archive
 from flairhub.config.workspace import Workspace
-from flairhub.errors import DataError, IntegrityError, MissingFileError
-from flairhub.records.manifest import ArchiveEntry, ArchiveKind, Manifest
+from flairhub.errors import IntegrityError, MissingFileError
+from flairhub.records.manifest import ArchiveEntry, Manifest
 
 _TABLE = "CREATE TABLE IF NOT EXISTS verified (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
-
-
-class _Bar(Protocol):
-    def update(self, n: float | None = 1) -> bool | None: ...
 
 
 class Checksums:
@@ -108,29 +105,6 @@ def archive_entry(
     return ArchiveEntry(name=name, kind=kind, size=archive_size(path), sha256=sha256, revision=revision)
 
 
-def find_archive(folder: Path, name: str) -> tuple[Path, ArchiveKind]:
-    """Path and kind of an archive in `folder`.
-
-    Raises:
-        MissingFileError: the folder has no such archive.
-        DataError: it has both the zip and the extracted folder.
-    """
-    zipped, extracted = folder / f"{name}.zip", folder / name
-    if zipped.is_file() and extracted.is_dir():
-        raise DataError(
-            f"Expected the archive {name} once, but {folder} holds both {zipped.name} and the folder {name}; "
-            "remove one of them."
-        )
-    if zipped.is_file():
-        return zipped, "zip"
-    if extracted.is_dir():
-        return extracted, "folder"
-    raise MissingFileError(
-        f"Expected {name}.zip or the folder {name} in {folder}, but found neither; "
-        "run `flairhub pull`, or check the setting `data`."
-    )
-
-
 def verify(folder: Path, entry: ArchiveEntry, checksums: Checksums, *, progress: bool = False) -> None:
     """Check that an archive still has the bytes of its manifest entry.
 
@@ -170,25 +144,14 @@ def verify_all(
         verify(folder, entry, checksums, progress=progress)
 
 
-class _Counted:
-    """A file that reports to a progress bar what is read from it, as `hashlib.file_digest` reads."""
-
-    def __init__(self, file: BinaryIO, bar: _Bar) -> None:
-        self._file = file
-        self._bar = bar
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        count = int(cast("Any", self._file).readinto(buffer))
-        self._bar.update(count)
-        return count
-
-
-def _file_sha256(path: Path, bar: _Bar) -> str:
+def _file_sha256(path: Path, bar: tqdm[Any]) -> str:
+    """As `hashlib.file_digest` does it, told to a bar."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 18))
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(cast("Any", _Counted(cast("BinaryIO", file), bar)), "sha256").hexdigest()
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            bar.update(count)
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:

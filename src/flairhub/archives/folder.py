@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from flairhub.archives.checksums import find_archive
+from flairhub.archives.find import find_archive
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
 from flairhub.catalog.names import parse_archive
 from flairhub.errors import DataError, MissingFileError

@@ -36,12 +36,8 @@ class Raster:
     """`EPSG:<code>` where the code is known, else WKT; None without georeference."""
     bounds: tuple[float, float, float, float]
     """Left, bottom, right, top in units of the CRS."""
-    transform: tuple[float, float, float, float, float, float]
-    """Affine coefficients a, b, c, d, e, f: x = a*column + b*row + c, y = d*column + e*row + f."""
     nodata: float | None
     """Value that the file tags as missing (can be NaN), or None."""
-    dtype: str
-    """NumPy name of the file's type."""
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
@@ -86,9 +82,7 @@ def read_raster(data: bytes) -> Raster:
             array=array,
             crs=_crs_text(crs.wkt) if crs else None,
             bounds=(left, bottom, right, top),
-            transform=tuple(dataset.transform)[:6],
             nodata=_tag(dataset),
-            dtype=str(np.dtype(array.dtype)),
         )
 
 

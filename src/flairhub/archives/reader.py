@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flairhub.archives.deflate import check_crc, inflate
+from flairhub.archives.find import find_archive
 from flairhub.errors import DataError, MissingFileError
 
 STORED = zipfile.ZIP_STORED
@@ -98,18 +99,7 @@ class PatchReader:
             MissingFileError: the folder holds neither.
             DataError: it holds both, so that it is not known which one is meant.
         """
-        zipped, extracted = self._zip(archive).is_file(), (self.folder / archive).is_dir()
-        if zipped and extracted:
-            raise DataError(
-                f"Expected the archive {archive} once, but {self.folder} holds both {archive}.zip and the folder "
-                f"{archive}; remove one of them."
-            )
-        if not zipped and not extracted:
-            raise MissingFileError(
-                f"Expected {archive}.zip or the folder {archive} in {self.folder}, but found neither; "
-                "run `flairhub pull`, or check the setting `data`."
-            )
-        return "zip" if zipped else "folder"
+        return find_archive(self.folder, archive)[1]
 
     def members(self, archive: str) -> list[Member]:
         """The files of an archive, sorted by name.
@@ -129,7 +119,7 @@ class PatchReader:
                 method=info.compress_type,
                 crc32=info.CRC,
             )
-            for info in _infolist(self._zip(archive))
+            for info in infolist(self._zip(archive))
             if not info.filename.endswith("/")
         }
         return [members[name] for name in sorted(members)]
@@ -154,11 +144,9 @@ class PatchReader:
             data, recorded = _read_extracted(self.folder, archive, member), None
         else:
             data, recorded = self._read_zipped(archive, member)
-        expected = recorded if crc32 is None else crc32
-        if expected is not None:
-            check_crc(data, expected, f"{archive}: {member}")
-        if recorded is not None and recorded != expected:
-            check_crc(data, recorded, f"{archive}: {member}")
+        for expected in {crc32: None, recorded: None}:
+            if expected is not None:
+                check_crc(data, expected, f"{archive}: {member}")
         return data
 
     def _zip(self, archive: str) -> Path:
@@ -192,17 +180,21 @@ class PatchReader:
         raise MissingFileError(f"Expected {member} in {path.name}, but the archive has no such member.")
 
 
-def _infolist(path: Path) -> list[zipfile.ZipInfo]:
+def infolist(path: Path) -> list[zipfile.ZipInfo]:
+    """The entries of a zip, folders too.
+
+    Raises:
+        DataError: the zip is damaged.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
+            return archive.infolist()
     except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError, OverflowError) as error:
         raise DataError(f"{path}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
-    return infos
 
 
 def _load(path: Path, stamp: tuple[int, int]) -> _Directory:
-    infos = [info for info in _infolist(path) if not info.filename.endswith("/")]
+    infos = [info for info in infolist(path) if not info.filename.endswith("/")]
     hashes = np.array([hash(info.filename) for info in infos], dtype=np.int64)
     order = np.argsort(hashes, kind="stable")
     return _Directory(

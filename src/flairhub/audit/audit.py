@@ -22,7 +22,7 @@ from flairhub.audit.drift import DarkPixels
 from flairhub.audit.exported import Exported
 from flairhub.audit.findings import Findings
 from flairhub.audit.judge import Judge, Verdict
-from flairhub.audit.report import Summary, build_report, require_passed, write_report
+from flairhub.audit.report import build_report, require_passed, write_report
 from flairhub.audit.tables import layer_tables, optional_splits, patch_table, split_table
 from flairhub.audit.valid import UNREADABLE, Decision, read_valid, write_valid
 from flairhub.audit.value_columns import SCALED
@@ -75,7 +75,7 @@ def audit(index: Path, params: AuditParams) -> Audit:
     judge = Judge(params)
     session = _Session(selected, judge)
     archives = archive_table(index)
-    layers, bands = (tables := layer_tables(index)).layers, tables.bands
+    layers, bands = layer_tables(index)
     decision = Decision(layers)
     session.run("archive", archives, decision, decision.drop_domains)
     session.run("layer", layers, decision, lambda rows, name: decision.drop_files(rows.index.to_numpy(), name))
@@ -89,17 +89,14 @@ def audit(index: Path, params: AuditParams) -> Audit:
     session.run("domain", session.dark.table(), decision, decision.drop_domains)
     session.run("split", split_table(layers, splits), decision, lambda _rows, _name: None)
     valid = decision.table()
-    summary = Summary(
-        patches=len(patches),
-        files=len(layers),
-        dates=dates,
-        accepted_files=int(np.sum(valid.column("accepted").to_numpy())),
-        rejected_dates=len(valid.column("rejected_dates").combine_chunks().flatten()),
-    )
-    bounds = {
-        "max_nodata_share": params.max_nodata_share,
-        "min_polarisation_gap": params.min_polarisation_gap,
+    summary = {
+        "patches": len(patches),
+        "files": len(layers),
+        "dates": dates,
+        "accepted_files": int(np.sum(valid.column("accepted").to_numpy())),
+        "rejected_dates": len(valid.column("rejected_dates").combine_chunks().flatten()),
     }
+    bounds = params.model_dump(include={"max_nodata_share", "min_polarisation_gap"})
     judged = [(session.findings[name], wanted) for name, (_, wanted) in selected.items()]
     return Audit(
         report=build_report(judged, summary, bounds, not_selected(params)), valid=valid, exported=judge.exported

@@ -34,17 +34,19 @@ class Check:
     """Field of `AuditParams` that gives `low`."""
     high_parameter: str | None = None
     """Field of `AuditParams` that gives `high`."""
-    kind: Literal["range", "null", "unique"] = "range"
-    """`null`: every value has to be null; `unique`: (patch_id, modality) occurs once."""
+    kind: Literal["range", "zero", "null", "unique"] = "range"
+    """`zero`, `null`: every value has to be that; `unique`: (patch_id, modality) occurs once."""
     modalities: tuple[str, ...] | None = None
     """For the grain `date`: modalities that are judged; None: every series."""
-    severity: Severity
+    severity: Severity = "warn"
     """Its severity where params.yaml names no exception."""
-    policy: Policy
+    policy: Policy = "keep"
     """Its policy where params.yaml names no exception."""
 
     def bounds(self, params: AuditParams) -> tuple[float | None, float | None]:
         """Lower and upper bound under these parameters."""
+        if self.kind == "zero":
+            return 0, 0
         low = self.low if self.low_parameter is None else float(getattr(params, self.low_parameter))
         high = self.high if self.high_parameter is None else float(getattr(params, self.high_parameter))
         return low, high

@@ -16,14 +16,11 @@ from flairhub.facts.lists import list_matrix
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_OWN = ("patch_id", "modality", "date_index", "date", "missing_count", "zero_count", "implausible_count")
+"""Columns of the table of facts that the check table has, too."""
+
 DATE_FACTS = (
-    "patch_id",
-    "modality",
-    "date_index",
-    "date",
-    "missing_count",
-    "zero_count",
-    "implausible_count",
+    *_OWN,
     "band_n",
     "band_mean",
     "band_min",
@@ -46,9 +43,7 @@ def date_table(part: pa.Table) -> pd.DataFrame:
     """
     modality = str(part.column("modality")[0])
     width = len(MODALITIES[modality].bands)
-    table: pd.DataFrame = part.select(
-        ["patch_id", "modality", "date_index", "date", "missing_count", "zero_count", "implausible_count"]
-    ).to_pandas()
+    table: pd.DataFrame = part.select(list(_OWN)).to_pandas()
     counted = list_matrix(part, "band_n", width, 0)
     zeros = list_matrix(part, "band_zero", width, 0)
     means = list_matrix(part, "band_mean", width, np.nan)
@@ -56,18 +51,11 @@ def date_table(part: pa.Table) -> pd.DataFrame:
     with np.errstate(invalid="ignore", divide="ignore"):
         table["zero_share"] = zeros.sum(axis=1) / counted.sum(axis=1)
     low, high = (list_matrix(part, name, width, np.nan) for name in ("band_min", "band_max"))
-    table["smallest"] = _extreme(low, largest=False)
-    table["largest"] = _extreme(high, largest=True)
+    table["smallest"], table["largest"] = np.fmin.reduce(low, axis=1), np.fmax.reduce(high, axis=1)
     table["implausible"] = implausible_texts(table["implausible_count"].to_numpy(), low, high, modality)
     table["vv_vh"] = _ratio(means, counted, MODALITIES[modality].bands)
     _add_order(table)
     return table
-
-
-def _extreme(values: NDArray[np.float64], *, largest: bool) -> NDArray[np.float64]:
-    """Per row; NaN where no band has a value."""
-    reduced = np.fmax.reduce(values, axis=1) if largest else np.fmin.reduce(values, axis=1)
-    return np.asarray(reduced, dtype=np.float64)
 
 
 def _ratio(means: NDArray[np.float64], counted: NDArray[np.int64], bands: tuple[str, ...]) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,9 @@ TEMPLATE = "page.html.j2"
 """Template of the page, beside this module."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Sizes of what was audited and of what is left."""
-
-    patches: int
-    files: int
-    dates: int
-    accepted_files: int
-    rejected_dates: int
-
-
 def build_report(
     findings: Iterable[tuple[Findings, AuditCheck]],
-    summary: Summary,
+    summary: dict[str, int],
     parameters: dict[str, float],
     not_run: Iterable[str],
 ) -> dict[str, Any]:
@@ -42,7 +30,7 @@ def build_report(
 
     Args:
         findings: per check what was found, and what was wanted.
-        summary: sizes.
+        summary: sizes of what was audited and of what is left.
         parameters: bounds that the parameters gave.
         not_run: names of checks that the parameters do not list.
     """
@@ -56,7 +44,7 @@ def build_report(
         "warned": warned,
         "not_run": sorted(not_run),
         "parameters": parameters,
-        "summary": {name: getattr(summary, name) for name in Summary.__slots__},
+        "summary": summary,
         "checks": checks,
     }
 

@@ -7,7 +7,6 @@ Null values say that a check does not apply: of a file that cannot be opened onl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,16 +48,6 @@ _OTHER_DTYPES: dict[str, tuple[str, ...]] = {"SENTINEL2_MSK-SC": ("uint8",), "SP
 """Types that sources name beside the published one; which is right is not settled."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerTables:
-    """Tables of files and of bands."""
-
-    layers: pd.DataFrame
-    """One row per (patch, modality)."""
-    bands: pd.DataFrame
-    """One row per (modality, band) of mono-date rasters and series."""
-
-
 def domain_years(patch_ids: pd.Series) -> pd.Series:
     """`<DOMAIN>-<YEAR>` of each patch id."""
     import pyarrow as pa
@@ -68,8 +57,11 @@ def domain_years(patch_ids: pd.Series) -> pd.Series:
     return pd.Series(pd.array(pc.list_element(parts, 0), dtype="str"), index=patch_ids.index)
 
 
-def layer_tables(index: Path) -> LayerTables:
+def layer_tables(index: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the facts of all files once and derive the columns that their checks need.
+
+    Returns:
+        One row per (patch, modality), and one per (modality, band) of mono-date rasters and series.
 
     Raises:
         MissingFileError: the index was not built.
@@ -98,7 +90,7 @@ def layer_tables(index: Path) -> LayerTables:
     whole = {modality: joined(each) for modality, each in levels.items()}
     layers = _derive(pd.concat(parts, ignore_index=True))
     add_exchanged(layers, whole)
-    return LayerTables(layers, _band_table(extremes, whole))
+    return layers, _band_table(extremes, whole)
 
 
 def patch_table(layers: pd.DataFrame, splits: pd.DataFrame | None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ set; real files may differ and are always read from the data.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,25 +107,18 @@ _ALL = (
         dates_file="GLOBAL_SENTINEL2_MTD_DATES.gpkg",
         companion="SENTINEL2_MSK-SC",
     ),
-    Modality(
-        name="SENTINEL1-ASC_TS",
-        kind="series",
-        bands=("VV", "VH"),
-        dtype="float32",
-        gsd_m=10.24,
-        size_px=10,
-        unit="sigma0, linear",
-        dates_file="GLOBAL_SENTINEL1-ASC_MTD_DATES.gpkg",
-    ),
-    Modality(
-        name="SENTINEL1-DESC_TS",
-        kind="series",
-        bands=("VV", "VH"),
-        dtype="float32",
-        gsd_m=10.24,
-        size_px=10,
-        unit="sigma0, linear",
-        dates_file="GLOBAL_SENTINEL1-DESC_MTD_DATES.gpkg",
+    *(
+        Modality(
+            name=f"SENTINEL1-{orbit}_TS",
+            kind="series",
+            bands=("VV", "VH"),
+            dtype="float32",
+            gsd_m=10.24,
+            size_px=10,
+            unit="sigma0, linear",
+            dates_file=f"GLOBAL_SENTINEL1-{orbit}_MTD_DATES.gpkg",
+        )
+        for orbit in ("ASC", "DESC")
     ),
     Modality(
         name="SENTINEL2_MSK-SC",
@@ -136,23 +130,9 @@ _ALL = (
         unit="probability 0..100",
         dates_file="GLOBAL_SENTINEL2_MTD_DATES.gpkg",
     ),
-    Modality(
-        name="AERIAL_LABEL-COSIA",
-        kind="label",
-        bands=("CLASS",),
-        dtype="uint8",
-        gsd_m=0.2,
-        size_px=512,
-        unit="class index",
-    ),
-    Modality(
-        name="ALL_LABEL-LPIS",
-        kind="label",
-        bands=("LEVEL1", "LEVEL2", "LEVEL3"),
-        dtype="uint8",
-        gsd_m=0.2,
-        size_px=512,
-        unit="class index",
+    *(
+        Modality(name=name, kind="label", bands=bands, dtype="uint8", gsd_m=0.2, size_px=512, unit="class index")
+        for name, bands in (("AERIAL_LABEL-COSIA", ("CLASS",)), ("ALL_LABEL-LPIS", ("LEVEL1", "LEVEL2", "LEVEL3")))
     ),
 )
 
@@ -183,3 +163,9 @@ METADATA_ARCHIVE = "GLOBAL_ALL_MTD"
 
 SPLIT_FILE = "GLOBAL_ALL_MTD_SPLIT.gpkg"
 """GeoPackage with the official split columns."""
+
+
+def with_companions(names: Collection[str]) -> list[str]:
+    """These layers and the masks that come along with series, in the catalog's order."""
+    wanted = {*names, *(MODALITIES[name].companion for name in names)}
+    return [name for name in MODALITIES if name in wanted]

@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from flairhub.errors import ConfigurationError
-
 PublishedSource = Literal["reference", "paper"]
 
 
@@ -71,11 +69,5 @@ def published_statistics(modality: str, source: PublishedSource) -> dict[str, Pu
     Args:
         modality: exact token, e.g. `SPOT_RGBI`.
         source: `reference` (configuration of the reference code) or `paper` (Table VIII).
-
-    Raises:
-        ConfigurationError: no such source.
     """
-    tables: dict[str, Table] = {"reference": REFERENCE, "paper": PAPER}
-    if source not in tables:
-        raise ConfigurationError(f"Expected published statistics from 'reference' or 'paper', but got {source!r}.")
-    return dict(tables[source].get(modality, {}))
+    return (REFERENCE if source == "reference" else PAPER).get(modality, {})

@@ -21,12 +21,10 @@ def network_channels(recipe: InputRecipe) -> dict[str, tuple[str, ...]]:
 
 def read_bands(recipe: InputRecipe) -> dict[str, tuple[str, ...]]:
     """Bands of each modality's files that its channels are made of, in the order of the files."""
-    return {modality: _sources(modality, channels) for modality, channels in network_channels(recipe).items()}
-
-
-def _sources(modality: str, channels: tuple[str, ...]) -> tuple[str, ...]:
-    known = MODALITIES[modality].bands
-    return known if HEIGHT in channels else tuple(band for band in known if band in channels)
+    return {
+        modality: tuple(band for band in MODALITIES[modality].bands if HEIGHT in channels or band in channels)
+        for modality, channels in network_channels(recipe).items()
+    }
 
 
 def _channels(recipe: InputRecipe, modality: str) -> tuple[str, ...]:

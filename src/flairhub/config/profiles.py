@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.catalog.identifiers import check_identifier
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import with_companions
 from flairhub.config.base import nearest
 from flairhub.config.reader import parse_params
 from flairhub.config.resolve import row_recipe
-from flairhub.config.yaml_file import problem, read_yaml
+from flairhub.config.yaml_file import parse_yaml, problem, read_yaml
 from flairhub.errors import ConfigurationError, MissingFileError
 
 BASE = "sample"
@@ -155,9 +155,7 @@ def _keep_rows(document: Any, rows: Sequence[str], where: str) -> None:
 
 def _layers(rows: Mapping[str, Any]) -> list[str]:
     """Layers that rows read, in the catalog's order: nobody downloads 750 GB for one row."""
-    wanted = {layer for row in rows.values() for layer in (*row["modalities"], *row["tasks"])}
-    wanted |= {companion for name in wanted if (companion := MODALITIES[name].companion) is not None}
-    return [name for name in MODALITIES if name in wanted]
+    return with_companions({layer for row in rows.values() for layer in (*row["modalities"], *row["tasks"])})
 
 
 def _set(document: Any, change: str) -> None:
@@ -175,9 +173,7 @@ def _set(document: Any, change: str) -> None:
 
 def _check(text: str) -> None:
     """Build every recipe, so that a wrong key or value is found here and not in the middle of a run."""
-    from ruamel.yaml import YAML
-
-    params = parse_params(YAML(typ="safe", pure=True).load(text), "params.yaml")
+    params = parse_params(parse_yaml(text, "params.yaml"), "params.yaml")
     for row in params.rows:
         row_recipe(params, row)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,7 +23,7 @@ from flairhub.facts.metadata import Calendar, Metadata, read_metadata
 from flairhub.facts.parts import DATES_PART, PATCHES_PART, SUMMARY_PART, PartTask, build_part, read_summary
 from flairhub.facts.patch_facts import ClearRule
 from flairhub.facts.pieces import CutTask, cut, join
-from flairhub.files import share
+from flairhub.files import canonical_json, sha256_text, share
 from flairhub.locks import locked
 from flairhub.records.index_summary import IndexSummary
 from flairhub.records.manifest import ArchiveEntry, Manifest
@@ -74,13 +72,13 @@ def build_index(
     if manifest.find(METADATA_ARCHIVE) is not None:
         metadata = read_metadata(reader)
     places = places_by_domain(manifest, reader, metadata.patch_ids)
+    draw = draw or RoiDraw()
     rule = ClearRule(max_cloud=filter.max_cloud, max_snow=filter.max_snow)
     tasks: dict[str, PartTask] = {}
     for entry in manifest.archives:
         name = parse_archive(entry.name)
         if name is not None:
-            task = _task(entry, name, folder, metadata, places, rule, cache, code)
-            tasks[entry.name] = _drawn(task, draw)
+            tasks[entry.name] = _task(entry, name, folder, metadata, places, rule, draw, cache, code)
     if not tasks:
         raise DataError("Expected archives of patches in the manifest, but got none; correct data.subset.")
     sizes = {entry.name: entry.size for entry in manifest.archives}
@@ -99,6 +97,7 @@ def _task(
     metadata: Metadata,
     places: Mapping[str, Places],
     rule: ClearRule,
+    draw: RoiDraw,
     cache: Path,
     code: str,
 ) -> PartTask:
@@ -113,25 +112,22 @@ def _task(
         "calendar": asdict(calendar),
         "places": known,
         "rule": asdict(rule) if MODALITIES[name.modality].kind == "mask" else None,
+        "draw": asdict(draw) if draw.share < 1 else None,
     }
-    text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    target = cache / part_name(entry.name, hashlib.sha256(text.encode()).hexdigest())
+    target = cache / part_name(entry.name, sha256_text(canonical_json(key)))
     return PartTask(
-        folder=folder, archive=entry.name, rule=rule, calendar=calendar, places=known, target=target.absolute()
+        folder=folder,
+        archive=entry.name,
+        rule=rule,
+        calendar=calendar,
+        places=known,
+        target=target.absolute(),
+        draw=draw,
     )
 
 
-def _drawn(task: PartTask, draw: RoiDraw | None) -> PartTask:
-    """The task on the drawn regions only; its target is another one."""
-    if draw is None or draw.share >= 1:
-        return task
-    key = json.dumps([task.target.name, asdict(draw)], sort_keys=True, allow_nan=False)
-    target = task.target.with_name(part_name(task.archive, hashlib.sha256(key.encode()).hexdigest()))
-    return replace(task, draw=draw, target=target)
-
-
-def _require_patches(tasks: Iterable[PartTask], draw: RoiDraw | None) -> None:
-    if draw is not None and draw.share < 1 and not any(read_summary(task.target).patches for task in tasks):
+def _require_patches(tasks: Iterable[PartTask], draw: RoiDraw) -> None:
+    if draw.share < 1 and not any(read_summary(task.target).patches for task in tasks):
         raise DataError(
             f"Expected regions of interest in a share of {draw.share:g}, but the draw with seed {draw.seed} leaves "
             "none; raise data.subset.rois."

@@ -6,8 +6,9 @@ Merging follows Chan, Golub and LeVeque (Updating formulae and a pairwise algori
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,22 +36,27 @@ class Moments:
     zero: Counts
     """Exact zeros among the counted pixels."""
 
-    @property
-    def std(self) -> Values:
-        """Population standard deviation; NaN where nothing is counted."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(self.m2 / self.n)
-
-    def map(self, change: Any) -> Self:
+    def map(self, change: Any) -> Moments:
         """The same change of every array, e.g. of its shape."""
-        return type(self)(
-            n=change(self.n),
-            mean=change(self.mean),
-            m2=change(self.m2),
-            minimum=change(self.minimum),
-            maximum=change(self.maximum),
-            zero=change(self.zero),
+        return Moments(**{name: change(getattr(self, name)) for name in MOMENT_COLUMNS.values()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Moments]) -> Moments:
+        """Groups one after the other, along the first axis."""
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in MOMENT_COLUMNS.values()}
         )
+
+
+MOMENT_COLUMNS = {
+    "band_n": "n",
+    "band_mean": "mean",
+    "band_m2": "m2",
+    "band_min": "minimum",
+    "band_max": "maximum",
+    "band_zero": "zero",
+}
+"""Column of the tables of facts -> its array."""
 
 
 _MOST_VALUES = 1 << 22
@@ -108,9 +114,7 @@ def _in_halves(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) ->
     """The same in two goes: a few bytes can state a huge raster, and float64 takes eight times its room."""
     middle = len(values) // 2
     parts = (slice(None, middle), slice(middle, None))
-    first, second = (moments_of(values[part], None if valid is None else valid[part]) for part in parts)
-    n, mean, m2, minimum, maximum, zero = map(np.concatenate, zip(_arrays(first), _arrays(second), strict=True))
-    return Moments(n=n, mean=mean, m2=m2, minimum=minimum, maximum=maximum, zero=zero)
+    return Moments.joined([moments_of(values[part], None if valid is None else valid[part]) for part in parts])
 
 
 def histogram(values: npt.NDArray[np.uint8]) -> Counts:
@@ -164,33 +168,21 @@ def moments_of_histogram(counts: Counts) -> Moments:
     )
 
 
-def merge(first: Moments, second: Moments) -> Moments:
-    """Moments of the union of two disjoint sets of pixels, group by group."""
-    pair = (np.stack([a, b]) for a, b in zip(_arrays(first), _arrays(second), strict=True))
-    n, mean, m2, minimum, maximum, zero = pair
-    return merge_along(Moments(n=n, mean=mean, m2=m2, minimum=minimum, maximum=maximum, zero=zero), axis=0)
-
-
-def merge_along(moments: Moments, axis: int = 0) -> Moments:
-    """Moments of the union along one axis, e.g. over the patches of [patches, bands]."""
-    n = moments.n.sum(axis=axis)
-    mean = (moments.n * moments.mean).sum(axis=axis) / np.maximum(n, 1)
-    shift = moments.mean - np.expand_dims(mean, axis)
-    m2 = moments.m2.sum(axis=axis) + (moments.n * np.square(shift)).sum(axis=axis)
+def merge_along(moments: Moments) -> Moments:
+    """Moments of the union along the first axis, e.g. over the patches of [patches, bands]."""
+    n = moments.n.sum(axis=0)
+    mean = (moments.n * moments.mean).sum(axis=0) / np.maximum(n, 1)
+    m2 = moments.m2.sum(axis=0) + (moments.n * np.square(moments.mean - mean)).sum(axis=0)
     return Moments(
         n=n,
         mean=mean,
         m2=m2,
-        minimum=_extreme(moments.minimum, np.inf, np.min, axis),
-        maximum=_extreme(moments.maximum, -np.inf, np.max, axis),
-        zero=moments.zero.sum(axis=axis),
+        minimum=_extreme(moments.minimum, np.inf, np.min),
+        maximum=_extreme(moments.maximum, -np.inf, np.max),
+        zero=moments.zero.sum(axis=0),
     )
 
 
-def _extreme(values: Values, neutral: float, choose: Any, axis: int) -> Values:
-    extreme = choose(np.where(np.isnan(values), neutral, values), axis=axis, initial=neutral)
-    return np.where(np.isinf(extreme) & (extreme == neutral), np.nan, extreme)
-
-
-def _arrays(moments: Moments) -> tuple[npt.NDArray[Any], ...]:
-    return (moments.n, moments.mean, moments.m2, moments.minimum, moments.maximum, moments.zero)
+def _extreme(values: Values, neutral: float, choose: Any) -> Values:
+    extreme = choose(np.where(np.isnan(values), neutral, values), axis=0, initial=neutral)
+    return np.where(extreme == neutral, np.nan, extreme)

@@ -12,20 +12,11 @@ import numpy.typing as npt
 from flairhub.archives.reader import Member
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.facts.metadata import Dates
-from flairhub.facts.moments import Moments
+from flairhub.facts.moments import MOMENT_COLUMNS, Moments
 from flairhub.facts.patch_facts import PatchFacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_MOMENT_COLUMNS = {
-    "band_n": "n",
-    "band_mean": "mean",
-    "band_m2": "m2",
-    "band_min": "minimum",
-    "band_max": "maximum",
-    "band_zero": "zero",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ def patches_table(rows: Sequence[PatchRow], archive: str, modality: str) -> pa.T
     for position, name in enumerate(("left", "bottom", "right", "top")):
         columns[name] = [None if fact is None else fact.bounds[position] for fact in facts]
     moments = [None if fact is None else fact.moments for fact in facts]
-    for name, attribute in _MOMENT_COLUMNS.items():
+    for name, attribute in MOMENT_COLUMNS.items():
         kind = PATCHES.field(name).type
         columns[name] = _list_column([None if item is None else getattr(item, attribute) for item in moments], kind)
     counts = [None if fact is None else fact.label_counts for fact in facts]
@@ -89,7 +80,7 @@ def dates_table(rows: Sequence[PatchRow], modality: str) -> pa.Table:
         return DATES.empty_table()
     dated = [facts.dates for _, facts in usable if facts.dates is not None]
     lengths = np.array([facts.num_dates for _, facts in usable])
-    moments = _stacked([item.moments for item in dated])
+    moments = Moments.joined([item.moments for item in dated])
     patch_of_row = pa.array(np.repeat(np.arange(len(usable)), lengths))
     columns: dict[str, Any] = {
         "patch_id": pa.array([row.patch_id for row, _ in usable]).take(patch_of_row),
@@ -101,20 +92,9 @@ def dates_table(rows: Sequence[PatchRow], modality: str) -> pa.Table:
         "zero_count": moments.zero.sum(axis=1),
         "clear_share": _clear_column([item.clear_share for item in dated], int(lengths.sum())),
     }
-    for name, attribute in _MOMENT_COLUMNS.items():
+    for name, attribute in MOMENT_COLUMNS.items():
         columns[name] = _matrix_column(getattr(moments, attribute), DATES.field(name).type)
     return pa.table({name: columns[name] for name in DATES.names}, schema=DATES)
-
-
-def _stacked(parts: Sequence[Moments]) -> Moments:
-    return Moments(
-        n=np.concatenate([part.n for part in parts]),
-        mean=np.concatenate([part.mean for part in parts]),
-        m2=np.concatenate([part.m2 for part in parts]),
-        minimum=np.concatenate([part.minimum for part in parts]),
-        maximum=np.concatenate([part.maximum for part in parts]),
-        zero=np.concatenate([part.zero for part in parts]),
-    )
 
 
 def _date_column(dates_and_counts: Iterable[tuple[Dates | None, int]]) -> pa.Array:

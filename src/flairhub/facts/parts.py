@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class PartTask:
     """For a historical archive: which years are known where."""
     target: Path
     """Folder that appears, complete, when the task is done."""
-    draw: RoiDraw = field(default_factory=RoiDraw)
+    draw: RoiDraw
     """Which regions are read."""
     piece: tuple[int, int] = (0, 1)
     """Which part of the archive this task reads, from 0, and of how many."""
@@ -144,19 +144,13 @@ def _named_members(members: Iterable[Member], task: PartTask) -> tuple[list[tupl
         ids = _patch_ids(member.name, task)
         if not ids:
             ignored.append(member.name)
-        elif task.draw.keeps(*_region(ids[0])):
+        elif task.draw.keeps((patch := parse_patch_id(ids[0])).domain, patch.roi):
             drawn.append((ids, member))
         else:
             left_out += 1
     if not drawn and not left_out:
         _require_known_names(ignored, task.archive)
     return drawn, ignored
-
-
-def _region(patch_id: str) -> tuple[str, str]:
-    """Domain and region of a patch."""
-    patch = parse_patch_id(patch_id)
-    return patch.domain, patch.roi
 
 
 def _require_known_names(members: Sequence[str], archive: str) -> None:

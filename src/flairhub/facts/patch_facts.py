@@ -91,7 +91,7 @@ def patch_facts(data: bytes, modality: str, rule: ClearRule) -> PatchFacts:
     # Of a file with its bands side by side the view is strided: sums would be slow, and have other last bits.
     raster = replace(raster, array=np.ascontiguousarray(raster.array))
     if raster.array.dtype.kind not in "uif":
-        raise DataError(f"Expected a raster of real numbers, but got dtype {raster.dtype}.")
+        raise DataError(f"Expected a raster of real numbers, but got dtype {raster.array.dtype}.")
     layer = MODALITIES[modality]
     problem = _problem(raster, layer)
     if problem is not None:
@@ -112,7 +112,7 @@ def _problem(raster: Raster, layer: Modality) -> str | None:
     if not fits:
         return f"Expected {contract} ({', '.join(layer.bands)}), but got {bands}."
     if layer.kind == "label" and raster.array.dtype.kind == "f":
-        return f"Expected integer class indices, but got dtype {raster.dtype}."
+        return f"Expected integer class indices, but got dtype {raster.array.dtype}."
     if layer.kind == "label" and not (raster.array.min() >= 0 and raster.array.max() <= 255):
         return f"Expected class indices in 0..255, but got {raster.array.min()}..{raster.array.max()}."
     return None
@@ -136,7 +136,7 @@ def _series_facts(raster: Raster, layer: Modality, rule: ClearRule) -> PatchFact
         raster,
         num_dates=dates,
         missing=missing,
-        moments=merge_along(moments, axis=0),
+        moments=merge_along(moments),
         implausible=int(outside.sum()),
         dates=facts,
     )
@@ -220,19 +220,8 @@ def _mono_facts(raster: Raster, modality: str) -> PatchFacts:
         of_height = moments_of(height, both, wide=height.copy())
         # where an altitude is wrong, so is the height: it is counted once
         outside = outside or int(_implausible(height, both, of_height, _ranges(DEM, [HEIGHT])).sum())
-        moments = _append(moments, of_height)
+        moments = Moments.joined([moments, of_height])
     return _facts(raster, missing=missing, moments=moments, zeros=zeros, implausible=outside)
-
-
-def _append(first: Moments, second: Moments) -> Moments:
-    return Moments(
-        n=np.concatenate([first.n, second.n]),
-        mean=np.concatenate([first.mean, second.mean]),
-        m2=np.concatenate([first.m2, second.m2]),
-        minimum=np.concatenate([first.minimum, second.minimum]),
-        maximum=np.concatenate([first.maximum, second.maximum]),
-        zero=np.concatenate([first.zero, second.zero]),
-    )
 
 
 def _facts(
@@ -258,7 +247,7 @@ def _facts(
         width=width,
         num_bands=bands,
         num_dates=num_dates,
-        dtype=raster.dtype,
+        dtype=str(raster.array.dtype),
         crs=raster.crs,
         bounds=raster.bounds,
         nodata=raster.nodata,

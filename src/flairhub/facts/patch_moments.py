@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,12 @@ from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import StatsParams
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.facts.lists import fact_bands, list_matrix
-from flairhub.facts.moments import Moments, merge_along
+from flairhub.facts.moments import MOMENT_COLUMNS, Moments, merge_along
 from flairhub.facts.tables import iter_dates, iter_patches
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LISTS = ("band_n", "band_mean", "band_m2", "band_min", "band_max", "band_zero")
 _MOST_DATES = 1 << 20
 """More dates than any file has; patch and date are packed into one integer."""
 
@@ -148,7 +147,7 @@ class _Collected:
             raise DataError("Expected the dates of a patch in one archive, but got several; run the index stage again.")
         self._seen[targets] = True
         merged = merge_groups(ordered, starts)
-        for name in ("n", "mean", "m2", "minimum", "maximum", "zero"):
+        for name in MOMENT_COLUMNS.values():
             getattr(self.moments, name)[targets] = getattr(merged, name)
 
 
@@ -187,19 +186,15 @@ def _check_names(params: StatsParams) -> None:
 
 def _parts(index: Path, modality: str) -> Iterator[pa.Table]:
     if MODALITIES[modality].is_series:
-        return iter_dates(index, [modality], ["patch_id", "date_index", *_LISTS])
-    return iter_patches(index, [modality], ["patch_id", *_LISTS])
+        return iter_dates(index, [modality], ["patch_id", "date_index", *MOMENT_COLUMNS])
+    return iter_patches(index, [modality], ["patch_id", *MOMENT_COLUMNS])
 
 
 def _moments(part: pa.Table, modality: str) -> Moments:
     width = len(fact_bands(modality))
+    empty = {"band_min": np.nan, "band_max": np.nan}
     return Moments(
-        n=list_matrix(part, "band_n", width, 0),
-        mean=list_matrix(part, "band_mean", width, 0),
-        m2=list_matrix(part, "band_m2", width, 0),
-        minimum=list_matrix(part, "band_min", width, np.nan),
-        maximum=list_matrix(part, "band_max", width, np.nan),
-        zero=list_matrix(part, "band_zero", width, 0),
+        **{name: list_matrix(part, column, width, empty.get(column, 0)) for column, name in MOMENT_COLUMNS.items()}
     )
 
 
@@ -243,9 +238,3 @@ def _among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool
     places = np.minimum(np.searchsorted(known, keys), known.size - 1)
     among: NDArray[np.bool_] = known[places] == keys
     return among
-
-
-def known_modalities(valid: pd.DataFrame) -> list[str]:
-    """Input modalities that the data have, in encoder order."""
-    present: set[Any] = set(valid["modality"].unique())
-    return [name for name, layer in MODALITIES.items() if layer.kind in {"mono", "series"} and name in present]

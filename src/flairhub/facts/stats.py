@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import INPUTS, MODALITIES
 from flairhub.catalog.statistics import NOTES, published_statistics
 from flairhub.config.inputs import CloudFilter
 from flairhub.config.pipeline import StatsParams
 from flairhub.errors import DataError
-from flairhub.facts.patch_moments import PatchMoments, known_modalities, patch_moments, uses_cloud
+from flairhub.facts.patch_moments import PatchMoments, patch_moments, uses_cloud
 from flairhub.files import write_json
 from flairhub.records.inputs_file import BandStatistics
 
@@ -89,7 +89,8 @@ class Statistics:
     @cached_property
     def modalities(self) -> tuple[str, ...]:
         """Input modalities of the data, in encoder order."""
-        return tuple(known_modalities(self._valid))
+        present = set(self._valid["modality"].unique())
+        return tuple(name for name in INPUTS if name in present)
 
     def of(self, modality: str, patch_ids: Sequence[str]) -> ModalityStatistics:
         """Statistics of a modality over these patches (those of them that are accepted)."""

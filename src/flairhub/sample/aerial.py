@@ -47,7 +47,7 @@ def fine_reflectance(scene: Scene, day: float, purpose: str) -> Field:
     image = np.moveaxis(colour[scene.thing], -1, 0)
     light = _texture(scene, purpose) * _relief(scene, purpose)
     image = image * light
-    wave = row_wave(scene)
+    wave = _wave(scene, "rows", max(ROW_PERIOD_M, 3.0 * scene.grid.gsd))
     # Between rows of vines the soil shines: brighter in the visible, darker in the near infrared.
     return image * np.stack([1 + 0.32 * wave] * 3 + [1 - 0.22 * wave])
 
@@ -71,12 +71,8 @@ def spot_image(scene: Scene, day: float, side: int) -> NDArray[np.uint16]:
     return np.clip(np.round(values), 1, 65_535).astype(np.uint16)
 
 
-def row_wave(scene: Scene) -> Field:
-    """-1..1 across the rows of vineyards, 0 elsewhere, `[H, W]`."""
-    return _wave(scene, "rows", max(ROW_PERIOD_M, 3.0 * scene.grid.gsd))
-
-
 def _wave(scene: Scene, pattern: str, period: float) -> Field:
+    """-1..1 across the lines of what has this pattern, e.g. vineyards, 0 elsewhere, `[H, W]`; `period` in metres."""
     angle = np.array([thing.angle for thing in scene.things], dtype=np.float32)[scene.thing]
     shown = np.array([thing.cover.pattern == pattern for thing in scene.things])[scene.thing]
     y, x = scene.grid.coordinates()

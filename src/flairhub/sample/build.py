@@ -17,7 +17,7 @@ from flairhub.sample.layers import render_roi
 from flairhub.sample.layout import Domain, all_rois, plan
 from flairhub.sample.metadata import metadata_members
 from flairhub.sample.splits import split_columns
-from flairhub.sample.zips import create_zip, write_zip
+from flairhub.sample.zips import add, create_zip, write_zip
 
 
 def build_sample(params: SampleParams, folder: Path, *, progress: bool = False) -> None:
@@ -63,7 +63,7 @@ def _write_domain(
         for roi in domain.rois:
             layers = render_roi(roi, params)
             for modality, patch, data in layers.files():
-                archives[modality].add(member_of(roi.patches[patch], modality), data)
+                add(archives[modality], member_of(roi.patches[patch], modality), data)
             yield roi.key, layers.dates
 
 

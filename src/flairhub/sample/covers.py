@@ -85,7 +85,8 @@ class Cover:
     """Declarations that occur: consistent classes of levels 1, 2 and 3."""
 
 
-_INDEX = {name: index for index, name in enumerate(taxonomy(COSIA).classes)}
+CLASS = {name: index for index, name in enumerate(taxonomy(COSIA).classes)}
+"""Land-cover class by name."""
 
 _BARE = Radar(vv_db=-12.0, vh_db=-20.5)
 _FLAT = Radar(vv_db=-15.0, vh_db=-22.5)
@@ -101,7 +102,7 @@ _WOODS = Season(ground="litter", leaf="wood", before=0.05, high=0.95, after=0.05
 
 def _built(name: str, cosia: str, material: Material, height: tuple[float, float], radar: Radar) -> Cover:
     return Cover(
-        name=name, cosia=_INDEX[cosia], season=Season(ground=material), radar=radar, height_m=height, contrast=0.05
+        name=name, cosia=CLASS[cosia], season=Season(ground=material), radar=radar, height_m=height, contrast=0.05
     )
 
 
@@ -117,7 +118,7 @@ _ALL = (
     _built("membrane", "impervious surface", "plastic", (0.0, 0.0), _FLAT),
     Cover(
         name="gravel",
-        cosia=_INDEX["pervious surface"],
+        cosia=CLASS["pervious surface"],
         season=Season(ground="gravel"),
         radar=Radar(vv_db=-13.0, vh_db=-21.5),
         contrast=0.09,
@@ -125,18 +126,16 @@ _ALL = (
     ),
     Cover(
         name="bare soil",
-        cosia=_INDEX["bare soil"],
+        cosia=CLASS["bare soil"],
         season=Season(ground="soil"),
         radar=_BARE,
         contrast=0.10,
         grain_m=6.0,
     ),
-    Cover(
-        name="rock", cosia=_INDEX["bare soil"], season=Season(ground="rock"), radar=_BARE, contrast=0.14, grain_m=6.0
-    ),
+    Cover(name="rock", cosia=CLASS["bare soil"], season=Season(ground="rock"), radar=_BARE, contrast=0.14, grain_m=6.0),
     Cover(
         name="water",
-        cosia=_INDEX["water"],
+        cosia=CLASS["water"],
         season=Season(ground="water"),
         radar=Radar(vv_db=-20.0, vh_db=-27.0),
         contrast=0.04,
@@ -144,7 +143,7 @@ _ALL = (
     ),
     Cover(
         name="snow",
-        cosia=_INDEX["snow"],
+        cosia=CLASS["snow"],
         season=Season(ground="rock", snow_until=214),
         radar=Radar(vv_db=-14.0, vh_db=-22.0),
         height_m=(0.2, 0.8),
@@ -153,7 +152,7 @@ _ALL = (
     ),
     Cover(
         name="meadow",
-        cosia=_INDEX["herbaceous vegetation"],
+        cosia=CLASS["herbaceous vegetation"],
         season=_MEADOW,
         radar=Radar(vv_db=-12.0, vh_db=-19.0),
         height_m=(0.05, 0.2),
@@ -162,7 +161,7 @@ _ALL = (
     ),
     Cover(
         name="dry meadow",
-        cosia=_INDEX["herbaceous vegetation"],
+        cosia=CLASS["herbaceous vegetation"],
         season=_DRY_MEADOW,
         radar=Radar(vv_db=-12.0, vh_db=-19.5),
         height_m=(0.05, 0.25),
@@ -172,7 +171,7 @@ _ALL = (
     # Trees and scrub have leaves, texture and season in common; their height tells them apart.
     Cover(
         name="deciduous",
-        cosia=_INDEX["deciduous"],
+        cosia=CLASS["deciduous"],
         season=_WOODS,
         radar=_TREES,
         height_m=(6.0, 13.0),
@@ -182,7 +181,7 @@ _ALL = (
     ),
     Cover(
         name="brushwood",
-        cosia=_INDEX["brushwood"],
+        cosia=CLASS["brushwood"],
         season=_WOODS,
         radar=Radar(vv_db=-10.5, vh_db=-16.5),
         height_m=(0.8, 2.2),
@@ -192,7 +191,7 @@ _ALL = (
     ),
     Cover(
         name="coniferous",
-        cosia=_INDEX["coniferous"],
+        cosia=CLASS["coniferous"],
         season=Season(ground="litter", leaf="needle", before=0.93, high=0.95, after=0.93, start=120, end=290),
         radar=Radar(vv_db=-9.5, vh_db=-15.5),
         height_m=(8.0, 16.0),
@@ -202,7 +201,7 @@ _ALL = (
     ),
     Cover(
         name="clear cut",
-        cosia=_INDEX["clear cut"],
+        cosia=CLASS["clear cut"],
         season=Season(ground="litter", leaf="grass", before=0.05, high=0.3, after=0.1, start=110, end=290),
         radar=Radar(vv_db=-11.0, vh_db=-18.0),
         height_m=(0.1, 0.6),
@@ -211,7 +210,7 @@ _ALL = (
     ),
     Cover(
         name="mixed",
-        cosia=_INDEX["mixed"],
+        cosia=CLASS["mixed"],
         season=Season(ground="litter", leaf="wood", before=0.45, high=0.9, after=0.45, start=112, end=302),
         radar=_TREES,
         height_m=(7.0, 14.0),

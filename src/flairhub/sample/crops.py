@@ -14,12 +14,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flairhub.catalog.taxonomies import COSIA, taxonomy
-from flairhub.sample.covers import COVERS, Cover, Radar, Season
+from flairhub.sample.covers import CLASS, COVERS, Cover, Radar, Season
 
-_CLASS = {name: index for index, name in enumerate(taxonomy(COSIA).classes)}
-_FIELD = _CLASS["agricultural land"]
-_GREEN = _CLASS["herbaceous vegetation"]
+_FIELD = CLASS["agricultural land"]
 
 _CEREAL = Season(ground="soil", before=0.08, high=0.9, start=88, end=164, straw=0.8, harvest=212, residue_after=0.7)
 _TALL_SUMMER = Season(
@@ -73,7 +70,7 @@ _ALL = (
     replace(COVERS["meadow"], name="grasses", lpis=((0, 0, 0), (0, 0, 1))),
     Cover(
         name="fodder legumes",
-        cosia=_GREEN,
+        cosia=CLASS["herbaceous vegetation"],
         season=Season(ground="soil", leaf="grass", before=0.03, high=0.8, after=0.03, start=118, end=285, cut_day=228),
         radar=Radar(vv_db=-12.0, vh_db=-20.0, vv_change_db=0.5, vh_change_db=2.5, start=114, end=285),
         height_m=(0.15, 0.4),
@@ -83,7 +80,7 @@ _ALL = (
     ),
     Cover(
         name="vineyard",
-        cosia=_CLASS["vineyard"],
+        cosia=CLASS["vineyard"],
         season=Season(ground="soil", before=0.03, high=0.45, after=0.03, start=122, end=295),
         radar=Radar(vv_db=-10.0, vh_db=-17.0),
         height_m=(1.4, 1.8),
@@ -113,7 +110,7 @@ def ploughed(crop: Cover) -> Cover:
     return replace(
         crop,
         name=f"{crop.name} (ploughed)",
-        cosia=_CLASS["plowed land"],
+        cosia=CLASS["plowed land"],
         season=season,
         height_m=(0.0, 0.1),
         contrast=0.10,

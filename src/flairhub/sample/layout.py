@@ -77,7 +77,6 @@ class Domain:
     """One domain-year."""
 
     token: str
-    year: int
     rois: tuple[Roi, ...]
 
 
@@ -109,11 +108,8 @@ def plan(params: SampleParams) -> tuple[Domain, ...]:
 def _domain(params: SampleParams, position: int) -> Domain:
     token = f"D{FIRST_DOMAIN + position:03d}"
     year = YEARS[position % len(YEARS)]
-    return Domain(
-        token=token,
-        year=year,
-        rois=tuple(_roi(params, token, year, position, index) for index in range(params.rois_per_domain)),
-    )
+    rois = (_roi(params, token, year, position, index) for index in range(params.rois_per_domain))
+    return Domain(token=token, rois=tuple(rois))
 
 
 def _roi(params: SampleParams, token: str, year: int, position: int, index: int) -> Roi:

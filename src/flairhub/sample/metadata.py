@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES, SPLIT_FILE
 from flairhub.sample.geopackages import geopackage
@@ -32,30 +32,16 @@ def metadata_members(
     tables = {
         SPLIT_FILE: {"patch_id": names, **{fold: [values[name] for name in names] for fold, values in folds.items()}}
     }
-    for modality in dated_modalities():
-        column, text = _column(modality), [dates[roi.key][modality] for roi, _ in patches]
-        tables[_file(modality)] = {"patch_id": names, column: [_text(modality, entry) for entry in text]}
+    for modality, layer in MODALITIES.items():
+        if layer.dates_file is not None and layer.kind != "mask":  # a mask has the table of its series
+            listed = [dates[roi.key][modality] for roi, _ in patches]
+            column = "acquisition_dates" if layer.is_series else "date"
+            texts = [_numbered(days) if layer.is_series else days[0] for days in listed]
+            tables[layer.dates_file] = {"patch_id": names, column: texts}
     for name in sorted(tables):
         yield f"{METADATA_ARCHIVE}/{name}", geopackage(name.removesuffix(".gpkg"), tables[name], bounds)
 
 
-def dated_modalities() -> Iterable[str]:
-    """Modalities with a table of dates; a mask has that of its series."""
-    return [name for name, entry in MODALITIES.items() if entry.dates_file is not None and entry.kind != "mask"]
-
-
-def _file(modality: str) -> str:
-    name = MODALITIES[modality].dates_file
-    assert name is not None
-    return name
-
-
-def _column(modality: str) -> str:
-    return "acquisition_dates" if MODALITIES[modality].is_series else "date"
-
-
-def _text(modality: str, dates: Sequence[str]) -> str:
-    """A series lists its dates as `{"1": "YYYYMMDD", ...}`, in the order of the file's bands."""
-    if not MODALITIES[modality].is_series:
-        return dates[0]
+def _numbered(dates: Sequence[str]) -> str:
+    """The dates of a series: `{"1": "YYYYMMDD", ...}`, in the order of the file's bands."""
     return json.dumps({str(k): date for k, date in enumerate(dates, start=1)}, separators=(",", ":"), allow_nan=False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from flairhub.sample.covers import NEVER
 from flairhub.sample.scene import Thing
-from flairhub.sample.spectra import SPECTRA, material_index
+from flairhub.sample.spectra import SPECTRA, Material
 
 Days = NDArray[np.float64]
 Values = NDArray[np.float64]
@@ -24,13 +24,12 @@ MELT_DAYS = 3.0
 CUT_SHARE = 0.8
 
 
-def reflectance(things: Sequence[Thing], days: Days, *, snow: bool = True) -> Values:
-    """Mean reflectance of every object.
+def reflectance(things: Sequence[Thing], days: Days) -> Values:
+    """Mean reflectance of every object, lasting snow included.
 
     Args:
         things: the objects.
         days: days of the year.
-        snow: whether lasting snow counts.
 
     Returns:
         `[object, day, 10]` float64, 0..1, bands as in `S2_BANDS`.
@@ -38,16 +37,14 @@ def reflectance(things: Sequence[Thing], days: Days, *, snow: bool = True) -> Va
     leaf, straw, flower = _shares(things, days)
     ground = np.clip(1.0 - leaf - straw - flower, 0.0, 1.0)
     values: Values = (
-        ground[..., None] * _spectrum(things, lambda thing: material_index(thing.cover.season.ground))
-        + leaf[..., None] * _spectrum(things, lambda thing: material_index(thing.cover.season.leaf))
-        + straw[..., None] * SPECTRA[material_index("straw")]
-        + flower[..., None] * SPECTRA[material_index("flower")]
+        ground[..., None] * _spectrum([thing.cover.season.ground for thing in things])
+        + leaf[..., None] * _spectrum([thing.cover.season.leaf for thing in things])
+        + straw[..., None] * SPECTRA["straw"]
+        + flower[..., None] * SPECTRA["flower"]
     )
     values = values * np.array([thing.brightness for thing in things])[:, None, None]
-    if snow:
-        white = snow_share(things, days)[..., None]
-        values = (1 - white) * values + white * SPECTRA[material_index("snow")]
-    return values
+    white = snow_share(things, days)[..., None]
+    return np.asarray((1 - white) * values + white * SPECTRA["snow"])
 
 
 def snow_share(things: Sequence[Thing], days: Days) -> Values:
@@ -105,9 +102,9 @@ def _of(things: Sequence[Thing], value: Callable[[Thing], float]) -> Values:
     return np.array([value(thing) for thing in things], dtype=np.float64)[:, None]
 
 
-def _spectrum(things: Sequence[Thing], index: Callable[[Thing], int]) -> Values:
+def _spectrum(materials: Sequence[Material]) -> Values:
     """One spectrum per object, `[object, 1, 10]`."""
-    return np.asarray(SPECTRA[[index(thing) for thing in things]][:, None, :])
+    return np.stack([SPECTRA[material] for material in materials])[:, None, :]
 
 
 def _step(distance: Values, width: float) -> Values:

@@ -10,7 +10,7 @@ from flairhub.sample.fields import block_mean, cell_index, slope
 from flairhub.sample.layout import FIRST_DOMAIN
 from flairhub.sample.phenology import backscatter, reflectance, snow_share
 from flairhub.sample.scene import Scene
-from flairhub.sample.spectra import SPECTRA, material_index
+from flairhub.sample.spectra import SPECTRA
 from flairhub.sample.weather import SENTINEL_SIDE, Sky
 
 CLOUD = np.array([0.62, 0.61, 0.60, 0.61, 0.62, 0.63, 0.63, 0.63, 0.45, 0.38])
@@ -35,7 +35,7 @@ def optical_series(scene: Scene, sky: Sky) -> tuple[NDArray[np.uint16], NDArray[
     share = _mix(scene, snow_share(scene.things, sky.days)[..., None])[:, 0]
     share = np.maximum(share, sky.winter_snow[:, None, None])
     winter = sky.winter_snow[:, None, None, None]
-    clear = (1 - winter) * clear + winter * SPECTRA[material_index("snow")][:, None, None]
+    clear = (1 - winter) * clear + winter * SPECTRA["snow"][:, None, None]
     opacity = CLOUD_OPACITY * sky.cloud[:, None]
     values = (1 - opacity) * clear + opacity * CLOUD[:, None, None]
     values = REFLECTANCE_SCALE * values + rng.normal(0, 40.0, values.shape)

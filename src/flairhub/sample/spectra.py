@@ -38,16 +38,8 @@ _REFLECTANCE: dict[Material, tuple[float, ...]] = {
     "litter": (0.05, 0.068, 0.09, 0.11, 0.14, 0.155, 0.17, 0.19, 0.25, 0.17),
 }
 
-MATERIALS: tuple[Material, ...] = tuple(_REFLECTANCE)
-"""Names in the order of `SPECTRA`."""
-
-SPECTRA = np.array([_REFLECTANCE[name] for name in MATERIALS])
-"""`[material, 10]` float64, bands in the order of `S2_BANDS`."""
+SPECTRA = {name: np.array(values) for name, values in _REFLECTANCE.items()}
+"""Material -> `[10]` float64, bands in the order of `S2_BANDS`."""
 
 RGBI = tuple(S2_BANDS.index(band) for band in ("B04", "B03", "B02", "B08"))
-"""Columns of `SPECTRA` that stand for red, green, blue and near infrared."""
-
-
-def material_index(name: Material) -> int:
-    """Row of a material in `SPECTRA`."""
-    return MATERIALS.index(name)
+"""Places in `SPECTRA` that stand for red, green, blue and near infrared."""

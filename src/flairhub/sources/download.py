@@ -6,7 +6,6 @@ to, so that a resumed transfer never joins two versions.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import logging
 import re
@@ -16,11 +15,12 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from flairhub.archives.checksums import sha256_of
 from flairhub.errors import ConfigurationError, FlairhubError, IntegrityError, MissingFileError
 from flairhub.files import write_text
 from flairhub.locks import locked
@@ -30,6 +30,8 @@ _BLOCK = 1 << 20
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _LONGEST_WAIT_S = 60.0
+
+Value = TypeVar("Value")
 
 
 class DownloadError(FlairhubError, OSError):
@@ -48,7 +50,7 @@ class Patience:
     """Pause before the second attempt, seconds; doubled each time."""
 
 
-class _InterruptedError(Exception):
+class InterruptedTransferError(Exception):
     """The transfer broke off and may be resumed."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
@@ -89,7 +91,7 @@ def download(
     part = destination.with_name(destination.name + ".part")
     with locked(destination.with_name(destination.name + ".lock")):
         if destination.is_file():
-            found = _digest(destination)
+            found = sha256_of(destination)
             if sha256 in {None, found}:
                 return found
             destination.unlink()
@@ -115,34 +117,62 @@ def _transfer(
 ) -> str:
     """Fetch until the file is complete; returns its sha256. `verified`: the caller knows the right one."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    failures, most = 0, _length(part)
+
+    def attempt() -> None:
+        _attempt(address, part, verified, progress, patience.timeout_s)
+
+    insist(attempt, address, address, part, patience, pause)
+    return sha256_of(part)
+
+
+def insist(
+    attempt: Callable[[], Value],
+    address: str,
+    name: str,
+    part: Path,
+    patience: Patience,
+    pause: Callable[[float], Any],
+) -> Value:
+    """Attempts until one does not break off; returns what it does.
+
+    Args:
+        attempt: goes on with the file at `part`.
+        address: for errors.
+        name: for the log.
+        part: collects the bytes.
+        patience: how long to insist.
+        pause: how to wait, seconds.
+
+    Raises:
+        DownloadError: the transfer broke off again and again.
+    """
+    failures, most = 0, length_of(part)
     while True:
         try:
-            _attempt(address, part, verified, progress, patience.timeout_s)
-        except _InterruptedError as error:
-            failures = 1 if _length(part) > most else failures + 1
-            most = max(most, _length(part))
+            return attempt()
+        except InterruptedTransferError as error:
+            length = length_of(part)
+            failures = 1 if length > most else failures + 1
+            most = max(most, length)
             if failures >= patience.attempts:
                 raise DownloadError(
-                    f"{address}: expected the whole file, but the transfer broke off after {_length(part)} bytes "
-                    f"({error}); what came is kept, run the same command again to go on."
+                    f"{address}: expected the whole file, but the transfer broke off after {length} bytes ({error}); "
+                    "what came is kept, run the same command again to go on."
                 ) from None
             wait = patience.backoff_s * 2 ** (failures - 1) if error.wait_s is None else error.wait_s
-            _LOG.info("%s: %s; next attempt in %.0f s", address, error, wait)
+            _LOG.info("%s: %s; next attempt in %.0f s", name, error, wait)
             pause(min(wait, _LONGEST_WAIT_S))
-        else:
-            return _digest(part)
 
 
 def _attempt(address: str, part: Path, verified: bool, progress: bool, timeout_s: float) -> None:
     """One request, from where the last one broke off.
 
     Raises:
-        _InterruptedError: it broke off.
+        InterruptedTransferError: it broke off.
         MissingFileError: there is no such file.
         DownloadError: the server refuses for good.
     """
-    start, validator = _length(part), _validator_file(part)
+    start, validator = length_of(part), _validator_file(part)
     headers = {"User-Agent": "flairhub", "Accept-Encoding": "identity"}
     if start and (verified or validator.is_file()):
         headers["Range"] = f"bytes={start}-"
@@ -154,7 +184,7 @@ def _attempt(address: str, part: Path, verified: bool, progress: bool, timeout_s
     except urllib.error.HTTPError as error:
         _judge(error, address, part)
     except (OSError, http.client.HTTPException) as error:
-        raise _InterruptedError(str(error) or type(error).__name__) from None
+        raise InterruptedTransferError(str(error) or type(error).__name__) from None
     else:
         with response:
             _receive(response, part, progress)
@@ -165,10 +195,10 @@ def _judge(error: urllib.error.HTTPError, address: str, part: Path) -> None:
     with error:
         if error.code == 416:  # nothing beyond what is here: another version, or all of it without the last reply
             _forget(part)
-            raise _InterruptedError("the server has no such range", wait_s=0) from None
+            raise InterruptedTransferError("the server has no such range", wait_s=0) from None
         if error.code in _RETRIED:
             after = error.headers.get("Retry-After", "")
-            raise _InterruptedError(f"status {error.code}", float(after) if after.isdigit() else None) from None
+            raise InterruptedTransferError(f"status {error.code}", float(after) if after.isdigit() else None) from None
         if error.code in {404, 410}:
             raise MissingFileError(
                 f"{address}: expected a file, but the server answers {error.code}; correct the address."
@@ -184,9 +214,9 @@ def _receive(response: Any, part: Path, progress: bool) -> None:
     if response.status == 206:
         match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
         start = int(match[1]) if match else -1
-        if start != _length(part):
+        if start != length_of(part):
             _forget(part)
-            raise _InterruptedError("the server sent another range than asked for", wait_s=0)
+            raise InterruptedTransferError("the server sent another range than asked for", wait_s=0)
         total = _number(match[2]) if match else None
     else:
         _forget(part)
@@ -202,15 +232,15 @@ def _receive(response: Any, part: Path, progress: bool) -> None:
         while block := _read(response):
             file.write(block)
             bar.update(len(block))
-    if total is not None and _length(part) != total:
-        raise _InterruptedError(f"{_length(part)} of {total} bytes came")
+    if total is not None and length_of(part) != total:
+        raise InterruptedTransferError(f"{length_of(part)} of {total} bytes came")
 
 
 def _read(response: Any) -> bytes:
     try:
         block: bytes = response.read(_BLOCK)
     except (OSError, http.client.HTTPException) as error:
-        raise _InterruptedError(str(error) or type(error).__name__) from None
+        raise InterruptedTransferError(str(error) or type(error).__name__) from None
     return block
 
 
@@ -223,14 +253,10 @@ def _forget(part: Path) -> None:
     _validator_file(part).unlink(missing_ok=True)
 
 
-def _length(path: Path) -> int:
+def length_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     return path.stat().st_size if path.is_file() else 0
 
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdigit() else None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flairhub.archives.checksums import checksums_of, find_archive, verify
+from flairhub.archives.checksums import checksums_of, verify
+from flairhub.archives.find import find_archive
 from flairhub.archives.locate import archive_folder
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace

@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 from flairhub.archives.checksums import sha256_of
 from flairhub.errors import IntegrityError, MissingFileError
 from flairhub.locks import locked
-from flairhub.sources.download import DownloadError, Patience
+from flairhub.sources.download import DownloadError, InterruptedTransferError, Patience, insist, length_of
 from flairhub.sources.meter import Meter, client_bar
 
 _LOG = logging.getLogger(__name__)
 _RETRIED = {408, 416, 425, 429, 500, 502, 503, 504}
-_LONGEST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +96,10 @@ def fetch(
                 return found
             target.unlink()
         for attempt in ("resumed", "whole"):
-            resumed = transfer.length > 0
-            stated = _insist(transfer, wanted, pause)
+            resumed = length_of(transfer.part) > 0
+            stated = insist(
+                lambda: transfer.attempt(wanted.timeout_s), file.address, file.path, transfer.part, wanted, pause
+            )
             expected = sha256 or stated
             found = sha256_of(transfer.part)
             if expected in {None, found}:
@@ -114,29 +115,6 @@ def fetch(
     )
 
 
-def _insist(transfer: _Transfer, patience: Patience, pause: Callable[[float], Any]) -> str | None:
-    """Attempts until the file is complete; returns the checksum that the Hub states."""
-    failures, most = 0, transfer.length
-    while True:
-        try:
-            return transfer.attempt(patience.timeout_s)
-        except _PassingError as error:
-            failures = 1 if transfer.length > most else failures + 1
-            most = max(most, transfer.length)
-            if failures >= patience.attempts:
-                raise DownloadError(
-                    f"{transfer.file.address}: expected the whole file, but the transfer broke off after "
-                    f"{transfer.length} bytes ({error}); what came is kept, run the same command again to go on."
-                ) from None
-            wait = patience.backoff_s * 2 ** (failures - 1)
-            _LOG.info("%s: %s; next attempt in %.0f s", transfer.file.path, error, wait)
-            pause(min(wait, _LONGEST_WAIT_S))
-
-
-class _PassingError(Exception):
-    """What may succeed when tried again."""
-
-
 class _Transfer:
     """The bytes of one file that have come so far."""
 
@@ -147,16 +125,11 @@ class _Transfer:
         self.chunked = target.with_name(f"{target.name}.chunks")
         """What chunk storage assembles: not in order, so that it cannot be taken up as `part` can."""
 
-    @property
-    def length(self) -> int:
-        """Bytes here."""
-        return self.part.stat().st_size if self.part.is_file() else 0
-
     def attempt(self, timeout_s: float) -> str | None:
         """Fetch what is missing; returns the SHA-256 that the Hub states for a large file.
 
         Raises:
-            _PassingError: it broke off.
+            InterruptedTransferError: it broke off.
             MissingFileError: there is no such file.
             DownloadError: the Hub refuses for good.
         """
@@ -181,12 +154,12 @@ class _Transfer:
             raise DownloadError(f"{self.file.address}: expected the network, but {_first_line(error)}.") from None
         except HfHubHTTPError as error:
             if error.response.status_code in _RETRIED:
-                raise _PassingError(f"status {error.response.status_code}") from None
+                raise InterruptedTransferError(f"status {error.response.status_code}") from None
             raise DownloadError(
                 f"{self.file.address}: expected a file, but the Hub answers {_first_line(error)}; check access to it."
             ) from None
         except httpx2.HTTPError as error:
-            raise _PassingError(_first_line(error)) from None
+            raise InterruptedTransferError(_first_line(error)) from None
 
     def _receive(self, timeout_s: float) -> str | None:
         from huggingface_hub.errors import HfHubHTTPError
@@ -198,14 +171,14 @@ class _Transfer:
             self.file.address, timeout=timeout_s, headers=build_hf_headers(), endpoint=hub_endpoint(self.file.endpoint)
         )
         self.part.parent.mkdir(parents=True, exist_ok=True)
-        if facts.size is not None and self.length > facts.size:
+        if facts.size is not None and length_of(self.part) > facts.size:
             self.part.unlink()
         headers = build_hf_headers()
         if urlsplit(facts.location).netloc != urlsplit(self.file.address).netloc:
             headers.pop("authorization", None)  # a token is for the Hub, not for where it stores files
         stated = facts.etag or ""
         sha256 = stated if len(stated) == 64 else None
-        if facts.xet_file_data and is_xet_available() and not self.meter.plain and not self.length:
+        if facts.xet_file_data and is_xet_available() and not self.meter.plain and not length_of(self.part):
             xet_get(
                 incomplete_path=self.chunked,
                 xet_file_data=facts.xet_file_data,
@@ -220,7 +193,7 @@ class _Transfer:
                 http_get(
                     facts.location,
                     handle,
-                    resume_size=self.length,
+                    resume_size=length_of(self.part),
                     headers=headers,
                     expected_size=facts.size,
                     tqdm_class=client_bar(self.meter),
@@ -229,7 +202,7 @@ class _Transfer:
             except OSError as error:
                 if error.errno is not None or isinstance(error, HfHubHTTPError):
                     raise  # of this machine (no space, no permission), or of the Hub
-                raise _PassingError(_first_line(error)) from None
+                raise InterruptedTransferError(_first_line(error)) from None
         return sha256
 
 

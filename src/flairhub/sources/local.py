@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, archive_size, find_archive, sha256_of
+from flairhub.archives.checksums import Checksums, archive_entry, archive_size, sha256_of
+from flairhub.archives.find import find_archive
 from flairhub.archives.folder import find_root, list_archives
 from flairhub.records.listings import ListedArchive
 from flairhub.records.manifest import Manifest
@@ -62,31 +63,13 @@ class CheckReport:
         return not (self.missing or self.new or self.changed)
 
 
-def check(
-    manifest: Manifest,
-    folder: Path,
-    *,
-    checksums: Checksums | None = None,
-    selection: Selection | None = None,
-    progress: bool = False,
-) -> CheckReport:
-    """Compare a folder with a manifest, byte by byte.
-
-    Args:
-        manifest: the version expected.
-        folder: folder of archives, or its parent as `find_root` accepts it.
-        checksums: cache that may vouch for unchanged files; None: every archive is hashed again.
-        selection: what the manifest was made for; an archive outside it is not reported as new. None: all.
-        progress: draw bars while hashing.
-    """
+def check(manifest: Manifest, folder: Path) -> CheckReport:
+    """Compare a folder, or its parent as `find_root` accepts it, with a manifest: every archive is hashed again."""
     root = find_root(folder)
-    digest = sha256_of if checksums is None else checksums.sha256
-    present = list_archives(root)
-    wanted = present if selection is None else selection.choose(present, "the folder")
     listed = []
-    for name in sorted({*wanted, *(name for name in manifest.names if name in present)}):
+    for name in list_archives(root):
         path, kind = find_archive(root, name)
-        sha256 = digest(path, progress=progress) if manifest.find(name) is not None else None
+        sha256 = sha256_of(path) if manifest.find(name) is not None else None
         listed.append(ListedArchive(name=name, kind=kind, size=archive_size(path), sha256=sha256))
     return compare(manifest, listed)
 

@@ -72,26 +72,24 @@ class Plan:
         return sum(archive.bytes is None for archive in self.archives)
 
 
-def plan(wish: Wish, params: Params, sizes: Mapping[str, int], store: Path, names: Iterable[str] | None = None) -> Plan:
-    """The archives that a wish needs.
+def plan(wish: Wish, params: Params, sizes: Mapping[str, int], store: Path) -> Plan:
+    """The archives of the published revision that a wish needs.
 
     Args:
         wish: what is wanted.
         params: rows that the published benchmark does not have are looked up here.
         sizes: archive -> bytes, as far as they are known.
         store: folder in which archives would lie.
-        names: the archives that exist; None: those of the published revision.
 
     Raises:
         ConfigurationError: a row, domain, year or layer does not exist, or nothing is left of the wish.
     """
-    known = tuple(hub_archives() if names is None else names)
     if wish.split is not None and wish.split not in PUBLISHED_PATCHES:
         raise ConfigurationError(f"Expected a split, but got {wish.split!r}{nearest(wish.split, PUBLISHED_PATCHES)}")
     selection = Selection(
         domains=frozenset(wish.domains) or None, years=frozenset(wish.years) or None, modalities=_layers(wish, params)
     )
-    chosen = [name for name in selection.choose(known, "the data set") if _has_split(name, wish.split)]
+    chosen = [name for name in selection.choose(hub_archives(), "the data set") if _has_split(name, wish.split)]
     if all(name == METADATA_ARCHIVE for name in chosen):
         raise ConfigurationError(f"Expected archives that fit {wish}, but there are none; widen the choice.")
     return Plan(archives=tuple(_archive(name, sizes, store) for name in chosen))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flairhub.archives.checksums import Checksums, checksums_of
+from flairhub.archives.checksums import checksums_of
 from flairhub.archives.folder import find_root, said_of_misnamed
 from flairhub.archives.locate import local_folder
 from flairhub.config.pipeline import DataParams
@@ -15,7 +15,7 @@ from flairhub.sources.hub import Transfers, pull_huggingface
 from flairhub.sources.local import compare, list_folder, local_manifest
 from flairhub.sources.sample import pull_sample
 from flairhub.sources.url import pull_url
-from flairhub.sources.wanted_archives import Selection, selection_of
+from flairhub.sources.wanted_archives import selection_of
 
 
 def pull(
@@ -46,7 +46,17 @@ def pull(
     """
     selection = selection_of(data.subset)
     checksums = checksums_of(workspace)
-    manifest = _pull(data, workspace, settings, selection, checksums, code, progress)
+    store = workspace.archives / data.source
+    if data.source == "sample":
+        manifest = pull_sample(data.sample, store, selection, checksums, code=code, progress=progress)
+    elif data.source == "local":
+        manifest = local_manifest(local_folder(settings), selection, checksums, progress=progress)
+    elif data.source == "url":
+        manifest = pull_url(data.url, store, selection, checksums, progress=progress)
+    else:
+        rate = None if settings.download_mb_s is None else settings.download_mb_s * 1e6
+        transfers = Transfers(parallel=settings.downloads, most_bytes_per_s=rate, progress=progress)
+        manifest = pull_huggingface(data.huggingface, store, selection, checksums, transfers)
     if not manifest.archives:
         wanted = ", ".join(sorted(selection.modalities or ())) or "any modality"
         raise DataError(
@@ -85,24 +95,3 @@ def require_settled(manifest: Manifest, listed: tuple[ListedArchive, ...]) -> No
     if manifest.source["kind"] == "local" and not report.clean:
         names = ", ".join((*report.missing, *report.new, *report.changed))
         raise DataError(f"Expected the local folder to stay as it is while it is pulled, but {names} changed; repeat.")
-
-
-def _pull(
-    data: DataParams,
-    workspace: Workspace,
-    settings: RuntimeSettings,
-    selection: Selection,
-    checksums: Checksums,
-    code: str,
-    progress: bool,
-) -> Manifest:
-    store = workspace.archives / data.source
-    if data.source == "sample":
-        return pull_sample(data.sample, store, selection, checksums, code=code, progress=progress)
-    if data.source == "local":
-        return local_manifest(local_folder(settings), selection, checksums, progress=progress)
-    if data.source == "url":
-        return pull_url(data.url, store, selection, checksums, progress=progress)
-    rate = None if settings.download_mb_s is None else settings.download_mb_s * 1e6
-    transfers = Transfers(parallel=settings.downloads, most_bytes_per_s=rate, progress=progress)
-    return pull_huggingface(data.huggingface, store, selection, checksums, transfers)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from flairhub.errors import DataError, IntegrityError
+from flairhub.archives.reader import infolist
+from flairhub.errors import IntegrityError
 from flairhub.sources.unpack import check_space, copy, opened
 
 
@@ -17,11 +18,7 @@ def is_stored(archive: Path) -> bool:
     Raises:
         DataError: the zip is damaged.
     """
-    try:
-        with zipfile.ZipFile(archive) as source:
-            return all(info.compress_type == zipfile.ZIP_STORED for info in source.infolist())
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise DataError(f"{archive}: expected a zip archive, but it is damaged ({error}); fetch it again.") from None
+    return all(info.compress_type == zipfile.ZIP_STORED for info in infolist(archive))
 
 
 def repack(archive: Path, target: Path, *, progress: bool = False) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-import tempfile
 from pathlib import Path
 
-from flairhub.archives.checksums import Checksums, archive_entry, find_archive
+from flairhub.archives.checksums import Checksums, archive_entry
+from flairhub.archives.find import find_archive
 from flairhub.archives.folder import list_archives
 from flairhub.config.pipeline import SampleParams
-from flairhub.files import read_json, write_json
+from flairhub.files import canonical_json, read_json, sha256_text, write_json
 from flairhub.locks import locked
 from flairhub.records.manifest import Manifest
 from flairhub.sources.wanted_archives import Selection
@@ -22,10 +19,7 @@ _COMPLETE = ".complete.json"
 
 def sample_key(params: SampleParams, code: str) -> str:
     """Name of a sample: 16 hex digits over its parameters and the fingerprint of the generator's code."""
-    text = json.dumps(
-        {"params": params.model_dump(mode="json"), "code": code}, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256_text(canonical_json({"params": params.model_dump(mode="json"), "code": code}))[:16]
 
 
 def pull_sample(
@@ -73,15 +67,6 @@ def _complete(folder: Path, checksums: Checksums) -> bool:
 def _build(params: SampleParams, folder: Path, checksums: Checksums, *, progress: bool) -> None:
     from flairhub.sample.build import build_sample
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        content = temporary / "content"
-        content.mkdir()
-        build_sample(params, content, progress=progress)
-        found = {name: checksums.sha256(find_archive(content, name)[0]) for name in list_archives(content)}
-        write_json(content / _COMPLETE, found)
-        content.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    build_sample(params, folder, progress=progress)  # whole or not at all; without the marker it is drawn again
+    found = {name: checksums.sha256(find_archive(folder, name)[0]) for name in list_archives(folder)}
+    write_json(folder / _COMPLETE, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
+from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES, with_companions
 from flairhub.catalog.names import HISTORICAL_YEAR, parse_archive
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.config.base import nearest
@@ -70,15 +70,11 @@ class Selection:
         archive = parse_archive(name)
         if archive is None:
             return True
-        if self.modalities is not None and archive.modality not in self._layers():
+        if self.modalities is not None and archive.modality not in with_companions(self.modalities):
             return False
         if archive.year == HISTORICAL_YEAR:
             return (self.domains is None and self.years is None) or archive.domain in {domain for domain, _ in fitting}
         return (archive.domain, archive.year) in fitting
-
-    def _layers(self) -> set[str]:
-        wanted = set(self.modalities or ())
-        return wanted | {companion for name in wanted if (companion := MODALITIES[name].companion) is not None}
 
 
 def selection_of(subset: SubsetParams) -> Selection:

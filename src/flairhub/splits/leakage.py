@@ -16,7 +16,6 @@ import numpy as np
 from flairhub.errors import DataError
 from flairhub.facts.lists import is_among
 from flairhub.facts.tables import read_patches
-from flairhub.files import write_json
 from flairhub.splits.table import SPLITS, UNITS, SplitName, SplitTable, Unit, unit_of
 
 if TYPE_CHECKING:
@@ -75,11 +74,6 @@ def leakage(table: SplitTable, index: Path, unit: Unit) -> dict[str, Any]:
         "unassigned": _listed(table.unassigned),
         "repeated": _listed(table.repeated),
     }
-
-
-def write_leakage(path: Path, report: dict[str, Any]) -> None:
-    """Write `leakage.json`."""
-    write_json(path, report)
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> dict[str, Any]:

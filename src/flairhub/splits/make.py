@@ -7,7 +7,8 @@ from pathlib import Path
 from flairhub.audit.report import require_passed
 from flairhub.audit.valid import read_valid
 from flairhub.config.pipeline import SplitParams
-from flairhub.splits.leakage import leakage, require_disjoint, write_leakage
+from flairhub.files import write_json
+from flairhub.splits.leakage import leakage, require_disjoint
 from flairhub.splits.table import SplitTable, split, write_splits
 
 
@@ -30,7 +31,7 @@ def make_splits(params: SplitParams, index: Path, audit: Path, folder: Path, rep
     require_passed(audit / "report.json")
     valid = read_valid(audit / "valid.parquet")
     table = split(params, index, valid, repo_root)
-    write_leakage(folder / "leakage.json", leakage(table, index, params.unit))
+    write_json(folder / "leakage.json", leakage(table, index, params.unit))
     require_disjoint(table, params.unit)
     write_splits(folder, table, index, valid)
     return table

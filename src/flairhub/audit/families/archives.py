@@ -23,9 +23,6 @@ ARCHIVE_CHECKS = (
         remedy="Rename the members and pack the archive again.",
         column="strays",
         shown="stray",
-        low=0,
-        high=0,
-        severity="warn",
-        policy="keep",
+        kind="zero",
     ),
 )

@@ -14,10 +14,7 @@ SET_CHECKS = (
         sentence="A patch has every modality that the set has; found: number of missing ones.",
         remedy="Pull what is missing; a row leaves a patch out where a layer that it reads is missing.",
         column="missing_modalities",
-        low=0,
-        high=0,
-        severity="warn",
-        policy="keep",
+        kind="zero",
     ),
     Check(
         name="in_split_table",
@@ -25,10 +22,7 @@ SET_CHECKS = (
         sentence="Every patch of the data is in the split table; found: 1 where not.",
         remedy="Nothing, if the patch may be unused; else add it to the split table, or draw splits (split.method).",
         column="not_in_split_table",
-        low=0,
-        high=0,
-        severity="warn",
-        policy="keep",
+        kind="zero",
     ),
     Check(
         name="split_on_disk",
@@ -36,10 +30,7 @@ SET_CHECKS = (
         sentence="Every patch of the split table, in the domain-years of the data, has files; found: 1 where not.",
         remedy="Pull what is missing, or nothing if the patch may be unused.",
         column="without_files",
-        low=0,
-        high=0,
-        severity="warn",
-        policy="keep",
+        kind="zero",
     ),
     Check(
         name="split_repeated",
@@ -48,8 +39,6 @@ SET_CHECKS = (
         remedy="Remove the other lines; where they name several splits, the split stage refuses them.",
         column="listed",
         high=1,
-        severity="warn",
-        policy="keep",
     ),
     Check(
         name="band_order",
@@ -59,8 +48,6 @@ SET_CHECKS = (
         remedy="Look whether the bands of the layer are in its order, and exchange them where they are not.",
         column="to_red",
         low=1,
-        severity="warn",
-        policy="keep",
     ),
     Check(
         name="constant_band",
@@ -70,8 +57,6 @@ SET_CHECKS = (
         column="value_range",
         low=0,
         open_low=True,
-        severity="warn",
-        policy="keep",
     ),
     Check(
         name="sentinel2_offset",
@@ -82,7 +67,5 @@ SET_CHECKS = (
         column="offset",
         low=-LARGEST_OFFSET,
         high=LARGEST_OFFSET,
-        severity="warn",
-        policy="keep",
     ),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.catalog.domains import domain_places
-from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
+from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES, with_companions
 from flairhub.catalog.names import HISTORICAL_YEAR, parse_archive
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.sources.hub import Stated
@@ -32,7 +32,7 @@ def page_contents(archives: Mapping[str, Stated], store: Path) -> dict[str, Any]
         "archives": [_archive(name, archives[name], store) for name in sorted(archives)],
         "companions": {name: layer.companion for name, layer in MODALITIES.items() if layer.companion is not None},
         "layers": {name: KINDS[layer.kind] for name, layer in MODALITIES.items()},
-        "rows": {name: _layers((*row.modalities, row.task)) for name, row in PUBLISHED_ROWS.items()},
+        "rows": {name: with_companions((*row.modalities, row.task)) for name, row in PUBLISHED_ROWS.items()},
         "places": {name: _point(place.latitude, place.longitude, place.departments) for name, place in places},
     }
 
@@ -48,12 +48,6 @@ def _archive(name: str, stated: Stated, store: Path) -> dict[str, Any]:
         "bytes": stated.bytes,
         "here": path.stat().st_size if path.is_file() else 0,
     }
-
-
-def _layers(names: tuple[str, ...]) -> list[str]:
-    """Layers with the cloud masks that come along, in the catalog's order."""
-    wanted = {*names, *(MODALITIES[name].companion for name in names)}
-    return [name for name in MODALITIES if name in wanted]
 
 
 def _point(latitude: float, longitude: float, departments: str) -> dict[str, Any]:
