@@ -12,11 +12,10 @@ import pytest
 
 from flairhub.errors import TrackingError
 from flairhub.tracking.store import open_store
-from flairhub.tracking.sync import sync
 from flairhub.tracking.ui import ui_command
 
 from .conftest import Rows, snapshot
-from .test_sync import closed_port
+from .servers import free_port
 
 
 def test_command_stays_on_this_machine(rows: Rows) -> None:
@@ -45,7 +44,7 @@ def request(address: str, body: dict[str, Any] | None = None) -> bytes:
 
 @pytest.mark.slow
 def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) -> None:
-    port = closed_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = ui_command(empty_rows.workspace, None, port)
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -67,8 +66,7 @@ def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) 
 
         empty_rows.add("LC-A")
         for outcome in ("created", "unchanged"):
-            report = sync(empty_rows.workspace, ["LC-A"], profile="sample", uri=address)
-            assert getattr(report, outcome) == ("LC-A",)
+            assert getattr(empty_rows.sync("LC-A", uri=address), outcome) == ("LC-A",)
         shown = snapshot(open_store(address).client)["LC-A"]
         assert shown["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
         assert "figures/row.html" in shown["artifacts"]
