@@ -154,8 +154,7 @@ def test_a_queued_experiment_runs_the_code_it_was_queued_with(finished, tmp_path
     other = tmp_path / "queue"
     finished.run("git", "clone", "-q", str(finished.folder), str(other))
     clone = Clone(other)
-    clone.run("git", "config", "user.email", "test@example.org")
-    clone.run("git", "config", "user.name", "test")
+    clone.identify()
     shutil.copytree(finished.folder / ".dvc" / "cache", other / ".dvc" / "cache")
     clone.run("dvc", "checkout", "-q")
     clone.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "train.learning_rate=0.001", "train@LC-G")
@@ -179,16 +178,8 @@ def test_a_training_killed_at_any_moment_gives_the_same_weights(finished, tmp_pa
 
 def _start_and_kill(clone: Clone, seconds: float) -> None:
     """Start `dvc repro` and kill DVC and, like a machine that goes down, everything it started."""
-    environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}}
-    environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "FLAIRHUB_PROGRESS": "0"}
-    process = subprocess.Popen(
-        ["dvc", "repro", "train@LC-A"],
-        cwd=clone.folder,
-        env=environment | {"FLAIRHUB_CHECKPOINT_SECONDS": "0"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    output = clone.folder.parent / "killed.log"
+    process = clone.start("dvc", "repro", "train@LC-A", output=output, FLAIRHUB_CHECKPOINT_SECONDS="0")
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

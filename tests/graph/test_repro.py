@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -82,23 +81,20 @@ def test_a_row_that_fails_is_tried_once_and_the_rest_is_shown_where_asked(clone)
 
 def test_ctrl_c_is_one_line_leaves_no_process_and_loses_nothing(clone):
     clone.use("--rows", "LC-A", "--set", "train.epochs=40")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flairhub.cli.main", "repro"],
-        cwd=clone.folder,
-        env=inherited | {"PYTHONPATH": str(clone.folder / "src"), "FLAIRHUB_CHECKPOINT_SECONDS": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    output = clone.folder.parent / "output"
+    process = clone.start(
+        *(sys.executable, "-m", "flairhub.cli.main", "repro"),
+        output=output,
+        PYTHONPATH=str(clone.folder / "src"),
+        FLAIRHUB_CHECKPOINT_SECONDS="0",
     )
     end = time.monotonic() + 240
     while not list(clone.folder.glob(".flairhub/train/*/*.ckpt")) and time.monotonic() < end:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, output.read_text()
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.wait(120) == 130
+    error = output.read_text()
     assert error.rstrip().splitlines()[-1] == "flairhub: interrupted; the same command goes on from here"
     assert "Traceback" not in error, error
     left = subprocess.run(["pgrep", "-f", str(clone.folder)], capture_output=True, text=True, check=False)

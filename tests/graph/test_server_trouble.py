@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.graph.conftest import Clone, clone_with_data
-from tests.tracking.servers import free_port, kill_group, mlflow_server, until
+from tests.tracking.servers import free_port, kill_group, mlflow_server, mute_server, until
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
@@ -45,12 +42,8 @@ def prepared(finished, tmp_path_factory) -> Clone:
 
 def training(clone: Clone, address: str, log: Path) -> subprocess.Popen[bytes]:
     """The stage, begun."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_", "PYTHON"))}
-    extra = {"FLAIRHUB_TRACKING_URI": address, "FLAIRHUB_PROGRESS": "0", "FLAIRHUB_WORKERS": "0"}
-    with log.open("wb") as handle:
-        return subprocess.Popen(
-            [sys.executable, "-c", DRIVER], cwd=clone.folder, env=kept | extra, stdout=handle, stderr=handle
-        )
+    extra = {"FLAIRHUB_TRACKING_URI": address, "FLAIRHUB_WORKERS": "0"}
+    return clone.start(sys.executable, "-c", DRIVER, output=log, **extra)
 
 
 def seconds_after_publication(clone: Clone, process: subprocess.Popen[bytes]) -> float:
@@ -67,13 +60,6 @@ def logged(database: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM metrics WHERE key LIKE 'history/%'").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
-
-
-@contextmanager
-def mute_server() -> Iterator[str]:
-    """A server that accepts every connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def test_a_server_that_never_answers_delays_nothing(prepared, tmp_path):
