@@ -23,6 +23,7 @@ from tests.world import HISTORY, SETTINGS, small_row
 from flairhub.config.params import Params
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
+from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.files import read_json, write_json
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.details import Details, Moments
@@ -31,6 +32,7 @@ from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.records.plan import evaluation_plan
 from flairhub.records.receipt import Receipt
 from flairhub.report.build import write_report
+from flairhub.rows import evaluate
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.training.summary import write_summary
 from flairhub.verify.findings import Finding, failed
@@ -65,9 +67,17 @@ class Place:
         findings = self.verify(level, **options)
         return {f.check: " ".join([f.detail, *map(str, f.mismatches)]) for f in findings if f.status == "failed"}
 
-    def write_again(self) -> None:
-        """What a forger does after changing weights or confusion: every later file is made to agree."""
+    def evaluate(self) -> None:
+        """As the graph does: evaluation and table."""
+        evaluate_row(evaluation_plan(self.params, "X"), self.files, self.archives, SETTINGS)
         write_report(self.params, self.root / "reports", self.root)
+
+    def evaluate_as(self, confusion: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a forger does: every file is made to agree with a confusion that the weights do not give."""
+        honest = evaluate.score_passes
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: confusion})
+            self.evaluate()
 
 
 def make(root: Path, **overrides: Any) -> Place:
@@ -78,8 +88,7 @@ def make(root: Path, **overrides: Any) -> Place:
     write_manifest(root / "data" / "manifest.json", Manifest(source={"kind": "sample", "key": "k1"}, archives=()))
     HISTORY.write(place.files.history)
     write_summary(place.files.model, place.files.training)
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    place.write_again()
+    place.evaluate()
     return place
 
 
@@ -238,16 +247,8 @@ def test_a_changed_confusion_is_named(place: Place) -> None:
 
 def test_a_forged_confusion_with_all_its_figures_is_found_by_inference(place: Place, monkeypatch: Any) -> None:
     """Levels 0 and 1 cannot see it: every file is what an evaluation would write for this confusion."""
-    from flairhub.evaluation.confusion_file import read_confusion
-    from flairhub.rows import evaluate
-
     patch = forge_confusion(place)
-    forged = read_confusion(place.files.confusion)
-    honest = evaluate.score_passes
-    monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: forged})
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    monkeypatch.undo()
-    place.write_again()
+    place.evaluate_as(read_confusion(place.files.confusion), monkeypatch)
     assert place.failures(1) == {}
     found = place.failures(2, rois=0)
     assert f"reports/rows/X/confusion.parquet: {COSIA} {patch}: expected" in found["inference"]
@@ -276,16 +277,9 @@ def test_one_changed_weight_is_named(place: Place) -> None:
 
 
 def test_other_weights_under_a_forged_receipt_are_found_by_inference(place: Place, monkeypatch: Any) -> None:
-    from flairhub.evaluation.confusion_file import read_confusion
-    from flairhub.rows import evaluate
-
     old = read_confusion(place.files.confusion)
     flip(place.files.weights, size=100.0)
-    honest = evaluate.score_passes
-    monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: old})
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    monkeypatch.undo()
-    place.write_again()
+    place.evaluate_as(old, monkeypatch)
     assert place.failures(1) == {}
     assert "of the pixels in other cells" in place.failures(2)["inference"]
 
