@@ -135,6 +135,15 @@ def bare_weights(key: str, content: str = "") -> Callable[[Path, int], None]:
     return write
 
 
+def cached(cache: Path, content: bytes, suffix: str = "") -> str:
+    """Put bytes into a cache of DVC; returns the name that it has for them, for a list of files with `.dir`."""
+    md5 = hashlib.md5(content).hexdigest() + suffix
+    path = cache / md5[:2] / md5[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return md5
+
+
 def bare_inputs(recipe: Mapping[str, Any]) -> InputsFile:
     """The file of a row's inputs, without patches: enough for a key."""
     return InputsFile(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.world import bare_inputs
+from tests.world import bare_inputs, cached
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
@@ -62,12 +62,7 @@ class Project(Rows):
         return done.stdout.strip()
 
     def cached(self, data: bytes, suffix: str = "") -> str:
-        """Put bytes into the cache; returns their name."""
-        name = md5(data)
-        path = self.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / f"{name[2:]}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return name + suffix
+        return cached(self.root / ".dvc" / "cache" / "files" / "md5", data, suffix)
 
     def train(self, row: str, seed: str, *, valid: float, rate: float = 1e-4) -> None:
         """Replace a row's outputs by those of another training."""
