@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from flairhub.interruption import INTERRUPTED, STAGE_S
 
@@ -51,7 +50,7 @@ class DvcRuns:
     def __enter__(self) -> DvcRuns:
         """DVC must not ignore Ctrl-C, as the background of a script does: `stop` would not reach it."""
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _ignore)
+            signal.signal(signal.SIGINT, lambda *_: None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -118,7 +117,3 @@ def own_environment() -> dict[str, str]:
     """The environment of a child: the stages' `python` is this interpreter, whatever is activated."""
     folder = str(Path(sys.executable).parent)
     return os.environ | {"PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])}
-
-
-def _ignore(_: int, __: FrameType | None) -> None:
-    pass

@@ -37,7 +37,7 @@ def read_lock(root: Path) -> dict[str, Any]:
 
 
 def parse_lock(text: str) -> dict[str, Any] | None:
-    """The stages in the text of a lock file; none where it has none, None where it is no YAML mapping."""
+    """The stages in the text of dvc.lock or dvc.yaml; none where it has none, None where it is no YAML mapping."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -81,17 +81,6 @@ class ExampleMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """The weights behind a run."""
-
-    address: str
-    """Path in the repository."""
-    sha256: str
-    path: Path | None
-    """None where the file is not here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """Everything that a run shows."""
 
@@ -115,7 +104,8 @@ class RunRecord:
     details: Details
     """For the pictures."""
     examples: tuple[ExampleMap, ...]
-    weights: Weights
+    weights: Path | None
+    """None where the file is not here."""
     start_ms: int | None
     """Milliseconds since 1970, from runs/ROW/volatile.json."""
     end_ms: int | None

@@ -60,6 +60,8 @@ def track_training(workspace: Workspace, uri: str | None, *, row: str, profile: 
 class Training:
     """A training without an evaluation."""
 
+    label: str = ""
+    """Row identifier, and where the training comes from; empty for one of the workspace."""
     files: RunFiles
     profile: str
     key: str

@@ -125,7 +125,7 @@ def log_artifacts(
         for figure, data in figures.items():
             (folder / FIGURES / figure).parent.mkdir(parents=True, exist_ok=True)
             (folder / FIGURES / figure).write_bytes(data)
-        weights = record.weights.path
+        weights = record.weights
         if weights is not None and weights.stat().st_size <= 1e6 * copy_mb:
             copyfile(weights, folder / names.MODEL / weights.name)
         store.client.log_artifacts(run_id, str(folder))
@@ -139,9 +139,7 @@ def artifacts_lost(run: Run) -> bool:
 
 def contradicts(store: Store, run: Run, record: RunRecord) -> bool:
     """Whether a live run holds a parameter or a point of the history that is not the record's."""
-    expected = {
-        names.shortened(k, names.MAX_KEY): names.shortened(v, names.MAX_PARAM) for k, v in record.params.items()
-    }
+    expected = _shown_params(record)
     if any(expected.get(key) != value for key, value in run.data.params.items()):
         return True
     points = {(point.name, point.step): point.value for point in record.history}
