@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the ranking, and draw it."""
     from tabulate import tabulate
 
-    from flairhub.lineage.experiments import is_number, read_experiments, varied
+    from flairhub.files import is_number
+    from flairhub.lineage.experiments import read_experiments, varied
     from flairhub.pictures.sweep import draw_sweep
 
     row: str = arguments.row

@@ -37,7 +37,7 @@ def read_lock(root: Path) -> dict[str, Any]:
 
 
 def parse_lock(text: str) -> dict[str, Any] | None:
-    """The stages in the text of dvc.lock or dvc.yaml; none where it has none, None where it is no YAML mapping."""
+    """The stages in the text of a lock file; none where it has none, None where it is no YAML mapping."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,6 +49,12 @@ def parse_lock(text: str) -> dict[str, Any] | None:
         return None if text.strip() else {}
     stages = value.get("stages")
     return stages if isinstance(stages, dict) else {}
+
+
+def entries(stages: Mapping[str, Any], stage: str, kind: str) -> dict[str, str]:
+    """Path -> checksum of what a stage of a lock file reads (`deps`) or writes (`outs`); none where it is not there."""
+    listed = (stages.get(stage) or {}).get(kind, ())
+    return {entry["path"]: str(entry["md5"]) for entry in listed if "md5" in entry}
 
 
 def file_md5(path: Path) -> str:
@@ -103,8 +109,7 @@ def training_outputs(stages: Mapping[str, Any], row: str, key: str, cache: Calla
     Returns:
         Name of a file -> where it lies; empty where the result is not there, or damaged.
     """
-    outs = (stages.get(f"train@{row}") or {}).get("outs", [])
-    folder = next((out.get("md5", "") for out in outs if out["path"] == f"models/{row}"), "")
+    folder = entries(stages, f"train@{row}", "outs").get(f"models/{row}", "")
     store = cache() if folder.endswith(".dir") else None
     listing = store.path(folder) if store is not None else None
     if store is None or listing is None:

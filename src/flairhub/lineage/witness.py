@@ -21,7 +21,6 @@ from flairhub.config.yaml_file import read_yaml
 from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.files import canonical_json
 from flairhub.lineage.concerns import PACKAGE
-from flairhub.lineage.dvc import parse_lock
 from flairhub.lineage.fingerprint import stage_fingerprint
 from flairhub.records.code import Fingerprint
 from flairhub.records.listings import FOLDER as NOTES
@@ -103,7 +102,10 @@ def _entry(stage: str, root: Path) -> dict[str, Any]:
     path = root / "dvc.yaml"
     if not path.is_file():
         return {}
-    stages = parse_lock(path.read_text(encoding="utf-8")) or {}
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    stages = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["stages"]  # noqa: S506 - a safe loader
     if stage not in stages:
         raise MissingFileError(f"Expected a stage {stage!r} in {path}, but there is none; restore the file from git.")
     return dict(stages[stage])
