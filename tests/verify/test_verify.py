@@ -36,7 +36,8 @@ from flairhub.rows import evaluate
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.training.summary import write_summary
 from flairhub.verify.findings import Finding, failed
-from flairhub.verify.verify import VerifyOptions, verify
+from flairhub.verify.options import VerifyOptions
+from flairhub.verify.verify import verify
 
 torch.set_num_threads(1)
 
@@ -510,7 +511,7 @@ def test_records_and_figures_need_no_torch(place: Place) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from flairhub.verify.verify import VerifyOptions, verify\n"
+        "from flairhub.verify.verify import verify\n"
         "assert not {'torch', 'rasterio', 'matplotlib'} & sys.modules.keys()\n"
     )
     source = Path(__file__).parents[2] / "src"

@@ -58,7 +58,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a line per row and check, and sum up."""
     from flairhub.project import find_project
-    from flairhub.verify.verify import VerifyOptions, verify
+    from flairhub.verify.options import VerifyOptions
+    from flairhub.verify.verify import verify
 
     names = ("level", "rois", "seed", "agreement", "tolerance", "scratch")
     options = VerifyOptions(**{name: getattr(arguments, name) for name in names})
