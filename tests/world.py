@@ -47,6 +47,7 @@ from flairhub.records.metrics import ValidMetrics
 from flairhub.records.plan import evaluation_plan, unknown_choices, write_plan
 from flairhub.records.receipt import Receipt, SeedSums
 from flairhub.records.robustness import Robustness
+from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.train import with_seed
 from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.of_row import row_contract
@@ -274,6 +275,11 @@ class SmallRow:
     params: Params
     files: RowFiles
     archives: Path
+
+    def evaluate(self) -> SmallRow:
+        """Write what an evaluation of the row writes."""
+        evaluate_row(evaluation_plan(self.params, "X"), self.files, self.archives, SETTINGS)
+        return self
 
 
 def small_row(

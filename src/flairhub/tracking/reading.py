@@ -16,6 +16,7 @@ from flairhub.lineage.keys import file_sha256, weights_key
 from flairhub.records.costs import RowCosts, read_costs
 from flairhub.records.details import METRICS, Details, TaskDetails
 from flairhub.records.history import History, MetricPoint, StepLosses
+from flairhub.records.inputs_file import SPLITS
 from flairhub.records.manifest import read_manifest
 from flairhub.records.metrics import RowMetrics, ValidMetrics
 from flairhub.records.receipt import Receipt
@@ -32,8 +33,6 @@ from flairhub.tracking.sources import RunFiles, lock_tags
 
 VERSION = 4
 """Of the layout of runs; a change makes every run anew at the next sync."""
-
-_SPLITS = ("train", "valid", "test")
 
 
 def read_identity(root: Path, row: str) -> RunIdentity | Skipped:
@@ -227,7 +226,7 @@ def _note(identity: RunIdentity, receipt: Receipt) -> str:
 
 def _datasets(root: Path, receipt: Receipt) -> Iterator[DatasetInput]:
     source = _source(root / "data" / "manifest.json", receipt.archives)
-    for split in _SPLITS:
+    for split in SPLITS:
         count, checksum = receipt.patches.get(split), receipt.split_sha256.get(split)
         if count and checksum:
             digest = hashlib.sha256(canonical_json([checksum, dict(receipt.archives)]).encode()).hexdigest()

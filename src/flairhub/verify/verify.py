@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from flairhub.config.base import nearest
 from flairhub.config.params import Params
+from flairhub.config.resolve import row_params
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
-from flairhub.errors import ConfigurationError
 from flairhub.records.layout import row_files
 from flairhub.verify.findings import TABLE, Evidence, Finding, Outcome, run_check
 from flairhub.verify.options import VerifyOptions
@@ -44,8 +43,7 @@ def verify(
         ConfigurationError: a row is not in the parameters.
     """
     for row in rows:
-        if row not in params.rows:
-            raise ConfigurationError(f"params.yaml has no row {row!r}{nearest(row, params.rows)}")
+        row_params(params, row)  # refuses one that is not there
     table = table_evidence(workspace.root)
     seen: dict[str, Evidence] = {}
     for row in dict.fromkeys(rows or params.rows):
