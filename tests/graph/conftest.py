@@ -92,9 +92,12 @@ class Clone:
         """`flairhub use sample` with the tiny data set."""
         self.flairhub("use", "sample", "--force", "--set", *TINY, *arguments)
 
-    def flairhub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def flairhub(
+        self, *arguments: str, check: bool = True, **environment: str | None
+    ) -> subprocess.CompletedProcess[str]:
         """The command line of the clone's own package."""
-        return self.run(sys.executable, "-m", "flairhub.cli.main", *arguments, check=check, PYTHONPATH="src")
+        own = {"PYTHONPATH": str(self.folder / "src")} | environment
+        return self.run(sys.executable, "-m", "flairhub.cli.main", *arguments, check=check, **own)
 
     def identify(self) -> None:
         """Say who commits."""

@@ -95,10 +95,8 @@ def test_a_server_killed_in_mid_training_delays_nothing_and_the_run_is_completed
     with mlflow_server(tmp_path, *options, port=port) as (address, _):
         done = prepared.run("dvc", "repro", "evaluate@LC-A", FLAIRHUB_TRACKING_URI=address)
         assert "Running stage 'evaluate@LC-A'" in done.stdout
-        environment = {"PYTHONPATH": "src", "FLAIRHUB_TRACKING_URI": address}
-        track = (sys.executable, "-m", "flairhub.cli.main", "track")
-        assert "0 runs created, 1 completed" in prepared.run(*track, **environment).stdout
-        assert "0 runs created, 0 completed, 1 unchanged" in prepared.run(*track, **environment).stdout
+        for expected in ("0 runs created, 1 completed", "0 runs created, 0 completed, 1 unchanged"):
+            assert expected in prepared.flairhub("track", FLAIRHUB_TRACKING_URI=address).stdout
     assert logged(database) > before
     with closing(sqlite3.connect(database)) as connection:
         runs = connection.execute("SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'").fetchall()

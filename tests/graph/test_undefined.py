@@ -47,14 +47,7 @@ def test_a_training_that_is_chosen_by_all_classes_ends_with_undefined_figures_in
     folder = clone.folder
     valid = json.loads((folder / "models/LC-G/valid.json").read_text())["valid"]["AERIAL_LABEL-COSIA"]
     assert valid == {"oa": None, "miou": None}
-    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
-    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
-    table = clone.flairhub("table").stdout
-    assert next(line for line in table.splitlines() if line.startswith("LC-G")).count("undefined") == 2
-    assert "undefined" in (folder / "reports/benchmark.md").read_text()
-    assert "undefined" in (folder / "reports/index.html").read_text()
-    assert_strict_json(folder)
-
+    assert_undefined(clone)
     clone.commit("undefined")
     clone.flairhub("track")
     clone.flairhub("verify", "LC-G")
@@ -75,15 +68,9 @@ def test_a_test_split_of_unscored_classes_alone_goes_through_to_the_end(tmp_path
     done = clone.run("dvc", "repro")
     assert "its figures on test are undefined" in done.stdout + done.stderr
     folder = clone.folder
-    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
-    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
     valid = json.loads((folder / "models/LC-G/valid.json").read_text())["valid"]["AERIAL_LABEL-COSIA"]
     assert 0 <= valid["oa"] <= 100
-    row = next(line for line in clone.flairhub("table").stdout.splitlines() if line.startswith("LC-G"))
-    assert row.count("undefined") == 2
-    assert "| undefined |" in (folder / "reports/benchmark.md").read_text()
-    assert "undefined" in (folder / "reports/index.html").read_text()
-    assert_strict_json(folder)
+    assert_undefined(clone)
     clone.commit("undefined")
     clone.flairhub("track")
     (database,) = (folder / "mlruns").glob("*.db")
@@ -94,6 +81,18 @@ def test_a_test_split_of_unscored_classes_alone_goes_through_to_the_end(tmp_path
     assert not logged & {"test/oa", "test/miou"}
     said = clone.flairhub("verify", "LC-G", "--level", "2")
     assert " 0 failed" in said.stdout + said.stderr
+
+
+def assert_undefined(clone: Clone) -> None:
+    """The figures on test are undefined in every view."""
+    folder = clone.folder
+    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
+    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
+    row = next(line for line in clone.flairhub("table").stdout.splitlines() if line.startswith("LC-G"))
+    assert row.count("undefined") == 2
+    assert "| undefined |" in (folder / "reports/benchmark.md").read_text()
+    assert "undefined" in (folder / "reports/index.html").read_text()
+    assert_strict_json(folder)
 
 
 def assert_strict_json(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from flairhub.errors import TrackingError
 from flairhub.tracking.store import open_store
-from flairhub.tracking.ui import ui_command
+from flairhub.tracking.ui import experiments_in, runs_address, server_address, ui_command
 
 from .conftest import Rows, snapshot
 from .servers import free_port
@@ -33,6 +33,23 @@ def test_command_stays_on_this_machine(rows: Rows) -> None:
 def test_server_has_its_own_interface(rows: Rows) -> None:
     with pytest.raises(TrackingError, match="open that address"):
         ui_command(rows.workspace, "http://server:5000", 5000)
+
+
+def test_active_experiments_of_ours_by_name(rows: Rows) -> None:
+    uri = f"sqlite:///{rows.database}"
+    assert experiments_in(uri) == {}
+    store = rows.store
+    made = {name: store.experiment(name) for name in ("flairhub/toy", "flairhub/sample", "elsewhere", "flairhub/old")}
+    store.client.delete_experiment(made["flairhub/old"])
+    assert list(experiments_in(uri).items()) == [
+        ("flairhub/sample", made["flairhub/sample"]),
+        ("flairhub/toy", made["flairhub/toy"]),
+    ]
+
+
+def test_the_page_of_the_runs() -> None:
+    assert server_address(5000) == "http://127.0.0.1:5000"
+    assert runs_address(5001, "17") == "http://127.0.0.1:5001/#/experiments/17/runs?workflowType=machine_learning"
 
 
 def request(address: str, body: dict[str, Any] | None = None) -> bytes:
