@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -164,28 +160,6 @@ def test_a_queued_experiment_runs_the_code_it_was_queued_with(finished, tmp_path
     assert "queued" in shown, done.stdout + done.stderr
     assert "edited after queueing" not in done.stdout + done.stderr
     assert re.search(r"queued.*0\.001", shown), shown
-
-
-def test_a_training_killed_at_any_moment_gives_the_same_weights(finished, tmp_path):
-    wanted = (finished.folder / "models/LC-A/model.safetensors").read_bytes()
-    clone = clone_with_data(finished, tmp_path / "killed", "--rows", "LC-A")
-    clone.repro("resolve")
-    for seconds in (3.0, 6.0, 9.0):
-        _start_and_kill(clone, seconds)
-    clone.repro()
-    assert (clone.folder / "models/LC-A/model.safetensors").read_bytes() == wanted
-
-
-def _start_and_kill(clone: Clone, seconds: float) -> None:
-    """Start `dvc repro` and kill DVC and, like a machine that goes down, everything it started."""
-    output = clone.folder.parent / "killed.log"
-    process = clone.start("dvc", "repro", "train@LC-A", output=output, FLAIRHUB_CHECKPOINT_SECONDS="0")
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        time.sleep(0.2)
 
 
 def test_a_finished_training_that_dvc_did_not_note_is_not_repeated(finished, tmp_path):

@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA
-from flairhub.config.workspace import Workspace
 from flairhub.files import read_json, write_json
 from flairhub.records.details import Details
 from flairhub.tracking.registry import best_version, valid_score
-from flairhub.tracking.store import open_store, tracking_uri
-from flairhub.tracking.sync import sync
 
 from .conftest import Rows, models, snapshot
 
@@ -72,21 +68,6 @@ def test_small_weights_are_copied_where_the_user_says_so(rows: Rows, copy_mb: fl
     assert ("model/model.safetensors" in rows.shown()["LC-A"]["artifacts"]) == copied
 
 
-def test_twice_and_after_the_loss_of_the_store_the_same(rows: Rows, empty_database: Path) -> None:
-    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    add_trained(rows, "LC-B", "1", valid=20.0, test=60.0)
-    rows.sync("LC-A", "LC-B")
-    before = models(rows.client)
-    assert sorted(before) == ["flairhub.sample.LC-A", "flairhub.sample.LC-B"]
-    rows.sync("LC-A", "LC-B")
-    assert models(rows.client) == before
-    other = Workspace(root=rows.root, main=rows.root.parent / "other")
-    other.tracking.mkdir(parents=True)
-    shutil.copyfile(empty_database, other.tracking / "mlflow.db")
-    sync(other, ["LC-A", "LC-B"], profile="sample")
-    assert models(open_store(tracking_uri(other)).client) == before
-
-
 def test_version_of_a_deleted_run_is_made_anew(rows: Rows) -> None:
     checksum = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
     rows.sync("LC-A")
@@ -111,17 +92,6 @@ def test_checksum_of_dvc_comes_when_dvc_knows_it(rows: Rows) -> None:
     rows.sync("LC-A")
     version = models(rows.client)["flairhub.sample.LC-A"]["versions"][checksum]
     assert version["tags"]["dvc.md5"] == "17.dir"
-
-
-def test_moved_repository_takes_its_versions_along(rows: Rows, tmp_path: Path) -> None:
-    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    rows.sync("LC-A")
-    moved = Rows(tmp_path / "moved")
-    shutil.move(rows.root, moved.root)
-    assert moved.sync("LC-A").unchanged == ("LC-A",)
-    version = moved.client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
-    assert version.source.startswith((moved.root / "mlruns").as_uri())
-    assert moved.client.get_model_version_download_uri(version.name, version.version) == version.source
 
 
 def test_score_is_the_mean_of_the_tasks_on_valid() -> None:

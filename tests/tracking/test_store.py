@@ -127,7 +127,7 @@ def test_race_for_an_experiment(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> 
     assert store.experiment("flairhub/sample") == existing
 
 
-def test_moved_repository_takes_its_artifacts_along(evaluated: Rows, tmp_path: Path) -> None:
+def test_moved_repository_takes_its_artifacts_and_versions_along(evaluated: Rows, tmp_path: Path) -> None:
     evaluated.sync("LC-A")
     moved = Rows(tmp_path / "moved")
     shutil.move(evaluated.root, moved.root)
@@ -139,3 +139,6 @@ def test_moved_repository_takes_its_artifacts_along(evaluated: Rows, tmp_path: P
     run = client.search_runs([experiment.experiment_id])[0]
     assert run.info.artifact_uri == f"{root}/flairhub-sample/{run.info.run_id}/artifacts"
     assert Path(client.download_artifacts(run.info.run_id, "receipt.json")).is_file()
+    version = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    assert version.source.startswith((moved.root / "mlruns").as_uri())
+    assert client.get_model_version_download_uri(version.name, version.version) == version.source

@@ -25,7 +25,6 @@ from flairhub.tracking.history import EvaluatedRow
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity
 from flairhub.tracking.result_run import find_result_run, retag
-from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import sync
 
 from .conftest import Rows, models, snapshot
@@ -70,27 +69,22 @@ def test_created_run_shows_the_files(evaluated: Rows) -> None:
     ]
 
 
-def test_twice_adds_nothing(evaluated: Rows) -> None:
+def test_twice_adds_nothing_and_a_lost_store_is_rebuilt(evaluated: Rows, empty_database: Path, tmp_path: Path) -> None:
+    """The files alone give the same runs and models."""
     evaluated.add("LC-B")
     assert evaluated.sync("LC-B", "LC-A").created == ("LC-B", "LC-A")
-    before = evaluated.shown()
+    before = evaluated.shown(), models(evaluated.client)
+    assert sorted(before[1]) == ["flairhub.sample.LC-A", "flairhub.sample.LC-B"]
     report = evaluated.sync("LC-A", "LC-B")
     assert (report.created, report.completed, report.unchanged) == ((), (), ("LC-A", "LC-B"))
-    assert evaluated.shown() == before
+    assert (evaluated.shown(), models(evaluated.client)) == before
     assert count(evaluated) == 2
-
-
-def test_lost_store_is_rebuilt(evaluated: Rows, empty_database: Path, tmp_path: Path) -> None:
-    """The files alone give the same runs."""
-    evaluated.add("LC-B")
-    evaluated.sync("LC-A", "LC-B")
-    before = evaluated.shown()
-    other = Workspace(root=tmp_path / "elsewhere", main=tmp_path / "elsewhere")
+    other = Rows(tmp_path / "elsewhere")
     shutil.copytree(evaluated.root, other.root, ignore=shutil.ignore_patterns("mlruns", ".flairhub"))
-    other.tracking.mkdir()
-    shutil.copyfile(empty_database, other.tracking / "mlflow.db")
-    assert sync(other, ["LC-A", "LC-B"], profile="sample").created == ("LC-A", "LC-B")
-    assert snapshot(open_store(tracking_uri(other)).client) == before
+    other.database.parent.mkdir()
+    shutil.copyfile(empty_database, other.database)
+    assert other.sync("LC-A", "LC-B").created == ("LC-A", "LC-B")
+    assert (other.shown(), models(other.client)) == before
 
 
 @pytest.mark.parametrize("step", ["log_artifacts", "log_batches"])

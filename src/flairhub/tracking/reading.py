@@ -61,7 +61,6 @@ def read_identity(root: Path, row: str) -> RunIdentity | Skipped:
         row_key=receipt.row_key,
         eval_key=receipt.eval_key,
         profile=receipt.profile,
-        weights_sha256=receipt.weights_sha256,
         fingerprint=files.fingerprint(VERSION),
     )
 

@@ -18,7 +18,6 @@ class RunIdentity:
     row_key: str
     eval_key: str
     profile: str
-    weights_sha256: str
     fingerprint: str
     """Hash of the files that the run shows."""
 
