@@ -84,6 +84,13 @@ class Clone:
         assert not check or done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done
 
+    def contents(self, *names: str) -> dict[str, bytes]:
+        """Path -> bytes of these files, and of those in these folders."""
+        places = [self.folder / name for name in names]
+        files = [path for place in places for path in (sorted(place.rglob("*")) if place.is_dir() else [place])]
+        kept = [path for path in files if path.is_file() and path.name != ".gitignore" and path.suffix != ".pyc"]
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in kept}
+
     def repro(self, *arguments: str) -> set[str]:
         """`dvc repro`; returns the stages that ran."""
         return ran(self.run("dvc", "repro", *arguments).stdout)

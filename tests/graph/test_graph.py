@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from tests.graph.conftest import Clone, another_machine, clone_with_data, new_clone, ran
@@ -30,15 +29,6 @@ def _back_to_the_results(request):
         clone = request.getfixturevalue("finished")
         clone.run("git", "checkout", "-q", ".")
         clone.run("dvc", "checkout", "-q")
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    files = {}
-    for name in HASHED:
-        path = folder / name
-        each = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-        files |= {p.relative_to(folder).as_posix(): p.read_bytes() for p in each if p.name != ".gitignore"}
-    return files
 
 
 def edit(clone: Clone, name: str, old: str, new: str) -> None:
@@ -79,7 +69,7 @@ def test_a_line_of_code_in_its_path_re_runs_a_row(finished):
 
 
 def test_changing_a_row_re_runs_that_row_only_and_going_back_restores_it(finished):
-    before = content(finished.folder)
+    before = finished.contents(*HASHED)
     edit(
         finished,
         "params.yaml",
@@ -89,10 +79,10 @@ def test_changing_a_row_re_runs_that_row_only_and_going_back_restores_it(finishe
     stages = finished.repro()
     assert "train@LC-A" in stages
     assert not stages & {"train@LC-G", "evaluate@LC-G"}
-    assert content(finished.folder) != before
+    assert finished.contents(*HASHED) != before
     finished.run("git", "checkout", "-q", "params.yaml")
     assert not finished.repro() & {"train@LC-A", "evaluate@LC-A"}
-    assert content(finished.folder) == before
+    assert finished.contents(*HASHED) == before
 
 
 def test_a_parameter_of_another_modality_re_runs_no_row(finished):
@@ -115,7 +105,7 @@ def test_two_clones_give_the_same_bytes(finished, tmp_path):
     other = new_clone(tmp_path / "second")
     other.use("--rows", "LC-A,LC-G")
     other.repro()
-    assert content(other.folder) == content(finished.folder)
+    assert other.contents(*HASHED) == finished.contents(*HASHED)
 
 
 def test_a_lock_file_that_a_kill_left_empty_costs_no_stage(finished):
@@ -139,7 +129,7 @@ def test_a_lock_file_that_a_kill_left_empty_costs_no_stage(finished):
 def test_another_machine_pulls_results_and_rebuilds_mlflow_without_a_stage(finished, tmp_path):
     other = another_machine(finished, tmp_path)
     assert "up to date" in other.run("dvc", "status").stdout
-    assert content(other.folder) == content(finished.folder)
+    assert other.contents(*HASHED) == finished.contents(*HASHED)
     first = other.flairhub("track").stdout
     assert f"{len(ROWS)} runs created" in first
     assert f"{len(ROWS)} unchanged" in other.flairhub("track").stdout

@@ -97,9 +97,7 @@ def log(folder: Path) -> list[str]:
 
 
 def results(clone: Clone) -> dict[str, bytes]:
-    names = ("models/LC-A", "reports/rows/LC-A", "reports/training/LC-A")
-    files = [path for name in names for path in sorted((clone.folder / name).rglob("*")) if path.is_file()]
-    return {path.relative_to(clone.folder).as_posix(): path.read_bytes() for path in files}
+    return clone.contents("models/LC-A", "reports/rows/LC-A", "reports/training/LC-A")
 
 
 def training_starts(clone: Clone) -> list[dict[str, int]]:

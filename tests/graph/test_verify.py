@@ -23,13 +23,8 @@ def copy(finished: Clone, tmp_path: Path) -> Clone:
     return Clone(shutil.copytree(finished.folder, tmp_path / "copy", ignore=ignored))
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
 def test_every_level_passes_and_nothing_is_touched(copy):
-    before = content(copy.folder)
+    before = copy.contents(".")
     done = copy.flairhub("verify", "--level", "3", "--rois", "0")
     assert "0 failed, 0 not run" in done.stdout
     for row in ("LC-A", "LC-G"):
@@ -38,7 +33,7 @@ def test_every_level_passes_and_nothing_is_touched(copy):
         assert any("1 of 1 weights have the same SHA-256" in line for line in lines)
         assert any("repeats their confusion exactly" in line for line in lines)
         assert any("outputs are those that dvc.lock names" in line for line in lines)
-    assert content(copy.folder) == before
+    assert copy.contents(".") == before
 
 
 def test_what_was_not_run_is_said(copy):

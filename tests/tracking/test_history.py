@@ -189,10 +189,9 @@ def test_results_of_earlier_commits_come_back(project: Project, fresh: Callable[
     report = project.sync("LC-A", "LC-B")
     assert report.created == ("LC-A", "LC-B", f"LC-A of {first[:7]}")
     client = project.client
-    experiment = client.get_experiment_by_name("flairhub/sample")
     found = {
         (run.info.run_name, run.data.metrics[f"valid/{COSIA}/miou"]): run.data.tags["dvc.revisions"]
-        for run in client.search_runs([experiment.experiment_id])
+        for run in client.search_runs([project.store.experiment("flairhub/sample")])
     }
     both = f"{third},{second}"
     assert found == {("LC-A", 30.0): first, ("LC-A", 40.0): both, ("LC-B", 10.0): both}
@@ -269,9 +268,8 @@ def test_experiments_of_a_baseline_become_children_of_one_parent(project: Projec
 def test_table_of_a_sweep_lists_baseline_and_experiments(project: Project) -> None:
     baseline = make_sweep(project)
     project.sync("LC-A", "LC-B")
-    client = project.client
-    experiment = client.get_experiment_by_name("flairhub/sample")
-    parent = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'LC-A sweep {baseline[:7]}'")[0]
+    client, experiment = project.client, project.store.experiment("flairhub/sample")
+    parent = client.search_runs([experiment], f"attributes.run_name = 'LC-A sweep {baseline[:7]}'")[0]
     with Path(client.download_artifacts(parent.info.run_id, "sweep.csv")).open() as handle:
         lines = list(csv.DictReader(handle))
     assert [(line["experiment"], line["train.learning_rate"], line[f"valid/{COSIA}/miou"]) for line in lines] == [

@@ -54,9 +54,8 @@ def test_live_run_is_completed_by_the_sync(rows: Rows) -> None:
     assert after["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]
     assert after["history"]["step/train.loss"] == [(10, 2.6)]
     assert after["tags"]["flairhub.writer"] == "sync"
-    client = rows.client
-    found = client.get_experiment_by_name("flairhub/sample")
-    assert [item.info.run_id for item in client.search_runs([found.experiment_id])] == [run.run_id]
+    found = rows.client.search_runs([rows.store.experiment("flairhub/sample")])
+    assert [item.info.run_id for item in found] == [run.run_id]
     assert rows.sync("LC-A").unchanged == ("LC-A",)
 
 

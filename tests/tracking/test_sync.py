@@ -182,8 +182,7 @@ def test_long_and_many_parameters(rows: Rows) -> None:
     assert params["model.p249"] == "249"
     assert len(params["model.long"]) == 6000
     assert params["model.long"].endswith(hashlib.sha256(b"y" * 20_000).hexdigest())
-    experiment = client.get_experiment_by_name("flairhub/sample")
-    run = client.search_runs([experiment.experiment_id])[0]
+    run = client.search_runs([rows.store.experiment("flairhub/sample")])[0]
     whole = read_json(Path(client.download_artifacts(run.info.run_id, "parameters.json")))
     assert whole["model"]["long"] == "y" * 20_000
     assert rows.sync("LC-A").unchanged == ("LC-A",)
