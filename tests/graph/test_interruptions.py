@@ -33,52 +33,41 @@ class Case:
     """Who gets which signal while a stage is at some moment."""
 
     command: tuple[str, ...]
-    number: signal.Signals
+    number: signal.Signals = signal.SIGTERM
     whole_group: bool = False
     """Else the process that was started, alone."""
     dvc_alone: bool = False
     """The DVC that the started process has started."""
     moment: Moment
-    said: str
+    said: str = "flairhub: interrupted; the same command goes on from here"
     """The one line of ours."""
 
 
-def waits(name: str, module: str | None = None) -> Moment:
-    return Moment(name=name, module=module, action="wait")
+def waits(name: str, module: str | None = None, call: int = 1) -> Moment:
+    return Moment(name=name, module=module, call=call, action="wait")
 
 
-OURS = "flairhub: interrupted; the same command goes on from here"
 CASES = {
-    "make, TERM, pull": Case(
-        command=MAKE, number=signal.SIGTERM, moment=waits("pull_sample", "flairhub.sources.sample"), said=OURS
-    ),
+    "make, TERM, pull": Case(command=MAKE, moment=waits("pull_sample", "flairhub.sources.sample")),
     "dvc, TERM, index": Case(
         command=DVC,
-        number=signal.SIGTERM,
         moment=waits("/summary.json"),
         said="02_index: the pipeline that started it is gone; the same command goes on from here",
     ),
-    "flairhub, TERM, train": Case(
-        command=FLAIRHUB,
-        number=signal.SIGTERM,
-        moment=Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="wait"),
-        said=OURS,
-    ),
+    "flairhub, TERM, train": Case(command=FLAIRHUB, moment=waits("Epochs.on_train_batch_end", CALLBACKS, call=2)),
     "dvc's group, TERM, train": Case(
         command=DVC,
-        number=signal.SIGTERM,
         whole_group=True,
         moment=waits("/last.ckpt"),
         said="07_train: interrupted; the same command goes on from here",
     ),
     "flairhub's dvc, TERM, evaluate": Case(
         command=FLAIRHUB,
-        number=signal.SIGTERM,
         dvc_alone=True,
         moment=waits("/confusion.parquet"),
         said="flairhub: DVC was ended by SIGTERM; the same command goes on from here",
     ),
-    "flairhub, HUP, evaluate": Case(command=FLAIRHUB, number=signal.SIGHUP, moment=waits("/details.json"), said=OURS),
+    "flairhub, HUP, evaluate": Case(command=FLAIRHUB, number=signal.SIGHUP, moment=waits("/details.json")),
 }
 
 

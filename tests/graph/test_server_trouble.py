@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -70,12 +71,8 @@ def test_a_server_that_never_answers_delays_nothing(prepared, tmp_path):
     assert "`flairhub track`" in said
     assert "Traceback" not in said
     assert delay < AFTER_S
-    for name in ("models/LC-A", "reports/training/LC-A"):
-        for file in (prepared.folder / name).iterdir():
-            file.unlink()
-    for state in (prepared.folder / ".flairhub" / "train").iterdir():
-        for file in sorted(state.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
+    for name in ("models/LC-A", "reports/training/LC-A", ".flairhub/train"):
+        shutil.rmtree(prepared.folder / name)
 
 
 def test_a_server_killed_in_mid_training_delays_nothing_and_the_run_is_completed_later(prepared, tmp_path):
