@@ -52,13 +52,9 @@ def test_a_second_run_does_nothing(finished):
 
 
 def test_a_docstring_and_a_comment_re_run_no_stage_but_the_fingerprints(finished):
-    _reword(finished, "src/flairhub/models/utae.py")
-    assert finished.repro() == {"code"}
-
-
-def _reword(clone: Clone, name: str) -> None:
-    path = clone.folder / name
+    path = finished.folder / "src/flairhub/models/utae.py"
     path.write_text("# another comment\n" + path.read_text().replace('"""', '"""Reworded. ', 1))
+    assert finished.repro() == {"code"}
 
 
 def test_a_line_of_code_in_its_path_re_runs_a_row(finished):
