@@ -20,9 +20,8 @@ from flairhub.archives.checksums import checksums_of
 from flairhub.config.reader import parse_params
 from flairhub.config.recipe import IMAGENET, Recipe
 from flairhub.config.resolve import row_recipe
-from flairhub.config.runtime import read_settings
-from flairhub.config.workspace import find_workspace
 from flairhub.files import read_json
+from flairhub.project import MANIFEST, Project
 from flairhub.records.inputs import row_layers
 from flairhub.records.listings import WEIGHTS, read_weights, write_weights
 from flairhub.records.plan import evaluation_plan, write_plan
@@ -37,7 +36,7 @@ from flairhub.weights.weights_file import WeightsFile, row_weights_file
 AUDIT = Path("data/audit/report.json")
 DESTINATION, EVALUATIONS = Path("data/inputs"), Path("data/evaluations")
 FILES = GraphFiles(
-    manifest=Path("data/manifest.json"),
+    manifest=MANIFEST,
     index=Path("data/index"),
     valid=Path("data/audit/valid.parquet"),
     splits=Path("data/splits"),
@@ -47,8 +46,8 @@ FILES = GraphFiles(
 
 def main(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    workspace = find_workspace()
-    progress = read_settings(workspace).progress
+    project = Project(Path())
+    workspace, progress = project.workspace, project.settings.progress
     params = parse_params(arguments.params, "params.yaml")
     checksums, kept = checksums_of(workspace), workspace.state / "resolve"
     resolver = Resolver(params=params, files=FILES, kept=kept, facts_sha256=FILES.sha256(checksums))

@@ -18,17 +18,15 @@ from flairhub.compute.light import leave_out_torchmetrics
 leave_out_torchmetrics()  # before whatever imports Lightning
 
 from flairhub.archives.checksums import checksums_of, verify_all
-from flairhub.archives.locate import archive_folder
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
-from flairhub.config.runtime import read_settings
-from flairhub.config.workspace import Workspace, find_workspace
+from flairhub.config.workspace import Workspace
 from flairhub.errors import FlairhubError, MissingFileError
 from flairhub.lineage.costs import Costs
 from flairhub.lineage.dvc import open_cache, read_lock, training_outputs
 from flairhub.lineage.keys import code_sha256, file_sha256, row_key, seed_keys
+from flairhub.project import Project
 from flairhub.records.inputs_file import InputsFile
-from flairhub.records.manifest import read_manifest
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.sources.extracted import reading_folder
 from flairhub.tracking.monitor import live_monitor
@@ -41,8 +39,8 @@ CODE = Path("data/code/train.json")
 
 def main(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    workspace = find_workspace()
-    settings = read_settings(workspace)
+    project = Project(Path())
+    workspace, settings = project.workspace, project.settings
     inputs = Path("data/inputs") / f"{arguments.row}.json"
     if not inputs.is_file():
         raise MissingFileError(f"Expected {inputs}, all that the row uses, but there is none; run `dvc repro resolve`.")
@@ -53,8 +51,7 @@ def main(arguments: argparse.Namespace) -> None:
     # The profile only names MLflow's experiment, and the inputs identify weights: where a file lies and what the
     # profile is called is read here, and is no dependency of the stage.
     params = arguments.params
-    manifest = read_manifest(Path("data/manifest.json"))
-    folder = archive_folder(manifest.source, workspace, settings)
+    manifest, folder = project.manifest, project.archives
     place = TrainingPlace(
         archives=reading_folder(
             manifest, InputsFile.read(inputs).archives, workspace, settings, progress=settings.progress

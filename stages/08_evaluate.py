@@ -8,15 +8,12 @@ from pathlib import Path
 
 from _stage import run
 from flairhub.archives.checksums import checksums_of, verify_all
-from flairhub.archives.locate import archive_folder
-from flairhub.config.runtime import read_settings
-from flairhub.config.workspace import find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.lineage.costs import Costs
+from flairhub.project import Project
 from flairhub.records.details import two_decimals
 from flairhub.records.inputs import read_inputs
 from flairhub.records.layout import row_files
-from flairhub.records.manifest import read_manifest
 from flairhub.records.plan import read_plan
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.sources.extracted import reading_folder
@@ -26,12 +23,11 @@ from flairhub.tracking.sync import sync
 
 def main(arguments: argparse.Namespace) -> None:
     costs = Costs()
-    workspace = find_workspace()
+    project = Project(Path())
+    workspace = project.workspace
     files = row_files(arguments.row)
     plan = read_plan(files.plan)
-    settings = read_settings(workspace)
-    manifest = read_manifest(Path("data/manifest.json"))
-    folder = archive_folder(manifest.source, workspace, settings)
+    settings, manifest, folder = project.settings, project.manifest, project.archives
     names = read_inputs(files.inputs).archives
     verify_all(manifest, names, folder, checksums_of(workspace), progress=settings.progress)
     reading = reading_folder(manifest, names, workspace, settings, progress=settings.progress)

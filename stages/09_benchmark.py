@@ -12,14 +12,12 @@ import sys
 from pathlib import Path
 
 from _stage import run
-from flairhub.config.params import Params
 from flairhub.config.reader import parse_params
-from flairhub.config.runtime import RuntimeSettings, read_settings
-from flairhub.config.workspace import Workspace, find_workspace
 from flairhub.errors import FlairhubError
 from flairhub.facts.kept_parts import join_cache
 from flairhub.lineage.dvc import open_cache, read_lock
 from flairhub.lineage.states import cached_keys, noted_keys
+from flairhub.project import Project
 from flairhub.report.build import write_report
 from flairhub.report.page.build import write_page
 from flairhub.tracking.sync import sync
@@ -30,21 +28,17 @@ REPORTS = Path("reports")
 
 def main(arguments: argparse.Namespace) -> None:
     params = parse_params(arguments.params, "params.yaml")
-    workspace = find_workspace()
+    project = Project(Path())
     table = write_report(params, REPORTS)
-    settings = read_settings(workspace)
+    workspace, settings = project.workspace, project.settings
     write_page(params, table, REPORTS / "index.html", root=Path(), workspace=workspace, settings=settings)
-    update_tracking(params, workspace, settings)
-    spent = cached_keys(workspace.state / "train", lambda: open_cache(workspace.main))
-    drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows) | spent)
-    join_cache(workspace.state / "index", Path("data/index"), lambda: open_cache(workspace.main))
-
-
-def update_tracking(params: Params, workspace: Workspace, settings: RuntimeSettings) -> None:
     try:
         sync(workspace, list(params.rows), profile=params.profile, uri=settings.tracking_uri)
     except FlairhubError as error:
         print(f"benchmark: MLflow was not updated: {error}", file=sys.stderr)
+    spent = cached_keys(workspace.state / "train", lambda: open_cache(workspace.main))
+    drop_finished(workspace.state, noted_keys(read_lock(Path()), params.rows) | spent)
+    join_cache(workspace.state / "index", Path("data/index"), lambda: open_cache(workspace.main))
 
 
 if __name__ == "__main__":

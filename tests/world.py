@@ -48,6 +48,7 @@ from flairhub.records.metrics import ValidMetrics
 from flairhub.records.plan import evaluation_plan, unknown_choices, write_plan
 from flairhub.records.receipt import Receipt, SeedSums
 from flairhub.records.robustness import Robustness
+from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.train import with_seed
 from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.of_row import row_contract
@@ -132,6 +133,15 @@ def bare_weights(key: str, content: str = "") -> Callable[[Path, int], None]:
         path.write_bytes(len(header).to_bytes(8, "little") + header + content.encode())
 
     return write
+
+
+def cached(cache: Path, content: bytes, suffix: str = "") -> str:
+    """Put bytes into a cache of DVC; returns the name that it has for them, for a list of files with `.dir`."""
+    md5 = hashlib.md5(content).hexdigest() + suffix
+    path = cache / md5[:2] / md5[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return md5
 
 
 def bare_inputs(recipe: Mapping[str, Any]) -> InputsFile:
@@ -264,6 +274,11 @@ class SmallRow:
     params: Params
     files: RowFiles
     archives: Path
+
+    def evaluate(self) -> SmallRow:
+        """Write what an evaluation of the row writes."""
+        evaluate_row(evaluation_plan(self.params, "X"), self.files, self.archives, SETTINGS)
+        return self
 
 
 def small_row(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flairhub.cli.kept_lock import keep_lock, mend_lock
+from flairhub.cli.leftovers import keep_lock, mend_lock
 
 WHOLE = (
     "schema: '2.0'\nstages:\n  pull:\n    cmd: python stages/01_pull.py\n    outs:\n    - path: data/manifest.json\n"

@@ -16,7 +16,7 @@ import pytest
 
 from flairhub.cli import repro
 from flairhub.cli.main import main
-from flairhub.cli.processes import DvcRuns
+from flairhub.cli.processes import DvcRuns, fit_dvc_to_git
 from flairhub.report import build
 from flairhub.report.page import build as page
 
@@ -170,8 +170,6 @@ def test_a_signal_that_another_thread_takes_is_handled_soon(repository):
 
 @pytest.mark.slow
 def test_a_repository_without_git_is_told_to_dvc_and_one_that_gets_git_again_too(tmp_path, monkeypatch, capsys):
-    from flairhub.cli.scm import fit_dvc_to_git
-
     shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
     local = tmp_path / ".dvc/config.local"
     fit_dvc_to_git(tmp_path)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -47,18 +51,32 @@ class Clone:
 
     folder: Path
 
-    def run(self, *command: str, check: bool = True, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment inside the clone; a variable that is None is not set."""
+    def environment(self, **changed: str | None) -> dict[str, str]:
+        """As on a user's machine - bytecode is written beside the sources - with changes; None: not set."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
-        # As on a user's machine: bytecode is written beside the sources.
-        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-        inherited.pop("PYTHONPATH", None)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        variables = inherited | {"PATH": path, "FLAIRHUB_PROGRESS": "0"} | environment
+        own = {"PATH": path, "FLAIRHUB_PROGRESS": "0", "PYTHONPATH": None, "PYTHONDONTWRITEBYTECODE": None}
+        return {name: value for name, value in (inherited | own | changed).items() if value is not None}
+
+    def start(self, *command: str, output: Path, **environment: str | None) -> subprocess.Popen[bytes]:
+        """Begin a command as the leader of a session that hears signals; what it says is appended to a file."""
+        with output.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment(**environment),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_hear_signals,  # noqa: PLW1509 - no threads here
+            )
+
+    def run(self, *command: str, check: bool = True, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        """Run a command of the environment inside the clone."""
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={name: value for name, value in variables.items() if value is not None},
+            env=self.environment(**environment),
             capture_output=True,
             text=True,
             check=False,
@@ -66,23 +84,43 @@ class Clone:
         assert not check or done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done
 
+    def contents(self, *names: str) -> dict[str, bytes]:
+        """Path -> bytes of these files, and of those in these folders."""
+        places = [self.folder / name for name in names]
+        files = [path for place in places for path in (sorted(place.rglob("*")) if place.is_dir() else [place])]
+        kept = [path for path in files if path.is_file() and path.name != ".gitignore" and path.suffix != ".pyc"]
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in kept}
+
     def repro(self, *arguments: str) -> set[str]:
         """`dvc repro`; returns the stages that ran."""
         return ran(self.run("dvc", "repro", *arguments).stdout)
 
     def use(self, *arguments: str) -> None:
         """`flairhub use sample` with the tiny data set."""
-        sets = [word for change in TINY for word in ("--set", change)]
-        self.flairhub("use", "sample", "--force", *sets, *arguments)
+        self.flairhub("use", "sample", "--force", "--set", *TINY, *arguments)
 
-    def flairhub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def flairhub(
+        self, *arguments: str, check: bool = True, **environment: str | None
+    ) -> subprocess.CompletedProcess[str]:
         """The command line of the clone's own package."""
-        return self.run(sys.executable, "-m", "flairhub.cli.main", *arguments, check=check, PYTHONPATH="src")
+        own = {"PYTHONPATH": str(self.folder / "src")} | environment
+        return self.run(sys.executable, "-m", "flairhub.cli.main", *arguments, check=check, **own)
+
+    def identify(self) -> None:
+        """Say who commits."""
+        self.run("git", "config", "user.email", "test@example.org")
+        self.run("git", "config", "user.name", "test")
 
     def commit(self, message: str) -> None:
         """Commit everything."""
         self.run("git", "add", "-A")
         self.run("git", "commit", "-q", "--allow-empty", "-m", message)
+
+
+def _hear_signals() -> None:
+    """Also where the tests were started with `nohup` or in the background, which ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def ran(output: str) -> set[str]:
@@ -106,8 +144,7 @@ def new_clone(folder: Path, also: tuple[str, ...] = ()) -> Clone:
     shutil.copy(ROOT / "profiles" / "sample.yaml", folder / "params.yaml")
     clone = Clone(folder)
     clone.run("git", "init", "-q", "-b", "main")
-    clone.run("git", "config", "user.email", "test@example.org")
-    clone.run("git", "config", "user.name", "test")
+    clone.identify()
     return clone
 
 
@@ -138,6 +175,22 @@ def another_machine(first: Clone, folder: Path) -> Clone:
     other.run("dvc", "remote", "add", "--local", "-d", "store", str(remote))
     other.run("dvc", "pull", "-q")
     return other
+
+
+def repaint(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Rewrite an archive of rasters: other pixels, all else as before."""
+    from rasterio.io import MemoryFile
+
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            with MemoryFile(content) as memory, memory.open() as image:
+                profile, pixels = image.profile, image.read()
+            with MemoryFile() as memory:
+                with memory.open(**profile) as image:
+                    image.write(change(pixels).astype(profile["dtype"]))
+                archive.writestr(zipfile.ZipInfo(name), memory.read())
 
 
 @pytest.fixture(scope="session")

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 
 import pytest
-import rasterio
-from rasterio.io import MemoryFile
-from tests.graph.conftest import ROOT, new_clone
+from tests.graph.conftest import ROOT, new_clone, repaint
 
 pytestmark = pytest.mark.graph
 
 TREESAT = ROOT / "data" / "examples" / "treesat"
 CHANGED = "D911-2020_SENTINEL1-ASC_TS"
-
-
-def brighter(path):
-    """Rewrite an archive: every value a tenth more."""
-    with zipfile.ZipFile(path) as archive:
-        members = {info.filename: archive.read(info) for info in archive.infolist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in members.items():
-            with rasterio.open(MemoryFile(data)) as source:
-                profile, pixels = source.profile, source.read() * 1.1
-            with MemoryFile() as memory:
-                with memory.open(**profile) as target:
-                    target.write(pixels.astype(profile["dtype"]))
-                archive.writestr(name, memory.read())
 
 
 def test_what_one_archive_changes_is_foretold_and_then_found(tmp_path):
@@ -46,7 +29,7 @@ def test_what_one_archive_changes_is_foretold_and_then_found(tmp_path):
     assert nothing["archives"] == nothing["rows"] == {"added": [], "removed": [], "changed": []}
     assert nothing["patches"] == {} == nothing["statistics"]
 
-    brighter(folder / f"{CHANGED}.zip")
+    repaint(folder / f"{CHANGED}.zip", lambda pixels: pixels * 1.1)
     foretold = difference("HEAD")
     assert foretold["archives"]["changed"] == [CHANGED]
     assert (foretold["patches"], foretold["splits"], foretold["statistics"]) == (None, None, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,13 +17,8 @@ pytestmark = pytest.mark.graph
 
 def during(clone: Clone, reached: Callable[[], bool], edit: Callable[[], None], *command: str) -> tuple[int, str]:
     """Run a command, and edit something once a moment is reached; its exit status and output."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_")) and k != "PYTHONPATH"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     log = clone.folder / "log.txt"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            command, cwd=clone.folder, env=inherited | {"PATH": path, "FLAIRHUB_PROGRESS": "0"}, stdout=out, stderr=out
-        )
+    with clone.start(*command, output=log) as process:
         until = time.monotonic() + 120
         while not reached():
             assert process.poll() is None, log.read_text()

@@ -17,11 +17,10 @@ from tests.graph.test_kills import CALLBACKS, PATIENCE, PLUGIN, Moment, log, res
 
 pytestmark = pytest.mark.graph
 
-STEP = Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2)
 NO_MEMORY = {
-    "train@LC-A": STEP,
-    "evaluate@LC-A": Moment(module="flairhub.inference.predict", name="confusion_of"),
-    "stats": Moment(module="flairhub.facts.stats", name="Statistics.of"),
+    "train@LC-A": Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="memory"),
+    "evaluate@LC-A": Moment(module="flairhub.inference.predict", name="confusion_of", action="memory"),
+    "stats": Moment(module="flairhub.facts.stats", name="Statistics.of", action="memory"),
 }
 """Stage -> where its memory ends."""
 
@@ -69,11 +68,7 @@ def failed(clone: Clone, stage: str, folder: Path, moment: Moment) -> str:
 def test_a_dead_loader_worker_or_no_memory_is_one_sentence(finished, clone, tmp_path):
     batch = "_MultiProcessingDataLoaderIter._next_data"
     dead = Moment(module="torch.utils.data.dataloader", name=batch, action="kill workers")
-    faults = [
-        (stage, Moment(module=at.module, name=at.name, call=at.call, action="memory"))
-        for stage, at in NO_MEMORY.items()
-    ]
-    for number, (stage, moment) in enumerate([("train@LC-A", dead), *faults]):
+    for number, (stage, moment) in enumerate([("train@LC-A", dead), *NO_MEMORY.items()]):
         if stage == "stats":
             clone.run("dvc", "repro", "evaluate@LC-A")
         folder = tmp_path / str(number)

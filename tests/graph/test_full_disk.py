@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.graph.conftest import Clone, new_clone
+from tests.graph.conftest import new_clone
 
 pytestmark = pytest.mark.graph
 
@@ -38,25 +38,20 @@ def limited(folder: Path, kib: int) -> str:
     return os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-def outputs(clone: Clone) -> dict[str, bytes]:
-    files = (path for name in ("data", "models", "reports") for path in (clone.folder / name).rglob("*"))
-    return {path.relative_to(clone.folder).as_posix(): path.read_bytes() for path in files if path.is_file()}
-
-
 def test_every_stage_says_so_and_the_next_run_goes_on(finished, tmp_path):
     clone = new_clone(tmp_path / "clone")
     clone.use("--rows", "LC-A,LC-G")
     clone.commit("start")
     clone.repro("code")
     for stage, kib in LIMITS_KIB.items():
-        before = outputs(clone)
+        before = clone.contents("data", "models", "reports")
         failed = clone.run("dvc", "repro", "--single-item", stage, check=False, PATH=limited(tmp_path, kib))
         assert failed.returncode != 0, stage
         said = [line for line in failed.stderr.splitlines() if "the same command goes on from here" in line]
         assert len(said) == 1, (stage, failed.stdout, failed.stderr)
         assert "`ulimit -f`" in said[0], (stage, failed.stderr)
         assert "Traceback" not in failed.stderr, (stage, failed.stderr)
-        after = outputs(clone)
+        after = clone.contents("data", "models", "reports")
         assert {name for name, data in before.items() if after.get(name) != data} == set(), stage
         assert stage in clone.repro(stage)
     for name in ("models/LC-A/model.safetensors", "reports/rows/LC-A/metrics.json", "data/manifest.json"):

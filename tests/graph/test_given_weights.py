@@ -66,8 +66,7 @@ def done(hub, finished, tmp_path_factory):
         "rows.LC-A.weights=mine/small.ckpt",
         f"rows.LC-A.model={{mono: {{arch: {SMALL}}}}}",
     ]
-    words = [word for change in sets for word in ("--set", change)]
-    clone.flairhub("use", "released", "--force", "--rows", "LC-A,LC-G", *words)
+    clone.flairhub("use", "released", "--force", "--rows", "LC-A,LC-G", "--set", *sets)
     clone.commit("start")
     output = clone.run("dvc", "repro", HF_ENDPOINT=hub.address, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1").stdout
     clone.commit("results")

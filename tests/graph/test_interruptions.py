@@ -6,18 +6,16 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.graph.conftest import Clone, new_clone
-from tests.graph.test_kills import CALLBACKS, PLUGIN, Moment, log, until
+from tests.graph.test_kills import CALLBACKS, PLUGIN, Moment, log, session, started
+from tests.tracking.servers import until
 
 from flairhub.locks import held
 
@@ -35,104 +33,42 @@ class Case:
     """Who gets which signal while a stage is at some moment."""
 
     command: tuple[str, ...]
-    number: signal.Signals
+    number: signal.Signals = signal.SIGTERM
     whole_group: bool = False
     """Else the process that was started, alone."""
     dvc_alone: bool = False
     """The DVC that the started process has started."""
     moment: Moment
-    said: str
+    said: str = "flairhub: interrupted; the same command goes on from here"
     """The one line of ours."""
 
 
-def waits(name: str, module: str | None = None) -> Moment:
-    return Moment(name=name, module=module, action="wait")
+def waits(name: str, module: str | None = None, call: int = 1) -> Moment:
+    return Moment(name=name, module=module, call=call, action="wait")
 
 
-OURS = "flairhub: interrupted; the same command goes on from here"
 CASES = {
-    "make, TERM, pull": Case(
-        command=MAKE, number=signal.SIGTERM, moment=waits("pull_sample", "flairhub.sources.sample"), said=OURS
-    ),
+    "make, TERM, pull": Case(command=MAKE, moment=waits("pull_sample", "flairhub.sources.sample")),
     "dvc, TERM, index": Case(
         command=DVC,
-        number=signal.SIGTERM,
         moment=waits("/summary.json"),
         said="02_index: the pipeline that started it is gone; the same command goes on from here",
     ),
-    "flairhub, TERM, train": Case(
-        command=FLAIRHUB,
-        number=signal.SIGTERM,
-        moment=Moment(module=CALLBACKS, name="Epochs.on_train_batch_end", call=2, action="wait"),
-        said=OURS,
-    ),
+    "flairhub, TERM, train": Case(command=FLAIRHUB, moment=waits("Epochs.on_train_batch_end", CALLBACKS, call=2)),
     "dvc's group, TERM, train": Case(
         command=DVC,
-        number=signal.SIGTERM,
         whole_group=True,
         moment=waits("/last.ckpt"),
         said="07_train: interrupted; the same command goes on from here",
     ),
     "flairhub's dvc, TERM, evaluate": Case(
         command=FLAIRHUB,
-        number=signal.SIGTERM,
         dvc_alone=True,
         moment=waits("/confusion.parquet"),
         said="flairhub: DVC was ended by SIGTERM; the same command goes on from here",
     ),
-    "flairhub, HUP, evaluate": Case(command=FLAIRHUB, number=signal.SIGHUP, moment=waits("/details.json"), said=OURS),
+    "flairhub, HUP, evaluate": Case(command=FLAIRHUB, number=signal.SIGHUP, moment=waits("/details.json")),
 }
-
-
-@contextmanager
-def started(clone: Clone, command: tuple[str, ...], folder: Path, moment: Moment) -> Iterator[subprocess.Popen[bytes]]:
-    """The leader of a session; what is left of it is killed afterwards."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
-    environment = inherited | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": f"{PLUGIN}{os.pathsep}{clone.folder / 'src'}",
-        "FLAIRHUB_PROGRESS": "0",
-        "FLAIRHUB_CHECKPOINT_SECONDS": "0",
-        "FLAIRHUB_CACHE_MB": "0",  # so that training and evaluation have loader processes
-        "FLAIRHUB_WORKERS": "2",
-        "MOMENTS": json.dumps([vars(moment)]),
-        "MOMENTS_LOG": str(folder / "log"),
-        "MOMENTS_GO": str(folder / "go"),
-    }
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=clone.folder,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=_hear_signals,  # noqa: PLW1509 - no threads here
-        )
-    try:
-        yield process
-    finally:
-        for each in session(process.pid):
-            each.kill()
-        process.wait()
-
-
-def _hear_signals() -> None:
-    """Also where the tests were started with `nohup` or in the background, which ignore some."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def session(leader: int) -> list[psutil.Process]:
-    """Its living processes, whatever their group."""
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if os.getsid(each.pid) == leader and each.status() != psutil.STATUS_ZOMBIE:
-                found.append(each)
-        except (ProcessLookupError, psutil.Error):
-            continue
-    return found
 
 
 def dvc_of(leader: int) -> psutil.Process:
@@ -156,7 +92,9 @@ def writers(clone: Clone) -> list[int]:
 def interrupt(clone: Clone, case: Case, folder: Path) -> tuple[float, str]:
     """Returns the time until all processes were gone, and what was said."""
     folder.mkdir()
-    with started(clone, case.command, folder, case.moment) as process:
+    settings = {"FLAIRHUB_CACHE_MB": "0", "FLAIRHUB_WORKERS": "2"}  # so that there are loader processes
+    paths = f"{PLUGIN}{os.pathsep}{clone.folder / 'src'}"
+    with started(clone, case.command, folder, case.moment, PYTHONPATH=paths, **settings) as process:
         until(lambda: log(folder) or process.poll() is not None, "the moment")
         assert process.poll() is None, (folder / "output").read_text()
         since = time.monotonic()

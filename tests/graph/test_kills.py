@@ -10,17 +10,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from tests.graph.conftest import Clone, clone_with_data
+from tests.tracking.servers import until
 
 pytestmark = pytest.mark.graph
 
@@ -60,43 +59,36 @@ def moments(seed: int = SEED) -> dict[str, Moment]:
 
 
 @contextmanager
-def started(clone: Clone, command: list[str], folder: Path, *wanted: Moment) -> Iterator[subprocess.Popen[bytes]]:
-    """A process group of its own, with the plugin; it is gone afterwards."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_"))}
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment = inherited | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+def started(
+    clone: Clone, command: Iterable[str], folder: Path, *wanted: Moment, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The leader of a session, with the plugin; what is left of the session is killed afterwards."""
+    variables = {
         "PYTHONPATH": str(PLUGIN),
-        "FLAIRHUB_PROGRESS": "0",
         "FLAIRHUB_CHECKPOINT_SECONDS": "0",
         "MOMENTS": json.dumps([vars(moment) for moment in wanted]),
         "MOMENTS_LOG": str(folder / "log"),
         "MOMENTS_GO": str(folder / "go"),
     }
-    with (folder / "output").open("ab") as output:
-        process = subprocess.Popen(
-            command, cwd=clone.folder, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            with_group(process.pid)
-            process.wait()
-
-
-def with_group(leader: int) -> None:
-    """Kill what is left of a group."""
+    process = clone.start(*command, output=folder / "output", **variables | settings)
     try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        yield process
+    finally:
+        for each in session(process.pid):
+            each.kill()
+        process.wait()
 
 
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
+def session(leader: int) -> list[psutil.Process]:
+    """Its living processes, whatever their group."""
+    found = []
+    for each in psutil.process_iter():
+        try:
+            if os.getsid(each.pid) == leader and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+        except (ProcessLookupError, psutil.Error):
+            continue
+    return found
 
 
 def log(folder: Path) -> list[str]:
@@ -105,9 +97,7 @@ def log(folder: Path) -> list[str]:
 
 
 def results(clone: Clone) -> dict[str, bytes]:
-    names = ("models/LC-A", "reports/rows/LC-A", "reports/training/LC-A")
-    files = [path for name in names for path in sorted((clone.folder / name).rglob("*")) if path.is_file()]
-    return {path.relative_to(clone.folder).as_posix(): path.read_bytes() for path in files}
+    return clone.contents("models/LC-A", "reports/rows/LC-A", "reports/training/LC-A")
 
 
 def training_starts(clone: Clone) -> list[dict[str, int]]:

@@ -91,7 +91,7 @@ def test_flairhub_repro_needs_neither_an_activated_environment_nor_a_home_nor_a_
     command = f"{shlex.quote(sys.executable)} -m flairhub.cli.main repro 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}"
     clone.run("bash", "-c", command, PATH="/usr/bin:/bin", HOME="/dev/null", PYTHONPATH="src")
     assert (clone.folder / "dvc.lock").read_bytes() == plain
-    other = clone.run(sys.executable, "-m", "flairhub.cli.main", "repro", check=False, PYTHONPATH=str(ROOT / "src"))
+    other = clone.flairhub("repro", check=False, PYTHONPATH=str(ROOT / "src"))
     assert other.returncode == 1
     assert str(ROOT / "src") in other.stderr
     assert "Traceback" not in other.stderr

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 from tests.graph.conftest import clone_with_data
+from tests.tracking.servers import free_port
 
 pytestmark = pytest.mark.graph
 
 SECRET = "hunter2-Zq8"
 VARIABLES = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def holders(folder: Path) -> list[str]:
@@ -28,7 +23,7 @@ def holders(folder: Path) -> list[str]:
 
 def test_no_secret_is_said_or_written(finished, tmp_path):
     clone = clone_with_data(finished, tmp_path / "clone", "--rows", "LC-G")
-    address = f"127.0.0.1:{closed_port()}"
+    address = f"127.0.0.1:{free_port()}"
     environment = dict.fromkeys(VARIABLES, SECRET)
     said = [clone.run("dvc", "repro", FLAIRHUB_TRACKING_URI=f"http://me:{SECRET}@{address}", **environment)]
     for store in (f"http://me:{SECRET}@{address}", f"postgresql://me:{SECRET}@{address}/mlflow"):

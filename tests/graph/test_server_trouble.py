@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
-import socket
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.graph.conftest import Clone, clone_with_data
-from tests.tracking.servers import free_port, kill_group, mlflow_server, until
+from tests.tracking.servers import free_port, kill_group, mlflow_server, mute_server, until
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow]
 
@@ -45,12 +43,8 @@ def prepared(finished, tmp_path_factory) -> Clone:
 
 def training(clone: Clone, address: str, log: Path) -> subprocess.Popen[bytes]:
     """The stage, begun."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "FLAIRHUB_", "MLFLOW_", "PYTHON"))}
-    extra = {"FLAIRHUB_TRACKING_URI": address, "FLAIRHUB_PROGRESS": "0", "FLAIRHUB_WORKERS": "0"}
-    with log.open("wb") as handle:
-        return subprocess.Popen(
-            [sys.executable, "-c", DRIVER], cwd=clone.folder, env=kept | extra, stdout=handle, stderr=handle
-        )
+    extra = {"FLAIRHUB_TRACKING_URI": address, "FLAIRHUB_WORKERS": "0"}
+    return clone.start(sys.executable, "-c", DRIVER, output=log, **extra)
 
 
 def seconds_after_publication(clone: Clone, process: subprocess.Popen[bytes]) -> float:
@@ -69,13 +63,6 @@ def logged(database: Path) -> int:
         return 0
 
 
-@contextmanager
-def mute_server() -> Iterator[str]:
-    """A server that accepts every connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 def test_a_server_that_never_answers_delays_nothing(prepared, tmp_path):
     with mute_server() as address:
         process = training(prepared, address, tmp_path / "log")
@@ -84,12 +71,8 @@ def test_a_server_that_never_answers_delays_nothing(prepared, tmp_path):
     assert "`flairhub track`" in said
     assert "Traceback" not in said
     assert delay < AFTER_S
-    for name in ("models/LC-A", "reports/training/LC-A"):
-        for file in (prepared.folder / name).iterdir():
-            file.unlink()
-    for state in (prepared.folder / ".flairhub" / "train").iterdir():
-        for file in sorted(state.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
+    for name in ("models/LC-A", "reports/training/LC-A", ".flairhub/train"):
+        shutil.rmtree(prepared.folder / name)
 
 
 def test_a_server_killed_in_mid_training_delays_nothing_and_the_run_is_completed_later(prepared, tmp_path):
@@ -109,10 +92,8 @@ def test_a_server_killed_in_mid_training_delays_nothing_and_the_run_is_completed
     with mlflow_server(tmp_path, *options, port=port) as (address, _):
         done = prepared.run("dvc", "repro", "evaluate@LC-A", FLAIRHUB_TRACKING_URI=address)
         assert "Running stage 'evaluate@LC-A'" in done.stdout
-        environment = {"PYTHONPATH": "src", "FLAIRHUB_TRACKING_URI": address}
-        track = (sys.executable, "-m", "flairhub.cli.main", "track")
-        assert "0 runs created, 1 completed" in prepared.run(*track, **environment).stdout
-        assert "0 runs created, 0 completed, 1 unchanged" in prepared.run(*track, **environment).stdout
+        for expected in ("0 runs created, 1 completed", "0 runs created, 0 completed, 1 unchanged"):
+            assert expected in prepared.flairhub("track", FLAIRHUB_TRACKING_URI=address).stdout
     assert logged(database) > before
     with closing(sqlite3.connect(database)) as connection:
         runs = connection.execute("SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'").fetchall()

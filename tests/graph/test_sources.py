@@ -22,8 +22,7 @@ MANIFEST = "data/manifest.json"
 
 
 def use(clone, data, *sets):
-    words = [word for change in (*SETS, *sets) for word in ("--set", change)]
-    return clone.flairhub("use", "local", "--data", str(data), "--rows", "LC-A", *words).stdout
+    return clone.flairhub("use", "local", "--data", str(data), "--rows", "LC-A", "--set", *SETS, *sets).stdout
 
 
 def names(clone):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.graph.conftest import ROOT, Clone, new_clone, ran
+from tests.graph.conftest import ROOT, Clone, new_clone, ran, repaint
 
 pytestmark = pytest.mark.graph
 
@@ -25,8 +25,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 def use(clone: Clone, *sets: str) -> None:
-    wanted = ("train.epochs=2", "train.validate_every=1", ONLY_CONIFEROUS, *sets)
-    words = [word for each in wanted for word in ("--set", each)]
+    words = ("--set", "train.epochs=2", "train.validate_every=1", ONLY_CONIFEROUS, *sets)
     clone.flairhub("use", "local", "--data", "data/examples/treesat", "--rows", "LC-G", *words)
 
 
@@ -48,14 +47,7 @@ def test_a_training_that_is_chosen_by_all_classes_ends_with_undefined_figures_in
     folder = clone.folder
     valid = json.loads((folder / "models/LC-G/valid.json").read_text())["valid"]["AERIAL_LABEL-COSIA"]
     assert valid == {"oa": None, "miou": None}
-    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
-    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
-    table = clone.flairhub("table").stdout
-    assert next(line for line in table.splitlines() if line.startswith("LC-G")).count("undefined") == 2
-    assert "undefined" in (folder / "reports/benchmark.md").read_text()
-    assert "undefined" in (folder / "reports/index.html").read_text()
-    assert_strict_json(folder)
-
+    assert_undefined(clone)
     clone.commit("undefined")
     clone.flairhub("track")
     clone.flairhub("verify", "LC-G")
@@ -68,21 +60,17 @@ def test_a_training_that_is_chosen_by_all_classes_ends_with_undefined_figures_in
 def test_a_test_split_of_unscored_classes_alone_goes_through_to_the_end(tmp_path: Path) -> None:
     """Every test pixel is of class 18, which weighs nothing: there is no figure, and no crash either."""
     clone = new_clone(tmp_path / "clone")
-    _relabelled(clone.folder / "theirs", "D914-2017_AERIAL_LABEL-COSIA", 18)
-    sets = [word for each in ("train.epochs=1", "train.validate_every=1") for word in ("--set", each)]
+    shutil.copytree(ROOT / "data" / "examples" / "treesat", clone.folder / "theirs")
+    label = clone.folder / "theirs" / "D914-2017_AERIAL_LABEL-COSIA.zip"
+    repaint(label, lambda pixels: np.full_like(pixels, 18))
+    sets = ("--set", "train.epochs=1", "train.validate_every=1")
     clone.flairhub("use", "local", "--data", "theirs", "--rows", "LC-G", *sets)
     done = clone.run("dvc", "repro")
     assert "its figures on test are undefined" in done.stdout + done.stderr
     folder = clone.folder
-    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
-    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
     valid = json.loads((folder / "models/LC-G/valid.json").read_text())["valid"]["AERIAL_LABEL-COSIA"]
     assert 0 <= valid["oa"] <= 100
-    row = next(line for line in clone.flairhub("table").stdout.splitlines() if line.startswith("LC-G"))
-    assert row.count("undefined") == 2
-    assert "| undefined |" in (folder / "reports/benchmark.md").read_text()
-    assert "undefined" in (folder / "reports/index.html").read_text()
-    assert_strict_json(folder)
+    assert_undefined(clone)
     clone.commit("undefined")
     clone.flairhub("track")
     (database,) = (folder / "mlruns").glob("*.db")
@@ -95,23 +83,16 @@ def test_a_test_split_of_unscored_classes_alone_goes_through_to_the_end(tmp_path
     assert " 0 failed" in said.stdout + said.stderr
 
 
-def _relabelled(folder: Path, archive: str, value: int) -> None:
-    """The four real patches, one label of which says `value` everywhere."""
-    import numpy as np
-    from rasterio.io import MemoryFile
-
-    shutil.copytree(ROOT / "data" / "examples" / "treesat", folder)
-    path = folder / f"{archive}.zip"
-    with zipfile.ZipFile(path) as found:
-        members = {name: found.read(name) for name in found.namelist()}
-    with zipfile.ZipFile(path, "w") as written:
-        for name, content in members.items():
-            with MemoryFile(content) as memory, memory.open() as raster:
-                profile, shape = raster.profile, raster.shape
-            with MemoryFile() as memory:
-                with memory.open(**profile) as raster:
-                    raster.write(np.full((profile["count"], *shape), value, profile["dtype"]))
-                written.writestr(name, memory.read())
+def assert_undefined(clone: Clone) -> None:
+    """The figures on test are undefined in every view."""
+    folder = clone.folder
+    metrics = json.loads((folder / "reports/rows/LC-G/metrics.json").read_text())
+    assert (metrics["test"]["oa"], metrics["test"]["miou"]) == (None, None)
+    row = next(line for line in clone.flairhub("table").stdout.splitlines() if line.startswith("LC-G"))
+    assert row.count("undefined") == 2
+    assert "| undefined |" in (folder / "reports/benchmark.md").read_text()
+    assert "undefined" in (folder / "reports/index.html").read_text()
+    assert_strict_json(folder)
 
 
 def assert_strict_json(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save
+from tests.world import cached
 
 from flairhub.errors import DataError
 from flairhub.lineage.dvc import DvcCache, file_md5, open_cache, parse_lock, read_lock, training_outputs
@@ -58,14 +58,6 @@ def test_lock_cache_and_checksum_are_those_of_dvc(tmp_path: Path, monkeypatch: p
     assert open_cache(root).path("0" * 32) is None
 
 
-def stored(cache: Path, content: bytes, suffix: str = "") -> str:
-    md5 = hashlib.md5(content).hexdigest() + suffix
-    path = cache / md5[:2] / md5[2:]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return md5
-
-
 def weights(key: str) -> bytes:
     return save({"a": torch.zeros(2)}, metadata={"row_key": key})
 
@@ -79,8 +71,8 @@ def stages(tmp_path: Path) -> dict[str, Any]:
         "seed-7/model.safetensors": weights("second"),
         "seed-7/valid.json": b"2",
     }
-    listing = [{"md5": stored(tmp_path, content), "relpath": name} for name, content in parts.items()]
-    folder = stored(tmp_path, json.dumps(listing).encode(), ".dir")
+    listing = [{"md5": cached(tmp_path, content), "relpath": name} for name, content in parts.items()]
+    folder = cached(tmp_path, json.dumps(listing).encode(), ".dir")
     return {"train@X": {"outs": [{"path": "reports/training/X"}, {"path": "models/X", "md5": folder}]}}
 
 

@@ -3,20 +3,13 @@ from __future__ import annotations
 import hashlib
 
 from tests.drawn_rows import make_recipe
-from tests.world import bare_inputs
+from tests.world import bare_inputs, cached
 
 from flairhub.lineage.dvc import DvcCache
 from flairhub.lineage.keys import seed_keys
 from flairhub.lineage.states import cached_keys, noted_keys
 from flairhub.records.code import Fingerprint
 from flairhub.records.layout import row_files
-
-
-def stored(cache, data):
-    md5 = hashlib.md5(data).hexdigest()
-    path = cache / md5[:2] / md5[2:]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 def state(root, key, **files):
@@ -34,7 +27,7 @@ def test_states_are_spent_once_every_file_is_in_the_cache(tmp_path):
     state(states, "empty")
     (states / "running").mkdir()
     for data in (b"w1", b"h"):
-        stored(cache, data)
+        cached(cache, data)
     assert cached_keys(states, lambda: DvcCache(cache)) == {"whole"}
 
 

@@ -13,7 +13,6 @@ from tests.world import EVALUATION, scored_task
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 from flairhub.catalog.taxonomies import COSIA, LPIS
-from flairhub.cli.table import render_terminal
 from flairhub.config.training import EvaluateParams
 from flairhub.errors import DataError
 from flairhub.evaluation.details import build_details
@@ -23,7 +22,7 @@ from flairhub.report.build import write_table
 from flairhub.report.comparisons import compare_table
 from flairhub.report.results import HASHES, RowResult, Spread, published_metrics, task_results
 from flairhub.report.table import Table, build_table
-from flairhub.report.text import TERMINAL_WIDTH, render_csv, render_markdown
+from flairhub.report.text import TERMINAL_WIDTH, render_csv, render_markdown, render_terminal
 
 ROWS = list(PUBLISHED_ROWS)
 MakeResult = Callable[..., RowResult]

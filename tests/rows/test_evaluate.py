@@ -21,19 +21,12 @@ from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.examples import Examples
 from flairhub.records.metrics import RowMetrics
 from flairhub.records.patches import Patches
-from flairhub.records.plan import evaluation_plan
 from flairhub.records.receipt import Receipt
 from flairhub.records.robustness import Robustness
 from flairhub.records.seeds import Seeds
-from flairhub.rows.evaluate import evaluate_row
 from flairhub.weights.checkpoints import read_contract
 
 torch.set_num_threads(1)
-
-
-def evaluated(row: SmallRow) -> SmallRow:
-    evaluate_row(evaluation_plan(row.params, "X"), row.files, row.archives, SETTINGS)
-    return row
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -42,7 +35,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
-    return evaluated(small_row(tmp_path_factory.mktemp("plain")))
+    return small_row(tmp_path_factory.mktemp("plain")).evaluate()
 
 
 def test_examples_are_the_maps_that_were_scored(plain: SmallRow) -> None:
@@ -68,12 +61,12 @@ def test_an_example_lies_on_the_grid_of_its_label(plain: SmallRow) -> None:
 
 
 def test_evaluating_again_gives_the_same_bytes(plain: SmallRow, tmp_path: Path) -> None:
-    other = evaluated(small_row(tmp_path))
+    other = small_row(tmp_path).evaluate()
     assert content(other.files.report) == content(plain.files.report)
 
 
 def test_without_examples_the_folder_holds_their_empty_list(tmp_path: Path) -> None:
-    row = evaluated(small_row(tmp_path, ("AERIAL_RGBI",), evaluate={"examples": 0, "resamples": 0}))
+    row = small_row(tmp_path, ("AERIAL_RGBI",), evaluate={"examples": 0, "resamples": 0}).evaluate()
     assert list(content(row.files.examples)) == ["examples.json"]
 
 
@@ -85,7 +78,7 @@ SEVERAL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
-    return evaluated(small_row(tmp_path_factory.mktemp("several"), **SEVERAL))
+    return small_row(tmp_path_factory.mktemp("several"), **SEVERAL).evaluate()
 
 
 def test_every_seed_has_its_figures_and_the_row_those_of_the_first(several: SmallRow, plain: SmallRow) -> None:
@@ -138,14 +131,12 @@ def zeroed(_module: Any, _inputs: Any, output: Any) -> Any:
 
 def test_one_date_is_the_middle_one_of_those_that_the_row_uses(tmp_path: Path) -> None:
     """All other dates are rejected by hand in the row's inputs, as the audit rejects them."""
-    row = evaluated(
-        small_row(
-            tmp_path,
-            ("SENTINEL2_TS",),
-            preprocessing={"filter_sentinel2": {"enabled": False}},
-            evaluate={"robustness": {"dates": [1]}},
-        )
-    )
+    row = small_row(
+        tmp_path,
+        ("SENTINEL2_TS",),
+        preprocessing={"filter_sentinel2": {"enabled": False}},
+        evaluate={"robustness": {"dates": [1]}},
+    ).evaluate()
     inputs = row.row.inputs
     others = {"SENTINEL2_TS": (0, 2, 3)}
     entries = Patches.of(replace(entry, rejected_dates=others) for entry in inputs.splits["test"])
@@ -179,6 +170,6 @@ def test_another_torch_at_evaluation_changes_nothing_that_the_receipt_says_of_th
     row = small_row(tmp_path, ("AERIAL_RGBI",), evaluate={"resamples": 0})
     known = version
     monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9.9" if name == "torch" else known(name))
-    receipt = Receipt.read(evaluated(row).files.receipt)
+    receipt = Receipt.read(row.evaluate().files.receipt)
     assert receipt.environment.libraries["torch"] == "9.9.9"
     assert receipt.training_environment == read_contract(row.files.weights).environment == TRAINED_ON

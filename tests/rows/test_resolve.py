@@ -54,12 +54,15 @@ def facts():
     )
 
 
-def params(**rows):
+def params(modality="AERIAL_RGBI", **sections):
+    """Rows A and S of plain parameters, and B of these."""
     values = read_yaml(PROFILE)
+    tasks = ["AERIAL_LABEL-COSIA"]
     values["rows"] = {
-        "A": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"]},
-        "S": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["SENTINEL2_TS"]},
-    } | rows
+        "A": {"tasks": tasks, "modalities": ["AERIAL_RGBI"]},
+        "S": {"tasks": tasks, "modalities": ["SENTINEL2_TS"]},
+        "B": {"tasks": tasks, "modalities": [modality]} | sections,
+    }
     return parse_params(values, "params.yaml")
 
 
@@ -121,12 +124,10 @@ def test_dates_rejected_in_the_series_or_in_its_mask_are_rejected(facts):
 
 
 def test_domains_of_a_row(facts):
-    chosen = params(B={"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"], "domains": ["D901-2020"]})
     with pytest.raises(DataError, match="test patches"):
-        resolve_row(chosen, "B", facts, computed)
-    wrong = params(B={"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"], "domains": ["D901-2021"]})
+        resolve_row(params(domains=["D901-2020"]), "B", facts, computed)
     with pytest.raises(ConfigurationError, match="did you mean 'D901-2020'"):
-        resolve_row(wrong, "B", facts, computed)
+        resolve_row(params(domains=["D901-2021"]), "B", facts, computed)
 
 
 def test_sizes_that_differ_are_named(facts):
@@ -137,13 +138,7 @@ def test_sizes_that_differ_are_named(facts):
 
 @pytest.mark.parametrize("source", ["reference", "paper"])
 def test_published_statistics_go_by_band_name(facts, source):
-    chosen = params(
-        B={
-            "tasks": ["AERIAL_LABEL-COSIA"],
-            "modalities": ["AERIAL_RGBI"],
-            "normalisation": {"AERIAL_RGBI": {"statistics": source}},
-        }
-    )
+    chosen = params(normalisation={"AERIAL_RGBI": {"statistics": source}})
     inputs, _ = resolve_row(chosen, "B", facts, computed)
     wanted = published_statistics("AERIAL_RGBI", source)
     assert {band: (m.mean, m.std) for band, m in inputs.statistics["AERIAL_RGBI"].items()} == {
@@ -152,25 +147,13 @@ def test_published_statistics_go_by_band_name(facts, source):
 
 
 def test_statistics_that_do_not_exist_are_an_error(facts):
-    chosen = params(
-        B={
-            "tasks": ["AERIAL_LABEL-COSIA"],
-            "modalities": ["SENTINEL2_TS"],
-            "normalisation": {"SENTINEL2_TS": {"statistics": "reference"}},
-        }
-    )
+    chosen = params("SENTINEL2_TS", normalisation={"SENTINEL2_TS": {"statistics": "reference"}})
     with pytest.raises(ConfigurationError, match="reference"):
         resolve_row(chosen, "B", facts, computed)
 
 
 def test_class_balanced_weights_follow_the_rarity_of_classes(facts):
-    chosen = params(
-        B={
-            "tasks": ["AERIAL_LABEL-COSIA"],
-            "modalities": ["AERIAL_RGBI"],
-            "train": {"sampling": "class_balanced"},
-        }
-    )
+    chosen = params(train={"sampling": "class_balanced"})
     inputs, _ = resolve_row(chosen, "B", facts, computed)
     # train patches are the first four of the sorted list: classes 0, 1, 2, 0
     assert inputs.train_weights == pytest.approx((1 / 6, 1 / 3, 1 / 3, 1 / 6))

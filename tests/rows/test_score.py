@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.world import SETTINGS, SmallRow, small_row, write_repository
+from tests.world import SmallRow, small_row, write_repository
 
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA, LPIS
@@ -15,8 +15,6 @@ from flairhub.errors import DataError, MissingFileError
 from flairhub.maps.geotiff import prediction_path
 from flairhub.records.details import Details
 from flairhub.records.metrics import RowMetrics
-from flairhub.records.plan import evaluation_plan
-from flairhub.rows.evaluate import evaluate_row
 from flairhub.rows.score import score_predictions
 
 torch.set_num_threads(1)
@@ -25,14 +23,12 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> SmallRow:
     """Two tasks, every prediction written."""
-    row = small_row(
+    return small_row(
         tmp_path_factory.mktemp("score"),
         ("AERIAL_RGBI",),
         row={"tasks": [COSIA, LPIS]},
         evaluate={"write_predictions": True, "examples": 0, "min_clusters": 2},
-    )
-    evaluate_row(evaluation_plan(row.params, "X"), row.files, row.archives, SETTINGS)
-    return row
+    ).evaluate()
 
 
 def score(row: SmallRow, predictions: Path) -> Details:

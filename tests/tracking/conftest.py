@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,10 @@ from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.layout import RowFiles, row_files
 from flairhub.records.manifest import Manifest, write_manifest
+from flairhub.tracking.reading import read_identity, read_record
+from flairhub.tracking.records import RunIdentity, RunRecord
+from flairhub.tracking.store import Store, open_store, tracking_uri
+from flairhub.tracking.sync import SyncReport, sync
 
 QUICK = EVALUATION.model_copy(update={"resamples": 20, "min_clusters": 2})
 
@@ -58,6 +62,27 @@ class Rows:
         )
         return file_sha256(files.weights)
 
+    def sync(self, *rows: str, **options: Any) -> SyncReport:
+        return sync(self.workspace, rows, **{"profile": "sample"} | options)
+
+    @property
+    def store(self) -> Store:
+        return open_store(tracking_uri(self.workspace))
+
+    @property
+    def client(self) -> Any:
+        return self.store.client
+
+    def shown(self) -> dict[str, Any]:
+        return snapshot(self.client)
+
+    def record(self, row: str = "LC-A", **options: Any) -> RunRecord:
+        identity = read_identity(self.root, row)
+        assert isinstance(identity, RunIdentity)
+        record = read_record(self.root, identity, lock={}, **options)
+        assert isinstance(record, RunRecord)
+        return record
+
 
 def params_with(row: str) -> Params:
     """Parameters of the sample profile with one row of land cover."""
@@ -71,6 +96,13 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     # As on a machine without network: one attempt, no waiting.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+
+
+@pytest.fixture(autouse=True)
+def _quick_figures(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Figures have their own tests, and are drawn in slow ones."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda record: {f"{record.name}.png": b"\x89PNG"})
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -113,7 +145,18 @@ def rows(empty_rows: Rows, empty_database: Path) -> Rows:
     return empty_rows
 
 
-RowsFactory = Callable[[], Rows]
+@pytest.fixture
+def written(empty_rows: Rows) -> Rows:
+    """The files of LC-A, and no store."""
+    empty_rows.add("LC-A")
+    return empty_rows
+
+
+@pytest.fixture
+def evaluated(rows: Rows) -> Rows:
+    """The files of LC-A, and an empty store."""
+    rows.add("LC-A")
+    return rows
 
 
 def snapshot(client: Any, experiment: str = "flairhub/sample") -> dict[str, Any]:

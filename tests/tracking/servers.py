@@ -15,10 +15,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-STARTS_S = 120
+STARTS_S = 180
 
 
 def free_port() -> int:
@@ -27,12 +28,12 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def until(ready: Callable[[], bool], what: str, limit_s: float = STARTS_S) -> None:
+def until(ready: Callable[[], Any], what: str, limit_s: float = STARTS_S) -> None:
     """Wait for a condition, for at most `limit_s` seconds."""
     end = time.monotonic() + limit_s
     while not ready():
         assert time.monotonic() < end, f"{what} did not happen within {limit_s} s"
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def answers(address: str) -> bool:
@@ -85,6 +86,13 @@ def postgresql() -> Iterator[str]:
             process.send_signal(signal.SIGINT)  # without waiting for those who are connected
             process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mute_server() -> Iterator[str]:
+    """A server that accepts every connection and never says a word; yields its address."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextmanager

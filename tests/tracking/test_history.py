@@ -8,12 +8,13 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.world import bare_inputs
+from tests.world import bare_inputs, cached
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.config.workspace import Workspace
@@ -22,19 +23,20 @@ from flairhub.files import write_json
 from flairhub.lineage.git import Repository
 from flairhub.records.code import Fingerprint
 from flairhub.records.receipt import Receipt
-from flairhub.tracking.store import open_store, tracking_uri
 from flairhub.tracking.sync import SyncReport, sync
 
-from .conftest import Rows, models, snapshot
+from .conftest import Rows, models
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda record: {f"{record.name}.png": b"\x89PNG"})
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "a")
-    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "a@b")
-    monkeypatch.setenv("GIT_COMMITTER_NAME", "a")
-    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "a@b")
+def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "a")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "a@b")
+
+
+SWEPT = (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0))
+"""Experiments: name, learning rate, mean IoU on valid."""
 
 
 def md5(data: bytes) -> str:
@@ -48,6 +50,9 @@ class Project(Rows):
         super().__init__(root)
         self.clock = 1_700_000_000
 
+    def sync(self, *rows: str, **options: Any) -> SyncReport:
+        return super().sync(*rows, **{"history": True} | options)
+
     def git(self, *arguments: str) -> str:
         self.clock += 60
         stamps = {"GIT_AUTHOR_DATE": f"{self.clock} +0000", "GIT_COMMITTER_DATE": f"{self.clock} +0000"}
@@ -57,16 +62,17 @@ class Project(Rows):
         return done.stdout.strip()
 
     def cached(self, data: bytes, suffix: str = "") -> str:
-        """Put bytes into the cache; returns their name."""
-        name = md5(data)
-        path = self.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / f"{name[2:]}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return name + suffix
+        return cached(self.root / ".dvc" / "cache" / "files" / "md5", data, suffix)
 
     def train(self, row: str, seed: str, *, valid: float, rate: float = 1e-4) -> None:
         """Replace a row's outputs by those of another training."""
         self.add(row, mark=seed, valid=valid, recipe={"train": {"learning_rate": rate, "epochs": 3}})
+
+    def begin(self, message: str = "baseline") -> str:
+        """Commit a first training of LC-A; returns the commit."""
+        self.train("LC-A", "1", valid=30.0)
+        self.lock("LC-A")
+        return self.commit(message)
 
     def lock(self, *rows: str) -> None:
         """Note all outputs as DVC does: cache and dvc.lock."""
@@ -139,71 +145,75 @@ def project(tmp_path: Path, empty_database: Path) -> Project:
     return found
 
 
-def run_sync(project: Project, *rows: str) -> SyncReport:
-    return sync(project.workspace, rows, profile="sample", history=True)
+@pytest.fixture
+def fresh(project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Goes on with an empty store elsewhere: MLflow keeps connections to a file that was deleted in its own process."""
+
+    def go_on() -> None:
+        path = project.root / "mlruns" / "fresh" / "mlflow.db"
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(empty_database, path)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+
+    return go_on
 
 
-def client_of(project: Project) -> Any:
-    return open_store(tracking_uri(project.workspace)).client
+@pytest.fixture
+def run_in_copy(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SyncReport]:
+    """Notes the present outputs as an experiment of a baseline, in a copy that syncs itself and is gone afterwards."""
+
+    def run(name: str, baseline: str, *left_out: str) -> SyncReport:
+        project.lock("LC-A")
+        copy = tmp_path / name
+        ignored = shutil.ignore_patterns("mlruns", ".flairhub", ".git", ".dvc", *left_out)
+        shutil.copytree(project.root, copy, ignore=ignored)
+        project.experiment(name, baseline, "LC-A")
+        with monkeypatch.context() as patch:
+            patch.setenv("DVC_EXP_NAME", name)
+            patch.setenv("DVC_EXP_BASELINE_REV", baseline)
+            report = sync(Workspace(root=copy, main=project.root), ["LC-A"], profile="sample")
+        shutil.rmtree(copy)
+        return report
+
+    return run
 
 
-def shown(project: Project) -> dict[str, Any]:
-    return snapshot(client_of(project))
-
-
-def fresh(project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty store elsewhere: MLflow keeps connections to a file that was deleted in its own process."""
-    path = project.root / "mlruns" / "fresh" / "mlflow.db"
-    path.parent.mkdir(parents=True)
-    shutil.copyfile(empty_database, path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
-
-
-def test_results_of_earlier_commits_come_back(
-    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    first = project.commit("first")
+def test_results_of_earlier_commits_come_back(project: Project, fresh: Callable[[], None]) -> None:
+    first = project.begin("first")
     project.train("LC-A", "2", valid=40.0)
     project.train("LC-B", "1", valid=10.0)
     project.lock("LC-A", "LC-B")
     second = project.commit("second")
     (project.root / "dvc.lock").write_text((project.root / "dvc.lock").read_text() + "# touched\n")
     third = project.commit("nothing new")
-    report = run_sync(project, "LC-A", "LC-B")
+    report = project.sync("LC-A", "LC-B")
     assert report.created == ("LC-A", "LC-B", f"LC-A of {first[:7]}")
-    client = client_of(project)
-    experiment = client.get_experiment_by_name("flairhub/sample")
+    client = project.client
     found = {
         (run.info.run_name, run.data.metrics[f"valid/{COSIA}/miou"]): run.data.tags["dvc.revisions"]
-        for run in client.search_runs([experiment.experiment_id])
+        for run in client.search_runs([project.store.experiment("flairhub/sample")])
     }
     both = f"{third},{second}"
     assert found == {("LC-A", 30.0): first, ("LC-A", 40.0): both, ("LC-B", 10.0): both}
     registered = models(client)
     assert len(registered["flairhub.sample.LC-A"]["versions"]) == 2
-    again = run_sync(project, "LC-A", "LC-B")
+    again = project.sync("LC-A", "LC-B")
     assert (again.created, again.completed, len(again.unchanged)) == ((), (), 3)
-    fresh(project, empty_database, monkeypatch)
-    run_sync(project, "LC-A", "LC-B")
-    assert models(client_of(project)) == registered
+    fresh()
+    project.sync("LC-A", "LC-B")
+    assert models(project.client) == registered
 
 
-def test_run_from_the_cache_shows_what_the_workspace_showed(
-    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_from_the_cache_shows_what_the_workspace_showed(project: Project, fresh: Callable[[], None]) -> None:
     """In another clone everything but what only that workspace knew: times, costs, host."""
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    commit = project.commit("first")
-    run_sync(project, "LC-A")
-    with_files = shown(project)["LC-A"]
+    commit = project.begin("first")
+    project.sync("LC-A")
+    with_files = project.shown()["LC-A"]
     for name in ("models", "reports", "runs", "data", ".flairhub"):
         shutil.rmtree(project.root / name)
-    fresh(project, empty_database, monkeypatch)
-    assert run_sync(project).created == (f"LC-A of {commit[:7]}",)
-    without = shown(project)["LC-A"]
+    fresh()
+    assert project.sync().created == (f"LC-A of {commit[:7]}",)
+    without = project.shown()["LC-A"]
     assert without["params"] == with_files["params"]
     assert without["artifacts"] == with_files["artifacts"]
     assert without["inputs"] == with_files["inputs"]
@@ -218,19 +228,17 @@ def make_sweep(project: Project) -> str:
     project.train("LC-B", "1", valid=10.0)
     project.lock("LC-A", "LC-B")
     baseline = project.commit("baseline")
-    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+    for name, rate, valid in SWEPT:
         project.train("LC-A", name, valid=valid, rate=rate)
         project.experiment(name, baseline, "LC-A", "LC-B")
     project.train("LC-A", "1", valid=30.0, rate=1e-4)
     return baseline
 
 
-def test_experiments_of_a_baseline_become_children_of_one_parent(
-    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_experiments_of_a_baseline_become_children_of_one_parent(project: Project, fresh: Callable[[], None]) -> None:
     baseline = make_sweep(project)
-    run_sync(project, "LC-A", "LC-B")
-    found = shown(project)
+    project.sync("LC-A", "LC-B")
+    found = project.shown()
     parent = f"LC-A sweep {baseline[:7]}"
     both = "gold-fish,red-fox"
     assert sorted(found) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent, f"LC-B {both}"]
@@ -250,19 +258,18 @@ def test_experiments_of_a_baseline_become_children_of_one_parent(
     assert found[parent]["history"][f"baseline/valid/{COSIA}/miou"] == [(2, 30.0)]
     assert found[parent]["artifacts"] == ["sweep.csv", "sweep.json"]
     assert found[parent]["status"] == "FINISHED"
-    assert run_sync(project, "LC-A", "LC-B").created == ()
-    assert shown(project) == found
-    fresh(project, empty_database, monkeypatch)
-    run_sync(project, "LC-A", "LC-B")
-    assert shown(project) == found
+    assert project.sync("LC-A", "LC-B").created == ()
+    assert project.shown() == found
+    fresh()
+    project.sync("LC-A", "LC-B")
+    assert project.shown() == found
 
 
 def test_table_of_a_sweep_lists_baseline_and_experiments(project: Project) -> None:
     baseline = make_sweep(project)
-    run_sync(project, "LC-A", "LC-B")
-    client = client_of(project)
-    experiment = client.get_experiment_by_name("flairhub/sample")
-    parent = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'LC-A sweep {baseline[:7]}'")[0]
+    project.sync("LC-A", "LC-B")
+    client, experiment = project.client, project.store.experiment("flairhub/sample")
+    parent = client.search_runs([experiment], f"attributes.run_name = 'LC-A sweep {baseline[:7]}'")[0]
     with Path(client.download_artifacts(parent.info.run_id, "sweep.csv")).open() as handle:
         lines = list(csv.DictReader(handle))
     assert [(line["experiment"], line["train.learning_rate"], line[f"valid/{COSIA}/miou"]) for line in lines] == [
@@ -273,79 +280,53 @@ def test_table_of_a_sweep_lists_baseline_and_experiments(project: Project) -> No
 
 
 def test_sync_inside_an_experiment_puts_its_run_under_the_parent(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+    project: Project, fresh: Callable[[], None], run_in_copy: Callable[..., SyncReport]
 ) -> None:
     """What single syncs in the copies make is what one sync over all references makes."""
-    project.train("LC-A", "1", valid=30.0, rate=1e-4)
-    project.lock("LC-A")
-    baseline = project.commit("baseline")
-    run_sync(project, "LC-A")
-    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+    baseline = project.begin()
+    project.sync("LC-A")
+    for name, rate, valid in SWEPT:
         project.train("LC-A", name, valid=valid, rate=rate)
-        project.lock("LC-A")
-        copy = tmp_path / name
-        shutil.copytree(
-            project.root, copy, ignore=shutil.ignore_patterns("mlruns", ".flairhub", ".git", ".dvc", "runs")
-        )
-        project.experiment(name, baseline, "LC-A")
-        with monkeypatch.context() as patch:
-            patch.setenv("DVC_EXP_NAME", name)
-            patch.setenv("DVC_EXP_BASELINE_REV", baseline)
-            report = sync(Workspace(root=copy, main=project.root), ["LC-A"], profile="sample")
-        assert report.created == ("LC-A",)
+        assert run_in_copy(name, baseline, "runs").created == ("LC-A",)
     project.train("LC-A", "1", valid=30.0, rate=1e-4)
     parent = f"LC-A sweep {baseline[:7]}"
-    incremental = shown(project)
+    incremental = project.shown()
     assert sorted(incremental) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent]
     assert incremental["LC-A gold-fish"]["tags"]["mlflow.parentRunId"] == parent
-    run_sync(project, "LC-A")
-    complete = shown(project)
+    project.sync("LC-A")
+    complete = project.shown()
     assert complete[parent] == incremental[parent] | {"times": complete[parent]["times"]}
-    fresh(project, empty_database, monkeypatch)
-    run_sync(project, "LC-A")
-    rebuilt = shown(project)
+    fresh()
+    project.sync("LC-A")
+    rebuilt = project.shown()
     assert sorted(rebuilt) == sorted(incremental)
     assert rebuilt[parent]["params"] == incremental[parent]["params"]
 
 
 def test_times_and_costs_of_an_experiment_survive_the_store(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Path
+    project: Project, fresh: Callable[[], None], run_in_copy: Callable[..., SyncReport]
 ) -> None:
     """Its copy of the repository is gone by then."""
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    baseline = project.commit("baseline")
+    baseline = project.begin()
     project.train("LC-A", "2", valid=40.0, rate=1e-3)
-    project.lock("LC-A")
-    copy = tmp_path / "copy"
-    shutil.copytree(project.root, copy, ignore=shutil.ignore_patterns("mlruns", ".flairhub", ".git", ".dvc"))
-    project.experiment("gold-fish", baseline, "LC-A")
-    with monkeypatch.context() as patch:
-        patch.setenv("DVC_EXP_NAME", "gold-fish")
-        patch.setenv("DVC_EXP_BASELINE_REV", baseline)
-        sync(Workspace(root=copy, main=project.root), ["LC-A"], profile="sample")
-    shutil.rmtree(copy)
-    before = shown(project)["LC-A gold-fish"]
+    run_in_copy("gold-fish", baseline)
+    before = project.shown()["LC-A gold-fish"]
     assert before["times"] == (1_700_000_000_000, 1_700_000_060_000)
-    fresh(project, empty_database, monkeypatch)
+    fresh()
     project.train("LC-A", "1", valid=30.0)
-    run_sync(project, "LC-A")
-    assert shown(project)["LC-A gold-fish"] == before
+    project.sync("LC-A")
+    assert project.shown()["LC-A gold-fish"] == before
 
 
-def test_experiments_that_end_with_the_training_come_back(
-    project: Project, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.train("LC-A", "1", valid=30.0, rate=1e-4)
-    project.lock("LC-A")
-    baseline = project.commit("baseline")
-    for name, rate, valid in (("gold-fish", 1e-3, 45.0), ("red-fox", 1e-2, 35.0)):
+def test_experiments_that_end_with_the_training_come_back(project: Project, fresh: Callable[[], None]) -> None:
+    baseline = project.begin()
+    for name, rate, valid in SWEPT:
         project.train("LC-A", name, valid=valid, rate=rate)
         project.experiment(name, baseline, trained="LC-A")
     project.train("LC-A", "1", valid=30.0, rate=1e-4)
-    report = run_sync(project, "LC-A")
+    report = project.sync("LC-A")
     assert report.created == ("LC-A", "LC-A of experiment red-fox", "LC-A of experiment gold-fish")
-    found = shown(project)
+    found = project.shown()
     parent = f"LC-A sweep {baseline[:7]}"
     assert sorted(found) == ["LC-A", "LC-A gold-fish", "LC-A red-fox", parent]
     assert found[parent]["tags"]["best.experiment"] == "gold-fish"
@@ -356,28 +337,24 @@ def test_experiments_that_end_with_the_training_come_back(
     assert fish["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert not any(name.startswith("test/") for name in fish["history"])
     assert "dvc.experiments" not in found["LC-A"]["tags"]  # the evaluation beside them is not theirs
-    again = run_sync(project, "LC-A")
+    again = project.sync("LC-A")
     assert (again.created, again.completed) == ((), ())
-    fresh(project, empty_database, monkeypatch)
-    run_sync(project, "LC-A")
-    assert shown(project) == found
+    fresh()
+    project.sync("LC-A")
+    assert project.shown() == found
 
 
 def test_experiment_that_changes_nothing_of_a_row_is_no_sweep(project: Project) -> None:
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    baseline = project.commit("baseline")
+    baseline = project.begin()
     project.experiment("same", baseline, "LC-A")
-    run_sync(project, "LC-A")
-    found = shown(project)
+    project.sync("LC-A")
+    found = project.shown()
     assert list(found) == ["LC-A same"]
     assert "dvc.baseline" not in found["LC-A same"]["tags"]
 
 
 def test_result_that_is_not_in_the_cache_is_named(project: Project) -> None:
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    first = project.commit("first")
+    first = project.begin("first")
     lost = md5((project.root / "reports" / "rows" / "LC-A" / "details.json").read_bytes())
     receipt = md5(project.receipt("LC-A").read_bytes())
     project.train("LC-A", "2", valid=40.0)
@@ -385,7 +362,7 @@ def test_result_that_is_not_in_the_cache_is_named(project: Project) -> None:
     project.commit("second")
     for name in (lost, receipt):
         (project.root / ".dvc" / "cache" / "files" / "md5" / name[:2] / name[2:]).unlink()
-    report = run_sync(project, "LC-A")
+    report = project.sync("LC-A")
     assert report.created == ("LC-A",)
     (label,) = report.skipped
     assert label == f"LC-A of {first[:7]}"
@@ -397,15 +374,13 @@ def test_receipt_of_an_older_layout_is_named(project: Project) -> None:
     write_json(project.receipt("LC-A"), {"row": "LC-A"})
     project.lock("LC-A")
     first = project.commit("first")
-    report = run_sync(project)
+    report = project.sync()
     assert "expected receipt of format 2, but got None" in report.skipped[f"LC-A of {first[:7]}"]
     assert str(project.root) not in str(report.skipped)
 
 
 def test_other_references_of_dvc_are_no_experiments(project: Project) -> None:
-    project.train("LC-A", "1", valid=30.0)
-    project.lock("LC-A")
-    commit = project.commit("first")
+    commit = project.begin("first")
     for name in ("refs/exps/stash", "refs/exps/celery/stash", "refs/exps/exec/EXEC_HEAD", "refs/exps/apply/ORIG_HEAD"):
         project.git("update-ref", name, commit)
     assert [revision.commit for revision in Repository(project.root).revisions()] == [commit]
@@ -415,4 +390,4 @@ def test_workspace_without_git_or_dvc(rows: Rows) -> None:
     assert Repository(rows.root).revisions() == []
     rows.add("LC-A")
     with pytest.raises(TrackingError, match="expected a DVC repository"):
-        sync(rows.workspace, ["LC-A"], profile="sample", history=True)
+        rows.sync("LC-A", history=True)

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,18 +12,12 @@ from flairhub.lineage.keys import row_key
 from flairhub.tracking.live import LiveRun
 from flairhub.tracking.monitor import live_monitor
 from flairhub.tracking.names import experiment_name
-from flairhub.tracking.store import open_store, tracking_uri
-from flairhub.tracking.sync import sync
+from flairhub.tracking.store import tracking_uri
 
-from .conftest import Rows, snapshot
-from .test_sync import closed_port
+from .conftest import Rows
+from .servers import free_port, mute_server, until
 
 close = LiveRun.close
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
 
 
 def live(rows: Rows, uri: str | None = None, **options: Any) -> LiveRun:
@@ -38,16 +30,12 @@ def live(rows: Rows, uri: str | None = None, **options: Any) -> LiveRun:
     )
 
 
-def runs_of(rows: Rows) -> Any:
-    return snapshot(open_store(tracking_uri(rows.workspace)).client)
-
-
 def test_live_run_is_completed_by_the_sync(rows: Rows) -> None:
     run = live(rows).start()
     run.log(10, {"epoch": 0, "train_loss": 2.5, "learning_rate": 0.001, "valid.miou": float("nan"), "train.loss": 2.6})
     run.log(20, {"epoch": 1, "train_loss": 1.25})
     run.close(timeout_s=60)
-    before = runs_of(rows)["LC-A"]
+    before = rows.shown()["LC-A"]
     assert before["status"] == "RUNNING"
     assert before["tags"]["note"] == "x"
     assert before["history"] == {
@@ -57,19 +45,18 @@ def test_live_run_is_completed_by_the_sync(rows: Rows) -> None:
         "step/train.loss": [(10, 2.6)],
     }
     rows.add("LC-A")
-    report = sync(rows.workspace, ["LC-A"], profile="sample")
+    report = rows.sync("LC-A")
     assert report.completed == ("LC-A",)
-    after = runs_of(rows)["LC-A"]
+    after = rows.shown()["LC-A"]
     assert after["status"] == "FINISHED"
     assert not {"flairhub.workspace", "flairhub.trainings"} & after["tags"].keys()  # no process is behind it any more
     assert after["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert after["history"]["history/valid.miou"] == [(20, 31.5), (30, 33.0)]
     assert after["history"]["step/train.loss"] == [(10, 2.6)]
     assert after["tags"]["flairhub.writer"] == "sync"
-    client = open_store(tracking_uri(rows.workspace)).client
-    found = client.get_experiment_by_name("flairhub/sample")
-    assert [item.info.run_id for item in client.search_runs([found.experiment_id])] == [run.run_id]
-    assert sync(rows.workspace, ["LC-A"], profile="sample").unchanged == ("LC-A",)
+    found = rows.client.search_runs([rows.store.experiment("flairhub/sample")])
+    assert [item.info.run_id for item in found] == [run.run_id]
+    assert rows.sync("LC-A").unchanged == ("LC-A",)
 
 
 def test_live_run_that_contradicts_the_files_is_replaced(rows: Rows) -> None:
@@ -77,8 +64,8 @@ def test_live_run_that_contradicts_the_files_is_replaced(rows: Rows) -> None:
     run.log(10, {"train_loss": 99.0})
     run.close(timeout_s=60)
     rows.add("LC-A")
-    assert sync(rows.workspace, ["LC-A"], profile="sample").completed == ("LC-A",)
-    after = runs_of(rows)["LC-A"]
+    assert rows.sync("LC-A").completed == ("LC-A",)
+    after = rows.shown()["LC-A"]
     assert after["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     assert after["tags"]["flairhub.writer"] == "sync"
 
@@ -93,7 +80,7 @@ def test_resumed_training_continues_its_run(rows: Rows) -> None:
     second.log(30, {"train_loss": 1.0})
     second.close(timeout_s=60)
     assert second.run_id == first.run_id
-    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25), (30, 1.0)]
+    assert rows.shown()["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25), (30, 1.0)]
 
 
 def test_run_of_another_machine_that_trains_the_same_is_not_continued(rows: Rows) -> None:
@@ -113,7 +100,7 @@ def test_short_training_never_connects(rows: Rows) -> None:
     run.close()
     assert time.monotonic() - began < 1
     assert run.run_id is None
-    assert open_store(tracking_uri(rows.workspace)).client.get_experiment_by_name("flairhub/sample") is None
+    assert rows.client.get_experiment_by_name("flairhub/sample") is None
 
 
 def test_buffer_is_bounded(rows: Rows) -> None:
@@ -124,10 +111,10 @@ def test_buffer_is_bounded(rows: Rows) -> None:
 
 
 def test_server_that_is_down_costs_one_warning(rows: Rows, caplog: pytest.LogCaptureFixture) -> None:
-    address = f"http://user:secret@127.0.0.1:{closed_port()}"
+    address = f"http://user:secret@127.0.0.1:{free_port()}"
     with caplog.at_level(logging.WARNING, logger="flairhub"):
         run = live(rows, address).start()
-        wait_until(lambda: run.given_up)
+        until(lambda: run.given_up, "giving up")
         run.log(1, {"train_loss": 1.0})
         began = time.monotonic()
         run.close()
@@ -139,29 +126,21 @@ def test_server_that_is_down_costs_one_warning(rows: Rows, caplog: pytest.LogCap
     assert not run._points
 
 
-@pytest.fixture
-def silent_server() -> Iterator[str]:
-    """Takes connections and never answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 def test_server_that_never_answers_does_not_hold_the_training(
-    rows: Rows, silent_server: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    rows: Rows, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    run = live(rows, silent_server).start()
-    time.sleep(0.3)
     slowest = 0.0
-    for step in range(200):
+    with mute_server() as address:
+        run = live(rows, address).start()
+        time.sleep(0.3)
+        for step in range(200):
+            began = time.monotonic()
+            run.log(step, {"train_loss": 1.0, "train.loss": 2.0})
+            slowest = max(slowest, time.monotonic() - began)
         began = time.monotonic()
-        run.log(step, {"train_loss": 1.0, "train.loss": 2.0})
-        slowest = max(slowest, time.monotonic() - began)
-    began = time.monotonic()
-    run.close(timeout_s=0.5)
-    assert time.monotonic() - began < 2
+        run.close(timeout_s=0.5)
+        assert time.monotonic() - began < 2
     assert slowest < 0.5
     assert "waits for `flairhub track`" in caplog.text
 
@@ -169,7 +148,7 @@ def test_server_that_never_answers_does_not_hold_the_training(
 def test_server_that_dies_loses_nothing_of_the_files(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     run = live(rows, max_failures=2).start()
     run.log(10, {"train_loss": 2.5})
-    wait_until(lambda: run.run_id is not None and not run._points)
+    until(lambda: run.run_id is not None and not run._points, "the first point")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -179,11 +158,11 @@ def test_server_that_dies_loses_nothing_of_the_files(rows: Rows, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", dead)
         run.log(20, {"train_loss": 1.25})
-        wait_until(lambda: run.given_up)
+        until(lambda: run.given_up, "giving up")
         run.close()
     rows.add("LC-A")
-    assert sync(rows.workspace, ["LC-A"], profile="sample").completed == ("LC-A",)
-    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+    assert rows.sync("LC-A").completed == ("LC-A",)
+    assert rows.shown()["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
 
 
 def test_points_of_a_failed_request_are_sent_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +181,7 @@ def test_points_of_a_failed_request_are_sent_again(rows: Rows, monkeypatch: pyte
     run.log(10, {"train_loss": 2.5})
     run.log(20, {"train_loss": 1.25})
     run.close(timeout_s=60)
-    assert runs_of(rows)["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
+    assert rows.shown()["LC-A"]["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
 
 
 def test_monitor_of_several_seeds_feeds_one_run(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +192,7 @@ def test_monitor_of_several_seeds_feeds_one_run(rows: Rows, monkeypatch: pytest.
             run.connect_after_s = 0.0
             run.log(10, {"train_loss": float(seed)})
             run.close()
-    shown = runs_of(rows)["LC-A"]
+    shown = rows.shown()["LC-A"]
     assert shown["history"] == {"history/train_loss": [(10, 3.0)], "history/seed-5/train_loss": [(10, 5.0)]}
     assert shown["tags"]["flairhub.row_key"] == row_key({3: "a" * 64, 5: "b" * 64})
 
@@ -245,13 +224,6 @@ def test_fork_waits_for_the_import() -> None:
     assert done.is_set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     thread.join()
-
-
-def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_a_database_that_fails_is_one_warning(

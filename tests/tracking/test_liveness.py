@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,27 +12,18 @@ from flairhub.config.workspace import Workspace
 from flairhub.tracking.live import LiveRun
 from flairhub.tracking.liveness import KILLED
 from flairhub.tracking.monitor import live_monitor
-from flairhub.tracking.store import open_store, tracking_uri, workspace_mark
-from flairhub.tracking.sync import SyncReport, sync
+from flairhub.tracking.store import tracking_uri, workspace_mark
+from flairhub.tracking.sync import sync
 from flairhub.training.resume_state import training_state
 
-from .conftest import Rows, snapshot
+from .conftest import Rows
 
 close = LiveRun.close
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
     monkeypatch.setattr(LiveRun, "close", lambda self, *_, **options: close(self, 60.0, **options))
-
-
-def run_sync(rows: Rows) -> SyncReport:
-    return sync(rows.workspace, ["LC-A"], profile="sample")
-
-
-def shown(rows: Rows) -> Any:
-    return snapshot(open_store(tracking_uri(rows.workspace)).client)
 
 
 def train(rows: Rows, *points: tuple[int, float], error: BaseException | None = None) -> str | None:
@@ -78,36 +68,36 @@ def test_killed_training_is_marked_and_a_resumed_one_continues_its_run(
     rows: Rows, trainer: subprocess.Popen[str]
 ) -> None:
     first = train(rows, (10, 2.5))
-    assert run_sync(rows).ended == ()
-    assert shown(rows)["LC-A"]["status"] == "RUNNING"  # it trains
+    assert rows.sync("LC-A").ended == ()
+    assert rows.shown()["LC-A"]["status"] == "RUNNING"  # it trains
     trainer.kill()  # as kill -9, or a power cut
     trainer.wait()
-    assert run_sync(rows).ended == ("LC-A",)
-    after = shown(rows)["LC-A"]
+    assert rows.sync("LC-A").ended == ("LC-A",)
+    after = rows.shown()["LC-A"]
     assert after["status"] == "KILLED"
     assert after["tags"]["flairhub.failure"] == KILLED
-    assert run_sync(rows).ended == ()
+    assert rows.sync("LC-A").ended == ()
     second = train(rows, (10, 2.5), (20, 1.25))
     assert second == first
-    taken_up = shown(rows)["LC-A"]
+    taken_up = rows.shown()["LC-A"]
     assert taken_up["status"] == "RUNNING"
     assert "flairhub.failure" not in taken_up["tags"]
     assert taken_up["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
     rows.add("LC-A")
-    assert run_sync(rows).completed == ("LC-A",)
-    assert shown(rows)["LC-A"]["status"] == "FINISHED"
+    assert rows.sync("LC-A").completed == ("LC-A",)
+    assert rows.shown()["LC-A"]["status"] == "FINISHED"
 
 
 def test_failed_training_says_why(rows: Rows) -> None:
     train(rows, (10, 2.5), error=ValueError("the loss is no longer finite\nmore"))
-    after = shown(rows)["LC-A"]
+    after = rows.shown()["LC-A"]
     assert after["status"] == "FAILED"
     assert after["tags"]["flairhub.failure"] == "the loss is no longer finite"
     assert after["history"] == {"history/train_loss": [(10, 2.5)]}
     rows.add("LC-A")
-    run_sync(rows)
-    assert shown(rows)["LC-A"]["status"] == "FINISHED"
-    assert "flairhub.failure" not in shown(rows)["LC-A"]["tags"]
+    rows.sync("LC-A")
+    assert rows.shown()["LC-A"]["status"] == "FINISHED"
+    assert "flairhub.failure" not in rows.shown()["LC-A"]["tags"]
 
 
 def test_failure_of_a_short_training_is_seen(rows: Rows) -> None:
@@ -116,13 +106,13 @@ def test_failure_of_a_short_training_is_seen(rows: Rows) -> None:
     )
     run.log(10, {"train_loss": 2.5})
     run.close(error=ValueError("bad"))
-    assert shown(rows)["LC-A"]["status"] == "FAILED"
+    assert rows.shown()["LC-A"]["status"] == "FAILED"
 
 
 def test_interrupted_training_is_killed_and_does_not_connect_for_it(rows: Rows) -> None:
     train(rows, (10, 2.5))
     train(rows, (20, 2.5), error=KeyboardInterrupt())
-    assert shown(rows)["LC-A"]["status"] == "KILLED"
+    assert rows.shown()["LC-A"]["status"] == "KILLED"
     run = LiveRun(
         uri=tracking_uri(rows.workspace), experiment="flairhub/other", key="k", name="LC-A", connect_after_s=600.0
     )
@@ -139,14 +129,14 @@ def test_training_that_has_ended_well_waits_for_its_evaluation(rows: Rows, tmp_p
     state.folder.mkdir(parents=True)
     (tmp_path / "weights").touch()
     state.finish({"model.safetensors": tmp_path / "weights"})
-    assert run_sync(rows).ended == ()
-    assert shown(rows)["LC-A"]["status"] == "RUNNING"
+    assert rows.sync("LC-A").ended == ()
+    assert rows.shown()["LC-A"]["status"] == "RUNNING"
 
 
 def test_runs_of_other_workspaces_are_left_alone(rows: Rows, tmp_path: Path) -> None:
     train(rows, (10, 2.5))
     other = Workspace(root=tmp_path / "other", main=tmp_path / "other")
     assert sync(other, ["LC-A"], profile="sample", uri=tracking_uri(rows.workspace)).ended == ()
-    assert shown(rows)["LC-A"]["status"] == "RUNNING"
+    assert rows.shown()["LC-A"]["status"] == "RUNNING"
     assert workspace_mark(other) != workspace_mark(rows.workspace)
     assert str(tmp_path) not in workspace_mark(other)

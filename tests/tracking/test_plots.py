@@ -11,20 +11,18 @@ from flairhub.catalog.names import member_of, parse_patch_id
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.maps.geotiff import Georeference, write_prediction
 from flairhub.report.page.row_page import render_row_page
-from flairhub.tracking import plots
 from flairhub.tracking.plots import draw_all, shown_examples
-from flairhub.tracking.reading import read_identity, read_record
-from flairhub.tracking.records import ExampleMap, RunIdentity, RunRecord
+from flairhub.tracking.records import ExampleMap
 from flairhub.tracking.sources import RunFiles
 
+from .conftest import Rows
 
-def test_all_figures_of_a_run_are_repeatable_and_small(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    record = read_record(empty_rows.root, read_identity(empty_rows.root, "LC-A"), lock={})  # type: ignore[arg-type]  # not skipped
-    assert isinstance(record, RunRecord)
-    figures = plots.draw_all(record)
+
+def test_all_figures_of_a_run_are_repeatable_and_small(written: Rows) -> None:
+    record = written.record()
+    figures = draw_all(record)
     assert set(figures) == {f"iou_{COSIA}.png", "row.html"}
-    assert figures == plots.draw_all(record)
+    assert figures == draw_all(record)
     assert all(len(data) < 200_000 for data in figures.values())
     assert figures[f"iou_{COSIA}.png"].startswith(b"\x89PNG")
     page = figures["row.html"].decode()
@@ -42,7 +40,7 @@ def halves(left: int, right: int) -> Any:
     return found
 
 
-def add_example(rows: Any, classes: Any, task: str = COSIA) -> Path:
+def add_example(rows: Rows, classes: Any, task: str = COSIA) -> Path:
     path: Path = rows.root / "reports" / "rows" / "LC-A" / "examples" / task / f"{PATCH}.tif"
     write_prediction(path, classes, WHERE, taxonomy(task))
     return path
@@ -63,7 +61,7 @@ def add_label(folder: Path, task: str, bands: Any) -> None:
         raster.write(np.stack(bands))
 
 
-def test_label_stands_beside_the_prediction(empty_rows: Any, tmp_path: Path) -> None:
+def test_label_stands_beside_the_prediction(empty_rows: Rows, tmp_path: Path) -> None:
     path = add_example(empty_rows, halves(0, 0))
     add_label(tmp_path, COSIA, [halves(6, 6)])
     (shown,) = shown_examples([example(path, tmp_path)])
@@ -74,7 +72,7 @@ def test_label_stands_beside_the_prediction(empty_rows: Any, tmp_path: Path) -> 
     assert alone.label is None
 
 
-def test_label_of_another_level_is_another_band(empty_rows: Any, tmp_path: Path) -> None:
+def test_label_of_another_level_is_another_band(empty_rows: Rows, tmp_path: Path) -> None:
     path = empty_rows.root / "x.tif"
     write_prediction(path, halves(0, 0), WHERE, taxonomy(LPIS, 2))
     add_label(tmp_path, LPIS, [halves(0, 0), halves(3, 3)])
@@ -83,7 +81,7 @@ def test_label_of_another_level_is_another_band(empty_rows: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("bands", [[np.full((16, 16), 200, np.uint8)], None])
-def test_label_that_cannot_be_shown_is_left_out(empty_rows: Any, tmp_path: Path, bands: Any) -> None:
+def test_label_that_cannot_be_shown_is_left_out(empty_rows: Rows, tmp_path: Path, bands: Any) -> None:
     path = add_example(empty_rows, halves(0, 6))
     if bands is not None:
         add_label(tmp_path, COSIA, bands)
@@ -91,41 +89,30 @@ def test_label_that_cannot_be_shown_is_left_out(empty_rows: Any, tmp_path: Path,
     assert shown.label is None
 
 
-def test_unknown_or_broken_example_is_left_out(empty_rows: Any) -> None:
+def test_unknown_or_broken_example_is_left_out(empty_rows: Rows) -> None:
     path = add_example(empty_rows, halves(0, 6))
     assert shown_examples([example(path, task="OTHER")]) == []
     assert shown_examples([example(path.with_name("absent.tif"))]) == []
 
 
-def test_a_run_shows_its_examples(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    add_example(empty_rows, halves(0, 6))
-    page = draw_all(record_of(empty_rows))["row.html"].decode()
+def test_a_run_shows_its_examples(written: Rows) -> None:
+    add_example(written, halves(0, 6))
+    page = draw_all(written.record())["row.html"].decode()
     assert f"Prediction of LC-A for {PATCH}" in page
 
 
-def record_of(rows: Any, archives: Path | None = None) -> RunRecord:
-    identity = read_identity(rows.root, "LC-A")
-    assert isinstance(identity, RunIdentity)
-    record = read_record(rows.root, identity, lock={}, archives=archives)
-    assert isinstance(record, RunRecord)
-    return record
-
-
-def test_record_has_the_examples_of_its_tasks(empty_rows: Any, tmp_path: Path) -> None:
-    empty_rows.add("LC-A")
-    assert record_of(empty_rows).examples == ()
-    before = RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1)
-    path = add_example(empty_rows, halves(0, 6))
-    (found,) = record_of(empty_rows, tmp_path).examples
+def test_record_has_the_examples_of_its_tasks(written: Rows, tmp_path: Path) -> None:
+    assert written.record().examples == ()
+    before = RunFiles(root=written.root, row="LC-A").fingerprint(1)
+    path = add_example(written, halves(0, 6))
+    (found,) = written.record(archives=tmp_path).examples
     assert found == example(path, tmp_path)
-    assert RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1) != before
+    assert RunFiles(root=written.root, row="LC-A").fingerprint(1) != before
 
 
-def test_labels_of_other_data_are_not_shown(empty_rows: Any, tmp_path: Path) -> None:
+def test_labels_of_other_data_are_not_shown(written: Rows, tmp_path: Path) -> None:
     """The archives of a newer manifest may hold another label of the same patch."""
-    empty_rows.add("LC-A")
-    add_example(empty_rows, halves(0, 6))
-    empty_rows.add("LC-A", archives={ARCHIVE.name: "0" * 64})
-    (found,) = record_of(empty_rows, tmp_path).examples
+    add_example(written, halves(0, 6))
+    written.add("LC-A", archives={ARCHIVE.name: "0" * 64})
+    (found,) = written.record(archives=tmp_path).examples
     assert found.archives is None

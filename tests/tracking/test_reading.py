@@ -4,7 +4,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,16 +15,10 @@ from flairhub.records.details import Details, GroupMetrics
 from flairhub.records.history import History
 from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.tracking.reading import read_identity, read_record
-from flairhub.tracking.records import RunIdentity, RunRecord, Skipped
+from flairhub.tracking.records import RunIdentity, Skipped
 from flairhub.tracking.sources import RunFiles
 
-
-def record_of(rows: Any, row: str = "LC-A", **options: Any) -> RunRecord:
-    identity = read_identity(rows.root, row)
-    assert isinstance(identity, RunIdentity)
-    record = read_record(rows.root, identity, lock={}, **options)
-    assert isinstance(record, RunRecord)
-    return record
+from .conftest import Rows
 
 
 def undefined(details: Details) -> Details:
@@ -41,9 +34,9 @@ def undefined(details: Details) -> Details:
     return dataclasses.replace(details, tasks={COSIA: task})
 
 
-def test_metrics_are_those_of_the_files(empty_rows: Any) -> None:
+def test_metrics_are_those_of_the_files(empty_rows: Rows) -> None:
     empty_rows.add("LC-A", change=undefined)
-    metrics = record_of(empty_rows).metrics
+    metrics = empty_rows.record().metrics
     task = Details.read(empty_rows.files("LC-A").details).tasks[COSIA]
     confusion = np.array(task.confusion)[np.ix_(range(15), range(15))]
     building = 100 * confusion[0, 0] / (confusion[0].sum() + confusion[:, 0].sum() - confusion[0, 0])
@@ -68,9 +61,8 @@ def test_metrics_are_those_of_the_files(empty_rows: Any) -> None:
     assert all(np.isfinite(value) for value in metrics.values())
 
 
-def test_history_leaves_out_empty_and_undefined_cells(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    points = {(p.name, p.step): p.value for p in record_of(empty_rows).history}
+def test_history_leaves_out_empty_and_undefined_cells(written: Rows) -> None:
+    points = {(p.name, p.step): p.value for p in written.record().history}
     assert points[("history/train_loss", 10)] == 2.5
     assert points[("history/valid.miou", 30)] == 33
     assert ("history/valid.miou", 10) not in points
@@ -78,44 +70,41 @@ def test_history_leaves_out_empty_and_undefined_cells(empty_rows: Any) -> None:
     assert len(points) == 3 + 3 + 2 + 2  # epoch, learning rate, loss, valid
 
 
-def test_history_of_several_seeds(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    model = empty_rows.root / "models" / "LC-A"
+def test_history_of_several_seeds(written: Rows) -> None:
+    model = written.root / "models" / "LC-A"
     for folder, loss in ((model, 1.5), (model / "seed-2", 2.5)):
         History(epochs=(epoch(0, 10, 0.1, loss),)).write(folder / "history.csv")
-    points = {(p.name, p.step): p.value for p in record_of(empty_rows).history}
+    points = {(p.name, p.step): p.value for p in written.record().history}
     losses = {place: value for place, value in points.items() if place[0].endswith("train_loss")}
     assert losses == {("history/train_loss", 10): 1.5, ("history/seed-2/train_loss", 10): 2.5}
 
 
-def test_loss_over_steps_has_a_group_of_its_own(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    before = RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1)
-    model = empty_rows.root / "models" / "LC-A"
+def test_loss_over_steps_has_a_group_of_its_own(written: Rows) -> None:
+    before = RunFiles(root=written.root, row="LC-A").fingerprint(1)
+    model = written.root / "models" / "LC-A"
     (model / "steps.csv").write_text("step,train.loss\n1,3.5\n2,nan\n3,2.25\n")
     (model / "seed-2").mkdir()
     (model / "seed-2" / "steps.csv").write_text("step,train.loss\n1,4.5\n")
-    points = {(p.name, p.step): p.value for p in record_of(empty_rows).history if p.name.startswith("step/")}
+    points = {(p.name, p.step): p.value for p in written.record().history if p.name.startswith("step/")}
     assert points == {
         ("step/train.loss", 1): 3.5,
         ("step/train.loss", 3): 2.25,
         ("step/seed-2/train.loss", 1): 4.5,
     }
-    assert RunFiles(root=empty_rows.root, row="LC-A").fingerprint(1) != before
+    assert RunFiles(root=written.root, row="LC-A").fingerprint(1) != before
 
 
-def test_history_without_steps_is_refused(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    empty_rows.files("LC-A").history.write_text("epoch,train_loss\n0,1\n")
+def test_history_without_steps_is_refused(written: Rows) -> None:
+    written.files("LC-A").history.write_text("epoch,train_loss\n0,1\n")
     with pytest.raises(DataError, match=r"history\.csv: expected the columns epoch, step"):
-        record_of(empty_rows)
+        written.record()
 
 
-def test_tags_and_identity(empty_rows: Any) -> None:
+def test_tags_and_identity(empty_rows: Rows) -> None:
     choices = {"train.global_batch_size": "unknown: not stated"}
     elsewhere = dataclasses.replace(EVALUATED_ON, libraries={"torch": "9.9.9"})
     empty_rows.add("LC-A", unknown_choices=choices, environment=elsewhere)
-    record = record_of(empty_rows)
+    record = empty_rows.record()
     assert record.tags["flairhub.row_key"] == empty_rows.key("LC-A")
     assert record.tags["flairhub.inputs"] == "A E"
     assert record.tags["flairhub.profile"] == "sample"
@@ -132,9 +121,8 @@ def test_tags_and_identity(empty_rows: Any) -> None:
     assert (record.start_ms, record.end_ms) == (1_700_000_000_000, 1_700_000_060_000)
 
 
-def test_datasets_have_digest_and_source(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    datasets = record_of(empty_rows).datasets
+def test_datasets_have_digest_and_source(written: Rows) -> None:
+    datasets = written.record().datasets
     assert [(d.context, d.num_patches, d.name) for d in datasets] == [
         ("train", 5, "sample-train"),
         ("valid", 2, "sample-valid"),
@@ -145,26 +133,23 @@ def test_datasets_have_digest_and_source(empty_rows: Any) -> None:
     assert set(json.loads(datasets[0].source)) == {"kind", "key", "manifest_sha256"}
 
 
-def test_source_of_a_manifest_that_moved_on_is_not_claimed(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    before = record_of(empty_rows).datasets
-    path = empty_rows.root / "data" / "manifest.json"
+def test_source_of_a_manifest_that_moved_on_is_not_claimed(written: Rows) -> None:
+    before = written.record().datasets
+    path = written.root / "data" / "manifest.json"
     write_manifest(path, Manifest({"kind": "sample"}, (dataclasses.replace(ARCHIVE, sha256="f" * 64),)))
-    after = record_of(empty_rows).datasets
+    after = written.record().datasets
     assert [d.source for d in after] == ['{"kind":"unknown"}'] * 3
     assert [d.digest for d in after] == [d.digest for d in before]
 
 
-def test_dataset_digest_follows_the_archives(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    before = record_of(empty_rows).datasets
-    empty_rows.add("LC-A", archives={"D001-2020_AERIAL_RGBI": "9" * 64})
-    assert record_of(empty_rows).datasets[0].digest != before[0].digest
+def test_dataset_digest_follows_the_archives(written: Rows) -> None:
+    before = written.record().datasets
+    written.add("LC-A", archives={"D001-2020_AERIAL_RGBI": "9" * 64})
+    assert written.record().datasets[0].digest != before[0].digest
 
 
-def test_weights_are_addressed_not_copied(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
-    record = record_of(empty_rows)
+def test_weights_are_addressed_not_copied(written: Rows) -> None:
+    record = written.record()
     assert json.loads(record.documents["model/weights.json"])["address"] == "models/LC-A/model.safetensors"
     assert {path.name for path in record.files} == {
         "metrics.json",
@@ -175,25 +160,23 @@ def test_weights_are_addressed_not_copied(empty_rows: Any) -> None:
     }
 
 
-def test_released_weights_have_no_history(empty_rows: Any) -> None:
-    empty_rows.add("LC-A")
+def test_released_weights_have_no_history(written: Rows) -> None:
     for name in ("history.csv", "valid.json", "model.safetensors"):
-        (empty_rows.root / "models" / "LC-A" / name).unlink()
-    (empty_rows.root / "runs" / "LC-A" / "volatile.json").unlink()
-    record = record_of(empty_rows)
+        (written.root / "models" / "LC-A" / name).unlink()
+    (written.root / "runs" / "LC-A" / "volatile.json").unlink()
+    record = written.record()
     assert record.history == ()
     assert record.start_ms is None
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "details.json", "receipt.json"])
-def test_row_without_outputs_is_skipped(empty_rows: Any, name: str) -> None:
-    empty_rows.add("LC-A")
-    (empty_rows.root / "reports" / "rows" / "LC-A" / name).unlink()
-    found = read_identity(empty_rows.root, "LC-A")
+def test_row_without_outputs_is_skipped(written: Rows, name: str) -> None:
+    (written.root / "reports" / "rows" / "LC-A" / name).unlink()
+    found = read_identity(written.root, "LC-A")
     assert found == Skipped("LC-A", f"reports/rows/LC-A/{name} is missing; run `dvc repro evaluate@LC-A`")
 
 
-def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Any) -> None:
+def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Rows) -> None:
     empty_rows.add("LC-A", weights=bare_weights("0" * 64))
     identity = read_identity(empty_rows.root, "LC-A")
     assert isinstance(identity, RunIdentity)
@@ -202,14 +185,14 @@ def test_weights_trained_after_the_evaluation_are_not_shown(empty_rows: Any) -> 
     assert "trained after the evaluation" in found.reason
 
 
-def test_weights_of_one_of_several_seeds_belong_to_the_row(empty_rows: Any) -> None:
+def test_weights_of_one_of_several_seeds_belong_to_the_row(empty_rows: Rows) -> None:
     empty_rows.add("LC-A", row_key="e" * 64, weights=bare_weights("0" * 64), seeds={1: "0" * 64, 2: "f" * 64})
-    assert record_of(empty_rows).tags["flairhub.seeds"] == "1, 2"
+    assert empty_rows.record().tags["flairhub.seeds"] == "1, 2"
 
 
-def test_parameters_are_those_of_the_receipt(empty_rows: Any) -> None:
+def test_parameters_are_those_of_the_receipt(empty_rows: Rows) -> None:
     empty_rows.add("LC-A", recipe={"train": {"betas": [0.9, 0.999]}})
-    params = record_of(empty_rows).params
+    params = empty_rows.record().params
     assert params["train.betas"] == "[0.9,0.999]"
     assert params["evaluate.batch_size"] == "1"
     assert params["network.parameters"] == "89400000"

@@ -2,30 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from flairhub.catalog.taxonomies import COSIA
-from flairhub.config.workspace import Workspace
 from flairhub.files import read_json, write_json
 from flairhub.records.details import Details
 from flairhub.tracking.registry import best_version, valid_score
-from flairhub.tracking.store import open_store, tracking_uri
-from flairhub.tracking.sync import sync
 
 from .conftest import Rows, models, snapshot
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
-
-
-def client_of(rows: Rows) -> Any:
-    return open_store(tracking_uri(rows.workspace)).client
 
 
 def add_trained(rows: Rows, row: str, weights: str, *, valid: float, test: float) -> str:
@@ -42,13 +28,13 @@ def add_trained(rows: Rows, row: str, weights: str, *, valid: float, test: float
 
 def test_best_is_chosen_by_valid_not_by_test(rows: Rows) -> None:
     first = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    assert models(client_of(rows))["flairhub.sample.LC-A"]["aliases"] == {"best": first}
+    rows.sync("LC-A")
+    assert models(rows.client)["flairhub.sample.LC-A"]["aliases"] == {"best": first}
     better = add_trained(rows, "LC-A", "2", valid=40.0, test=50.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
+    rows.sync("LC-A")
     worse = add_trained(rows, "LC-A", "3", valid=35.0, test=99.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    shown = models(client_of(rows))["flairhub.sample.LC-A"]
+    rows.sync("LC-A")
+    shown = models(rows.client)["flairhub.sample.LC-A"]
     assert set(shown["versions"]) == {first, better, worse}
     assert shown["aliases"] == {"best": better}
     assert "no longer has a test set" in shown["description"]
@@ -56,8 +42,8 @@ def test_best_is_chosen_by_valid_not_by_test(rows: Rows) -> None:
 
 def test_version_names_weights_run_and_address(rows: Rows) -> None:
     checksum = add_trained(rows, "LC-A", "1", valid=30.5, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    client = client_of(rows)
+    rows.sync("LC-A")
+    client = rows.client
     version = models(client)["flairhub.sample.LC-A"]["versions"][checksum]
     assert version["tags"] == {
         "weights_sha256": checksum,
@@ -78,32 +64,17 @@ def test_version_names_weights_run_and_address(rows: Rows) -> None:
 @pytest.mark.parametrize(("copy_mb", "copied"), [(0.0, False), (0.0001, False), (1.0, True)])
 def test_small_weights_are_copied_where_the_user_says_so(rows: Rows, copy_mb: float, copied: bool) -> None:
     add_trained(rows, "LC-A", "x" * 200, valid=30.5, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample", copy_mb=copy_mb)
-    assert ("model/model.safetensors" in snapshot(client_of(rows))["LC-A"]["artifacts"]) == copied
-
-
-def test_twice_and_after_the_loss_of_the_store_the_same(rows: Rows, empty_database: Path) -> None:
-    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    add_trained(rows, "LC-B", "1", valid=20.0, test=60.0)
-    sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
-    before = models(client_of(rows))
-    assert sorted(before) == ["flairhub.sample.LC-A", "flairhub.sample.LC-B"]
-    sync(rows.workspace, ["LC-A", "LC-B"], profile="sample")
-    assert models(client_of(rows)) == before
-    other = Workspace(root=rows.root, main=rows.root.parent / "other")
-    other.tracking.mkdir(parents=True)
-    shutil.copyfile(empty_database, other.tracking / "mlflow.db")
-    sync(other, ["LC-A", "LC-B"], profile="sample")
-    assert models(open_store(tracking_uri(other)).client) == before
+    rows.sync("LC-A", copy_mb=copy_mb)
+    assert ("model/model.safetensors" in rows.shown()["LC-A"]["artifacts"]) == copied
 
 
 def test_version_of_a_deleted_run_is_made_anew(rows: Rows) -> None:
     checksum = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    client = client_of(rows)
+    rows.sync("LC-A")
+    client = rows.client
     first = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
     client.delete_run(first.run_id)
-    sync(rows.workspace, ["LC-A"], profile="sample")
+    rows.sync("LC-A")
     second = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
     assert second.run_id != first.run_id
     assert list(models(client)["flairhub.sample.LC-A"]["versions"]) == [checksum]
@@ -111,27 +82,16 @@ def test_version_of_a_deleted_run_is_made_anew(rows: Rows) -> None:
 
 def test_checksum_of_dvc_comes_when_dvc_knows_it(rows: Rows) -> None:
     checksum = add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
+    rows.sync("LC-A")
     md5 = hashlib.md5(rows.receipt("LC-A").read_bytes()).hexdigest()
     stages = {
         "train@LC-A": {"cmd": "x", "outs": [{"path": "models/LC-A", "md5": "17.dir"}]},
         "evaluate@LC-A": {"cmd": "x", "outs": [{"path": "reports/rows/LC-A/receipt.json", "md5": md5}]},
     }
     write_json(rows.root / "dvc.lock", {"stages": stages})
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    version = models(client_of(rows))["flairhub.sample.LC-A"]["versions"][checksum]
+    rows.sync("LC-A")
+    version = models(rows.client)["flairhub.sample.LC-A"]["versions"][checksum]
     assert version["tags"]["dvc.md5"] == "17.dir"
-
-
-def test_moved_repository_takes_its_versions_along(rows: Rows, tmp_path: Path) -> None:
-    add_trained(rows, "LC-A", "1", valid=30.0, test=60.0)
-    sync(rows.workspace, ["LC-A"], profile="sample")
-    moved = Rows(tmp_path / "moved")
-    shutil.move(rows.root, moved.root)
-    assert sync(moved.workspace, ["LC-A"], profile="sample").unchanged == ("LC-A",)
-    version = client_of(moved).get_model_version_by_alias("flairhub.sample.LC-A", "best")
-    assert version.source.startswith((moved.root / "mlruns").as_uri())
-    assert client_of(moved).get_model_version_download_uri(version.name, version.version) == version.source
 
 
 def test_score_is_the_mean_of_the_tasks_on_valid() -> None:

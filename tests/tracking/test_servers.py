@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flairhub.tracking.store import open_store, tracking_uri
-from flairhub.tracking.sync import sync
+from flairhub.tracking.store import open_store
 
 from .conftest import Rows, snapshot
 from .servers import mlflow_server, object_store, postgresql
@@ -60,17 +59,17 @@ def test_an_mlflow_server_over_postgresql_and_s3(empty_rows: Rows, database: str
     )
     with mlflow_server(tmp_path, *options) as (server, _):
         address = server.replace("//", "//me:secret@")
-        first = sync(empty_rows.workspace, names, profile="sample", uri=address)
+        first = empty_rows.sync(*names, uri=address)
         assert first.created == ("LC-A", "LC-B")
         assert "secret" not in first.uri
         client = open_store(address).client
         shown, objects = snapshot(client), stored(s3)
         assert len([key for key in objects if key.startswith("proxied/") and key.endswith("/receipt.json")]) == 2
-        assert sync(empty_rows.workspace, names, profile="sample", uri=address).unchanged == ("LC-A", "LC-B")
+        assert empty_rows.sync(*names, uri=address).unchanged == ("LC-A", "LC-B")
         assert (snapshot(client), stored(s3)) == (shown, objects)
         run = client.search_runs([open_store(address).experiment("flairhub/sample")], "tags.`flairhub.row` = 'LC-A'")[0]
         text = Path(client.download_artifacts(run.info.run_id, "receipt.json", str(tmp_path))).read_text()
         assert text == empty_rows.receipt("LC-A").read_text()
         assert not (empty_rows.root / "mlruns").exists()
-    sync(empty_rows.workspace, names, profile="sample")
-    assert snapshot(open_store(tracking_uri(empty_rows.workspace)).client) == shown
+    empty_rows.sync(*names)
+    assert empty_rows.shown() == shown

@@ -14,8 +14,7 @@ from flairhub.errors import TrackingError
 from flairhub.tracking import sqlite_file
 from flairhub.tracking.environment import configure_environment
 from flairhub.tracking.sqlite_file import prepare_database
-from flairhub.tracking.store import open_store, shown, tracking_uri
-from flairhub.tracking.sync import sync
+from flairhub.tracking.store import shown, tracking_uri
 
 from .conftest import Rows
 
@@ -89,11 +88,11 @@ def test_damaged_file_is_not_overwritten(tmp_path: Path, content: bytes | None) 
     assert path.read_bytes() == content
 
 
-def test_file_of_another_version_says_how_to_upgrade(rows: Any) -> None:
+def test_file_of_another_version_says_how_to_upgrade(rows: Rows) -> None:
     with sqlite3.connect(rows.database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '97727af70f4d'")
     with pytest.raises(TrackingError, match="mlflow db upgrade sqlite:///"):
-        open_store(tracking_uri(rows.workspace)).experiment("flairhub/sample")
+        rows.store.experiment("flairhub/sample")
 
 
 def test_no_trace_of_a_killed_creation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +107,8 @@ def test_no_trace_of_a_killed_creation(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db.lock"]
 
 
-def test_experiment_is_made_once_and_restored(rows: Any) -> None:
-    store = open_store(tracking_uri(rows.workspace))
+def test_experiment_is_made_once_and_restored(rows: Rows) -> None:
+    store = rows.store
     first = store.experiment("flairhub/sample")
     assert store.experiment("flairhub/sample") == first
     expected = (rows.root / "mlruns" / "artifacts" / "flairhub-sample").as_uri()
@@ -119,8 +118,8 @@ def test_experiment_is_made_once_and_restored(rows: Any) -> None:
     assert store.client.get_experiment(first).lifecycle_stage == "active"
 
 
-def test_race_for_an_experiment(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = open_store(tracking_uri(rows.workspace))
+def test_race_for_an_experiment(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = rows.store
     existing = store.experiment("flairhub/sample")
     look = store.client.get_experiment_by_name
     answers = iter([None])
@@ -128,17 +127,18 @@ def test_race_for_an_experiment(rows: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert store.experiment("flairhub/sample") == existing
 
 
-def test_moved_repository_takes_its_artifacts_along(rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flairhub.tracking.sync.draw_all", lambda _: {})
-    rows.add("LC-A")
-    sync(rows.workspace, ["LC-A"], profile="sample")
+def test_moved_repository_takes_its_artifacts_and_versions_along(evaluated: Rows, tmp_path: Path) -> None:
+    evaluated.sync("LC-A")
     moved = Rows(tmp_path / "moved")
-    shutil.move(rows.root, moved.root)
-    assert sync(moved.workspace, ["LC-A"], profile="sample").unchanged == ("LC-A",)
-    client = open_store(tracking_uri(moved.workspace)).client
+    shutil.move(evaluated.root, moved.root)
+    assert moved.sync("LC-A").unchanged == ("LC-A",)
+    client = moved.client
     experiment = client.get_experiment_by_name("flairhub/sample")
     root = (moved.root / "mlruns" / "artifacts").as_uri()
     assert experiment.artifact_location == f"{root}/flairhub-sample"
     run = client.search_runs([experiment.experiment_id])[0]
     assert run.info.artifact_uri == f"{root}/flairhub-sample/{run.info.run_id}/artifacts"
     assert Path(client.download_artifacts(run.info.run_id, "receipt.json")).is_file()
+    version = client.get_model_version_by_alias("flairhub.sample.LC-A", "best")
+    assert version.source.startswith((moved.root / "mlruns").as_uri())
+    assert client.get_model_version_download_uri(version.name, version.version) == version.source

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +9,11 @@ import psutil
 import pytest
 
 from flairhub.tracking.live import LiveRun
-from flairhub.tracking.store import open_store, tracking_uri
+from flairhub.tracking.store import tracking_uri
 from flairhub.tracking.system import SystemSampler
 
 from .conftest import Rows
+from .servers import until
 
 
 def test_sample_agrees_with_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,29 +84,25 @@ def test_gpus_with_and_without_the_library_of_nvidia(monkeypatch: pytest.MonkeyP
     assert found["system/gpu_1_utilization_percentage"] == 85.0
 
 
-def live(rows: Rows, **options: Any) -> LiveRun:
+def live(rows: Rows) -> LiveRun:
     quick = {"connect_after_s": 0.0, "flush_every_s": 0.02, "system_every_s": 0.05}
     return LiveRun(uri=tracking_uri(rows.workspace), experiment="flairhub/sample", key="k", name="LC-A", **quick)
 
 
 def points(rows: Rows, run: LiveRun) -> list[tuple[int, float]]:
-    client = open_store(tracking_uri(rows.workspace)).client
-    history = client.get_metric_history(str(run.run_id), "system/process_memory_megabytes")
+    history = rows.client.get_metric_history(str(run.run_id), "system/process_memory_megabytes")
     return sorted((point.step, point.value) for point in history)
 
 
 def test_live_run_shows_the_load_and_goes_on_counting_when_taken_up_again(rows: Rows) -> None:
-    seen = []
-    for _ in range(2):
+    def trained() -> tuple[str | None, list[tuple[int, float]]]:
         run = live(rows).start()
         run.log(1, {"train_loss": 1.0})
-        begun = time.monotonic()
-        while run.run_id is None or len(run._points) or run._samples < 5:
-            assert time.monotonic() - begun < 60
-            time.sleep(0.02)
+        until(lambda: run.run_id is not None and not run._points and run._samples >= 5, "five samples")
         run.close(60.0)
-        seen.append((run.run_id, points(rows, run)))
-    (first_id, first), (second_id, second) = seen
+        return run.run_id, points(rows, run)
+
+    (first_id, first), (second_id, second) = trained(), trained()
     assert first_id == second_id
     assert len(first) >= 3
     assert second[: len(first)] == first  # nothing lost, nothing twice

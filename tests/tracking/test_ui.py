@@ -12,11 +12,10 @@ import pytest
 
 from flairhub.errors import TrackingError
 from flairhub.tracking.store import open_store
-from flairhub.tracking.sync import sync
-from flairhub.tracking.ui import ui_command
+from flairhub.tracking.ui import experiments_in, runs_address, server_address, ui_command
 
 from .conftest import Rows, snapshot
-from .test_sync import closed_port
+from .servers import free_port
 
 
 def test_command_stays_on_this_machine(rows: Rows) -> None:
@@ -36,6 +35,23 @@ def test_server_has_its_own_interface(rows: Rows) -> None:
         ui_command(rows.workspace, "http://server:5000", 5000)
 
 
+def test_active_experiments_of_ours_by_name(rows: Rows) -> None:
+    uri = f"sqlite:///{rows.database}"
+    assert experiments_in(uri) == {}
+    store = rows.store
+    made = {name: store.experiment(name) for name in ("flairhub/toy", "flairhub/sample", "elsewhere", "flairhub/old")}
+    store.client.delete_experiment(made["flairhub/old"])
+    assert list(experiments_in(uri).items()) == [
+        ("flairhub/sample", made["flairhub/sample"]),
+        ("flairhub/toy", made["flairhub/toy"]),
+    ]
+
+
+def test_the_page_of_the_runs() -> None:
+    assert server_address(5000) == "http://127.0.0.1:5000"
+    assert runs_address(5001, "17") == "http://127.0.0.1:5001/#/experiments/17/runs?workflowType=machine_learning"
+
+
 def request(address: str, body: dict[str, Any] | None = None) -> bytes:
     data = json.dumps(body).encode() if body is not None else None
     message = urllib.request.Request(address, data=data, headers={"Content-Type": "application/json"})
@@ -45,7 +61,7 @@ def request(address: str, body: dict[str, Any] | None = None) -> bytes:
 
 @pytest.mark.slow
 def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) -> None:
-    port = closed_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = ui_command(empty_rows.workspace, None, port)
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -67,8 +83,7 @@ def test_interface_of_a_fresh_clone_and_sync_through_a_server(empty_rows: Rows) 
 
         empty_rows.add("LC-A")
         for outcome in ("created", "unchanged"):
-            report = sync(empty_rows.workspace, ["LC-A"], profile="sample", uri=address)
-            assert getattr(report, outcome) == ("LC-A",)
+            assert getattr(empty_rows.sync("LC-A", uri=address), outcome) == ("LC-A",)
         shown = snapshot(open_store(address).client)["LC-A"]
         assert shown["history"]["history/train_loss"] == [(10, 2.5), (20, 1.25)]
         assert "figures/row.html" in shown["artifacts"]

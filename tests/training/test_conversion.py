@@ -163,7 +163,9 @@ def test_confusion_is_that_of_a_plain_loop(world, tmp_path, name, auxiliary):
     right = sum(n for (_, truth, prediction), n in kept.items() if truth == prediction)
     assert valid.epoch is None
     assert metrics == RowMetrics.read(files.metrics)
-    assert TrainingMetrics.read(files.training_metrics) == TrainingMetrics(epoch=None, valid=split_metrics(valid.valid))
+    assert TrainingMetrics.read(files.training / "metrics.json") == TrainingMetrics(
+        epoch=None, valid=split_metrics(valid.valid)
+    )
     for curve in ("loss", "valid"):
         assert len((tmp_path / f"reports/training/LC-B/{curve}.csv").read_text().splitlines()) == 1
     assert valid.valid[COSIA].oa == pytest.approx(100 * right / sum(kept.values()))

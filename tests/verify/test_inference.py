@@ -14,7 +14,8 @@ from flairhub.errors import DataError
 from flairhub.evaluation.confusion import ConfusionBuilder, ConfusionTable
 from flairhub.verify.agreement import judge
 from flairhub.verify.findings import Evidence, Finding, Outcome, differences, run_check, text_difference
-from flairhub.verify.inference import Sampling, choose_regions, other_environment
+from flairhub.verify.inference import choose_regions, other_environment
+from flairhub.verify.options import VerifyOptions
 
 TASK = "AERIAL_LABEL-COSIA"
 PATCHES = tuple(f"D012-2020_AF-S1-{roi}_{n}-1" for roi in range(1, 6) for n in (1, 2))
@@ -87,7 +88,7 @@ def test_regions_are_drawn_by_the_seed_alone() -> None:
     inputs: Any = SimpleNamespace(splits={"test": SimpleNamespace(patch_ids=PATCHES)})
 
     def draw(rois: int, seed: int) -> tuple[str, ...]:
-        return choose_regions(inputs, Sampling(rois=rois, seed=seed, agreement=1))
+        return choose_regions(inputs, VerifyOptions(rois=rois, seed=seed))
 
     everything = tuple(f"D012-2020_AF-S1-{roi}" for roi in range(1, 6))
     assert draw(0, 1) == draw(5, 1) == draw(99, 1) == everything

@@ -23,6 +23,7 @@ from tests.world import HISTORY, SETTINGS, small_row
 from flairhub.config.params import Params
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
+from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.files import read_json, write_json
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.details import Details, Moments
@@ -31,10 +32,12 @@ from flairhub.records.manifest import Manifest, write_manifest
 from flairhub.records.plan import evaluation_plan
 from flairhub.records.receipt import Receipt
 from flairhub.report.build import write_report
+from flairhub.rows import evaluate
 from flairhub.rows.evaluate import evaluate_row
 from flairhub.training.summary import write_summary
-from flairhub.verify.findings import Finding, failed
-from flairhub.verify.verify import VerifyOptions, verify
+from flairhub.verify.findings import Finding
+from flairhub.verify.options import VerifyOptions
+from flairhub.verify.verify import verify
 
 torch.set_num_threads(1)
 
@@ -65,9 +68,17 @@ class Place:
         findings = self.verify(level, **options)
         return {f.check: " ".join([f.detail, *map(str, f.mismatches)]) for f in findings if f.status == "failed"}
 
-    def write_again(self) -> None:
-        """What a forger does after changing weights or confusion: every later file is made to agree."""
+    def evaluate(self) -> None:
+        """As the graph does: evaluation and table."""
+        evaluate_row(evaluation_plan(self.params, "X"), self.files, self.archives, SETTINGS)
         write_report(self.params, self.root / "reports", self.root)
+
+    def evaluate_as(self, confusion: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a forger does: every file is made to agree with a confusion that the weights do not give."""
+        honest = evaluate.score_passes
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: confusion})
+            self.evaluate()
 
 
 def make(root: Path, **overrides: Any) -> Place:
@@ -78,8 +89,7 @@ def make(root: Path, **overrides: Any) -> Place:
     write_manifest(root / "data" / "manifest.json", Manifest(source={"kind": "sample", "key": "k1"}, archives=()))
     HISTORY.write(place.files.history)
     write_summary(place.files.model, place.files.training)
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    place.write_again()
+    place.evaluate()
     return place
 
 
@@ -111,7 +121,7 @@ def change_json(path: Path, change: Callable[[Any], None]) -> None:
 
 def test_nothing_is_found_where_nothing_was_changed(place: Place) -> None:
     findings = place.verify(2, rois=0)
-    assert not failed(findings)
+    assert "failed" not in {finding.status for finding in findings}
     status = {(finding.level, finding.check): finding.status for finding in findings}
     not_run = {key for key, value in status.items() if value == "not run"}
     assert not_run == {(0, "dvc.lock")}
@@ -238,16 +248,8 @@ def test_a_changed_confusion_is_named(place: Place) -> None:
 
 def test_a_forged_confusion_with_all_its_figures_is_found_by_inference(place: Place, monkeypatch: Any) -> None:
     """Levels 0 and 1 cannot see it: every file is what an evaluation would write for this confusion."""
-    from flairhub.evaluation.confusion_file import read_confusion
-    from flairhub.rows import evaluate
-
     patch = forge_confusion(place)
-    forged = read_confusion(place.files.confusion)
-    honest = evaluate.score_passes
-    monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: forged})
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    monkeypatch.undo()
-    place.write_again()
+    place.evaluate_as(read_confusion(place.files.confusion), monkeypatch)
     assert place.failures(1) == {}
     found = place.failures(2, rois=0)
     assert f"reports/rows/X/confusion.parquet: {COSIA} {patch}: expected" in found["inference"]
@@ -276,16 +278,9 @@ def test_one_changed_weight_is_named(place: Place) -> None:
 
 
 def test_other_weights_under_a_forged_receipt_are_found_by_inference(place: Place, monkeypatch: Any) -> None:
-    from flairhub.evaluation.confusion_file import read_confusion
-    from flairhub.rows import evaluate
-
     old = read_confusion(place.files.confusion)
     flip(place.files.weights, size=100.0)
-    honest = evaluate.score_passes
-    monkeypatch.setattr(evaluate, "score_passes", lambda *args: honest(*args) | {evaluate.ROW: old})
-    evaluate_row(evaluation_plan(place.params, "X"), place.files, place.archives, SETTINGS)
-    monkeypatch.undo()
-    place.write_again()
+    place.evaluate_as(old, monkeypatch)
     assert place.failures(1) == {}
     assert "of the pixels in other cells" in place.failures(2)["inference"]
 
@@ -432,7 +427,7 @@ def test_figures_that_need_an_unreadable_file_are_not_run_and_say_so(place: Plac
 def test_absent_weights_are_not_run_and_say_how_to_get_them(place: Place) -> None:
     place.files.weights.unlink()
     findings = place.verify(2)
-    assert not failed(findings)
+    assert "failed" not in {finding.status for finding in findings}
     for finding in findings:
         if (finding.level, finding.check) in {(0, "weights"), (2, "inference")}:
             assert finding.status == "not run"
@@ -449,7 +444,7 @@ def test_absent_archives_are_not_run_and_say_how_to_get_them(place: Place) -> No
 
 def test_further_seeds_are_verified_as_well(seeds: Place) -> None:
     findings = seeds.verify(2)
-    assert not failed(findings)
+    assert "failed" not in {finding.status for finding in findings}
     passed = {(finding.level, finding.check) for finding in findings if finding.status == "passed"}
     assert {(0, "seeds"), (1, "seeds"), (2, "inference seed 3"), (2, "inference seed 4")} <= passed
 
@@ -516,7 +511,7 @@ def test_records_and_figures_need_no_torch(place: Place) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from flairhub.verify.verify import VerifyOptions, verify\n"
+        "from flairhub.verify.verify import verify\n"
         "assert not {'torch', 'rasterio', 'matplotlib'} & sys.modules.keys()\n"
     )
     source = Path(__file__).parents[2] / "src"

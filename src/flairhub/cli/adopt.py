@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     import subprocess
     import sys
 
-    from flairhub.config.base import nearest
+    from flairhub.config.resolve import row_params
     from flairhub.errors import ConfigurationError
     from flairhub.project import find_project
     from flairhub.records.layout import row_files
@@ -40,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--steps: expected at least 1, but got {arguments.steps}.")
     project = find_project()
     for row in arguments.rows:
-        if row not in project.params.rows:
-            raise ConfigurationError(f"params.yaml has no row {row!r}{nearest(row, project.params.rows)}")
+        row_params(project.params, row)  # refuses one that is not there
     # what a row reads, and the fingerprint of today's code
     status = subprocess.call([sys.executable, "-m", "dvc", "repro", "--quiet", "resolve"], cwd=project.root)
     if status:

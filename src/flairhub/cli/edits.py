@@ -9,7 +9,7 @@ from flairhub.config.profiles import BASE, current_profile, profile_names, profi
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.files import replacing, write_text
-from flairhub.lineage.git import committed_text
+from flairhub.lineage.git import text_at
 from flairhub.lineage.keys import file_sha256
 from flairhub.project import PARAMS, PROFILES
 
@@ -34,7 +34,7 @@ def keep_edits(workspace: Workspace, text: str, *, force: bool) -> Path | None:
     path = workspace.root / PARAMS
     present = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else text
     written = _written(workspace)
-    safe = (text, written, committed_text(workspace.root, PARAMS), _profile(workspace))
+    safe = (text, written, text_at(workspace.root, "HEAD", PARAMS), _profile(workspace))
     if present in safe:
         return None
     if not force:

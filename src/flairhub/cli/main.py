@@ -12,67 +12,24 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from flairhub import __version__
-from flairhub.cli import (
-    adopt,
-    audit,
-    browse,
-    card,
-    data,
-    export,
-    import_,
-    legend,
-    params,
-    pictures,
-    plan,
-    profile,
-    pull,
-    reference,
-    repack,
-    repro,
-    rows,
-    score,
-    sweep,
-    table,
-    track,
-    ui,
-    use,
-    verify,
-    zonal,
-)
+from flairhub.cli import reference
 from flairhub.compute.light import put_off_compiler
 from flairhub.errors import FlairhubError, machine_trouble
 from flairhub.interruption import COMMAND_S, INTERRUPTED, interruptible
 from flairhub.project import Project, locate
 from flairhub.surroundings import lost_output, settle
 
-COMMANDS = (
-    use,
-    params,
-    repro,
-    plan,
-    profile,
-    browse,
-    pull,
-    repack,
-    data,
-    audit,
-    rows,
-    table,
-    score,
-    verify,
-    sweep,
-    adopt,
-    track,
-    ui,
-    card,
-    legend,
-    import_,
-    export,
-    pictures,
-    zonal,
+COMMANDS = tuple(
+    import_module(f"flairhub.cli.{name}")
+    for name in (
+        *("use", "params", "repro", "plan", "profile", "browse", "pull", "repack", "data", "audit", "rows", "table"),
+        *("score", "verify", "sweep", "adopt", "track", "ui", "card", "legend", "import_", "export", "pictures"),
+        "zonal",
+    )
 )
 """Modules with `add(subparsers)`; each sets `run` on its parser."""
 

@@ -1,7 +1,8 @@
-"""Running DVC: with this interpreter, in this repository, and ended together with the command."""
+"""Running DVC: with this interpreter, in this repository, with or without git, and ended together with the command."""
 
 from __future__ import annotations
 
+import configparser
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from flairhub.interruption import INTERRUPTED, STAGE_S
 
@@ -51,7 +51,7 @@ class DvcRuns:
     def __enter__(self) -> DvcRuns:
         """DVC must not ignore Ctrl-C, as the background of a script does: `stop` would not reach it."""
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _ignore)
+            signal.signal(signal.SIGINT, lambda *_: None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -120,5 +120,20 @@ def own_environment() -> dict[str, str]:
     return os.environ | {"PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])}
 
 
-def _ignore(_: int, __: FrameType | None) -> None:
-    pass
+def fit_dvc_to_git(root: Path) -> None:
+    """Say in `.dvc/config.local`, which is not tracked, whether there is git; DVC refuses to run if they disagree.
+
+    Args:
+        root: the repository.
+    """
+    git = any((folder / ".git").exists() for folder in (root, *root.parents))
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(root / ".dvc" / "config.local", encoding="utf-8")
+    told = config.getboolean("core", "no_scm", fallback=False)
+    if git != told or not (root / ".dvc").is_dir():
+        return
+    change = ["--unset", "core.no_scm"] if git else ["core.no_scm", "true"]
+    command = [sys.executable, "-m", "dvc", "config", "--quiet", "--local", *change]
+    subprocess.run(command, cwd=root, check=True)  # noqa: S603 - our own words
+    if not git:
+        print("There is no git here: DVC runs without it (.dvc/config.local), results name no revision.", flush=True)

@@ -27,8 +27,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Pull, or compare the store with the manifest."""
-    from flairhub.cli.processes import DvcRuns
-    from flairhub.cli.scm import fit_dvc_to_git
+    from flairhub.cli.processes import DvcRuns, fit_dvc_to_git
 
     project = find_project()
     if arguments.weights:

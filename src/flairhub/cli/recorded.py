@@ -24,7 +24,7 @@ def guard() -> None:
         if force and not dry:  # else DVC does it itself, or has just compared it with dvc.lock
             save(stage)
         result = run(stage, dry, force, **options)
-        stage.read_before = None if dry else {_name(dep): dep.hash_info for dep in stage.deps}
+        stage.read_before = None if dry else {str(dep): dep.hash_info for dep in stage.deps}
         return result
 
     def save_deps(stage: Any, allow_missing: bool = False) -> None:
@@ -35,7 +35,7 @@ def guard() -> None:
         changed = [
             name
             for dep in stage.deps
-            if not (name := _name(dep)).startswith(f"{NOTES}/") and dep.hash_info != before[name]
+            if not (name := str(dep)).startswith(f"{NOTES}/") and dep.hash_info != before[name]
         ]
         if changed:
             raise DvcException(
@@ -44,8 +44,3 @@ def guard() -> None:
             )
 
     Stage._run_stage, Stage.save_deps = run_stage, save_deps
-
-
-def _name(dependency: Any) -> str:
-    """A path, or a file of parameters, as dvc.yaml names it."""
-    return str(dependency)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from flairhub.errors import ConfigurationError, FlairhubError, MissingFileError
 
 if TYPE_CHECKING:
     from flairhub.reference.zonal import ReadConfig, ZonalInput
@@ -17,8 +20,6 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
-    from flairhub.errors import FlairhubError
-
     parser = argparse.ArgumentParser(
         prog="flairhub_zonal",
         description="Map rasters from a configuration of the reference's zonal tool. `flairhub zonal` can do more.",
@@ -38,7 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, translate and make the map."""
     from flairhub.archives.checksums import sha256_of
     from flairhub.cli.zonal import make
-    from flairhub.errors import MissingFileError
     from flairhub.reference.zonal import config_contract, read_zonal_config
     from flairhub.weights.weights_file import known_contract
 
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _compare(read, contract)
     shares = config.output_type == "class_prob"
-    _settings(config.use_gpu)
+    if not config.use_gpu:
+        os.environ["FLAIRHUB_ACCELERATOR"] = "cpu"
     status = make(
         _request(read, arguments, contract),
         _options(config, arguments),
@@ -75,7 +76,6 @@ _SUFFIX = {"classes": "argmax", "probabilities": "class-prob"}
 def _compare(read: ReadConfig, contract: WeightsContract) -> None:
     """Say where the configuration differs from what the weights say; they are right."""
     from flairhub.catalog.modalities import MODALITIES
-    from flairhub.errors import ConfigurationError
 
     if set(read.inputs) != set(contract.modalities):
         raise ConfigurationError(
@@ -147,13 +147,6 @@ def _options(config: Any, arguments: argparse.Namespace) -> argparse.Namespace:
         zones=None,
         tile_grid=f"{config.output_name}_slicing_job.gpkg" if config.write_dataframe else None,
     )
-
-
-def _settings(use_gpu: bool) -> None:
-    import os
-
-    if not use_gpu:
-        os.environ["FLAIRHUB_ACCELERATOR"] = "cpu"
 
 
 def _as_named(config: Any, tasks: list[str], suffix: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-from flairhub.cli.processes import LOOK_S, DvcRuns
+from flairhub.cli.processes import LOOK_S, DvcRuns, fit_dvc_to_git
 from flairhub.project import Project, find_project
 
 
@@ -40,9 +40,7 @@ def _jobs_wanted(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the data stages, then the rows, then what is left."""
-    from flairhub.cli.kept_lock import keep_lock, mend_lock
-    from flairhub.cli.leftovers import remove_cut_notes, remove_leftovers
-    from flairhub.cli.scm import fit_dvc_to_git
+    from flairhub.cli.leftovers import keep_lock, mend_lock, remove_cut_notes, remove_leftovers
     from flairhub.cli.sources import note_sources
 
     project = find_project()

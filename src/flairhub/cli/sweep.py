@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flairhub.errors import ConfigurationError, FlairhubError
+
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
@@ -27,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the ranking, and draw it."""
     from tabulate import tabulate
 
-    from flairhub.errors import ConfigurationError
-    from flairhub.lineage.experiments import is_number, read_experiments, varied
+    from flairhub.files import is_number
+    from flairhub.lineage.experiments import read_experiments, varied
     from flairhub.pictures.sweep import draw_sweep
 
     row: str = arguments.row
@@ -55,8 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _shown_by_dvc() -> str:
-    from flairhub.errors import FlairhubError
-
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if done.returncode:

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.archives.folder import find_root
     from flairhub.audit.checks import select_checks
     from flairhub.cli.edits import keep_edits, write_params
-    from flairhub.cli.scm import fit_dvc_to_git
+    from flairhub.cli.processes import fit_dvc_to_git
     from flairhub.cli.sources import note_sources
     from flairhub.config.profiles import profile_text
     from flairhub.config.reader import parse_params

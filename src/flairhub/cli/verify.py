@@ -6,10 +6,9 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from flairhub.verify.findings import Finding
+from flairhub.verify.findings import LEVELS, Finding
 
 UNCHECKED = 3
 """Exit status: nothing is wrong, but something that was asked for could not be run."""
@@ -59,7 +58,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print a line per row and check, and sum up."""
     from flairhub.project import find_project
-    from flairhub.verify.verify import VerifyOptions, verify
+    from flairhub.verify.options import VerifyOptions
+    from flairhub.verify.verify import verify
 
     names = ("level", "rois", "seed", "agreement", "tolerance", "scratch")
     options = VerifyOptions(**{name: getattr(arguments, name) for name in names})
@@ -89,8 +89,6 @@ def _shown(findings: Iterable[Finding], rows: int, *, progress: bool) -> Iterato
 
 
 def _lines(finding: Finding) -> Iterator[str]:
-    from flairhub.verify.findings import LEVELS
-
     level = f"{finding.level} {LEVELS[finding.level]}"
     yield f"{finding.row:8} {level:12} {finding.check:12} {_WORDS[finding.status]:7} {finding.detail}"
     for mismatch in finding.mismatches:
@@ -98,8 +96,6 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def _summary(findings: list[Finding], rows: int, level: int) -> Iterator[str]:
-    from flairhub.verify.findings import LEVELS
-
     counts = Counter(finding.status for finding in findings)
     yield (
         f"\n{rows} rows, {len(findings)} checks: {counts['passed']} passed, {counts['failed']} failed, "

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flairhub.errors import ConfigurationError, DataError
+
 if TYPE_CHECKING:
     from flairhub.weights.contract import WeightsContract
     from flairhub.zonal.estimate import Estimate
@@ -91,7 +93,6 @@ def _add_machine(group: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the map."""
     from flairhub.cli.zonal_request import request_of
-    from flairhub.errors import ConfigurationError
     from flairhub.project import workspace_here
     from flairhub.weights.find import find_weights
 
@@ -167,7 +168,6 @@ def make(
 
 def _check_names(request: Request, contract: WeightsContract) -> None:
     from flairhub.config.base import nearest
-    from flairhub.errors import ConfigurationError
 
     for option, names in (("--nodata", request.nodata), ("--dates", request.dates)):
         for name in names:
@@ -179,8 +179,6 @@ def _check_names(request: Request, contract: WeightsContract) -> None:
 
 
 def _make_folder(output: Path) -> None:
-    from flairhub.errors import ConfigurationError
-
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -189,7 +187,6 @@ def _make_folder(output: Path) -> None:
 
 def _beside(job: Any, *, force: bool) -> list[str]:
     """Notices about inputs that cover only a part of the map."""
-    from flairhub.errors import DataError
     from flairhub.zonal.coverage import check_coverage
 
     findings = list(check_coverage(job))

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flairhub.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from flairhub.zonal.request import Request
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
     """What the command line asks for."""
-    from flairhub.errors import ConfigurationError
     from flairhub.inference.views import FLIPS, PLAIN, TURNS, at_scales
     from flairhub.zonal.blend import Layers
     from flairhub.zonal.request import Request
@@ -77,8 +78,6 @@ def _sources(given: Sequence[str]) -> Iterator[Any]:
 
 
 def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, str]]:
-    from flairhub.errors import ConfigurationError
-
     for text in given:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
@@ -87,8 +86,6 @@ def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _value(text: str) -> float | None:
-    from flairhub.errors import ConfigurationError
-
     try:
         return None if text.lower() == "none" else float(text)
     except ValueError:

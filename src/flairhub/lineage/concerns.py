@@ -23,6 +23,7 @@ SURROUNDINGS: dict[str, str] = {
     f"{PACKAGE}.lineage.energy": "notes energy, which enters no output",
     f"{PACKAGE}.config.runtime": "settings of a machine; tests hold that results do not depend on them",
     f"{PACKAGE}.config.workspace": "where folders lie",
+    f"{PACKAGE}.project": "where things lie; manifest and archives are read under their checksums",
     f"{PACKAGE}.errors": "classes of exceptions",
     f"{PACKAGE}.locks": "who waits for whom",
     f"{PACKAGE}.sources.extracted": "unpacks archives; every file is read under the CRC-32 of the index",

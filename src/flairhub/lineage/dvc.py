@@ -51,6 +51,12 @@ def parse_lock(text: str) -> dict[str, Any] | None:
     return stages if isinstance(stages, dict) else {}
 
 
+def entries(stages: Mapping[str, Any], stage: str, kind: str) -> dict[str, str]:
+    """Path -> checksum of what a stage of a lock file reads (`deps`) or writes (`outs`); none where it is not there."""
+    listed = (stages.get(stage) or {}).get(kind, ())
+    return {entry["path"]: str(entry["md5"]) for entry in listed if "md5" in entry}
+
+
 def file_md5(path: Path) -> str:
     """DVC's checksum of a file: MD5 of its bytes, hexadecimal."""
     with path.open("rb") as handle:
@@ -103,8 +109,7 @@ def training_outputs(stages: Mapping[str, Any], row: str, key: str, cache: Calla
     Returns:
         Name of a file -> where it lies; empty where the result is not there, or damaged.
     """
-    outs = (stages.get(f"train@{row}") or {}).get("outs", [])
-    folder = next((out.get("md5", "") for out in outs if out["path"] == f"models/{row}"), "")
+    folder = entries(stages, f"train@{row}", "outs").get(f"models/{row}", "")
     store = cache() if folder.endswith(".dir") else None
     listing = store.path(folder) if store is not None else None
     if store is None or listing is None:

@@ -74,8 +74,3 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _leaves(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", inner
-
-
-def is_number(value: Any) -> bool:
-    """Whether a parameter's value is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

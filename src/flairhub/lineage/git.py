@@ -12,11 +12,7 @@ from typing import Any
 from flairhub.lineage.dvc import parse_lock
 
 LOCK = "dvc.lock"
-
-
 _EXPERIMENTS = "refs/exps/"
-
-
 _BASELINE_DIGITS = (2, 38)
 """A reference of an experiment is refs/exps/<2 digits>/<38 digits>/<name>; DVC's other references are not."""
 
@@ -46,19 +42,22 @@ class Repository:
 
         Each part is sorted, newest first.
         """
-        log = self._git(
+        log = _git(
+            self.root,
             *("log", f"--exclude={_EXPERIMENTS}*", "--exclude=refs/stash", "--all", "--full-history"),
             *("--format=%H %ct", "--", LOCK),
         )
         experiments = self._experiments()
         starts = sorted({revision.baseline for revision in experiments})
-        shown = [self._git("log", "-1", "--format=%H %ct", commit) for commit in starts]
+        shown = [_git(self.root, "log", "-1", "--format=%H %ct", commit) for commit in starts]
         lines = {line for text in (log, *shown) for line in (text or "").splitlines()}
         commits = [Revision(commit=line.split()[0], time_ms=1000 * int(line.split()[1])) for line in lines]
         return sorted(commits, key=_newest_first) + sorted(experiments, key=_newest_first)
 
     def _experiments(self) -> list[Revision]:
-        listed = self._git("for-each-ref", "--format=%(refname) %(objectname) %(committerdate:unix)", _EXPERIMENTS)
+        listed = _git(
+            self.root, "for-each-ref", "--format=%(refname) %(objectname) %(committerdate:unix)", _EXPERIMENTS
+        )
         revisions = []
         for line in (listed or "").splitlines():
             name, commit, seconds = line.rsplit(" ", 2)
@@ -72,21 +71,15 @@ class Repository:
 
     def locks(self, commits: list[str]) -> dict[str, Mapping[str, Any]]:
         """Stages of dvc.lock by commit; a commit without one, or with one that is no YAML, is left out."""
-        blobs = {commit: (self._git("rev-parse", "--verify", "-q", f"{commit}:./{LOCK}") or "") for commit in commits}
+        blobs = {
+            commit: (_git(self.root, "rev-parse", "--verify", "-q", f"{commit}:./{LOCK}") or "") for commit in commits
+        }
         parsed = {blob: self._stages(blob) for blob in sorted(set(blobs.values())) if blob}
         return {commit: parsed[blob] for commit, blob in blobs.items() if parsed.get(blob)}
 
     def _stages(self, blob: str) -> Mapping[str, Any]:
-        text = self._git("cat-file", "blob", blob)
+        text = _git(self.root, "cat-file", "blob", blob)
         return (parse_lock(text) if text is not None else None) or {}
-
-    def _git(self, *arguments: str) -> str | None:
-        """What git answers; None where it fails or is not there."""
-        git = shutil.which("git")
-        if git is None:
-            return None
-        done = subprocess.run([git, *arguments], cwd=self.root, capture_output=True, text=True, check=False)  # noqa: S603 - own words
-        return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _newest_first(revision: Revision) -> tuple[int, str]:
@@ -100,17 +93,9 @@ def git_state(root: Path = Path()) -> dict[str, Any]:
     return {"git_commit": commit, "git_dirty": None if status is None else bool(status)}
 
 
-def committed_text(root: Path, name: str) -> str | None:
-    """A file of a folder as the last commit holds it; None where it does not, or there is no git."""
-    return text_at(root, "HEAD", name)
-
-
 def text_at(root: Path, revision: str, name: str) -> str | None:
     """A file of a folder as a revision holds it; None where it does not, or there is no git."""
-    git = shutil.which("git")
-    command = [str(git), "show", f"{revision}:./{name}"]
-    done = subprocess.run(command, cwd=root, capture_output=True, check=False) if git else None  # noqa: S603 - own words
-    return done.stdout.decode("utf-8", "replace") if done is not None and done.returncode == 0 else None
+    return _output(root, "show", f"{revision}:./{name}")
 
 
 def resolve_commit(root: Path, revision: str) -> str | None:
@@ -119,8 +104,15 @@ def resolve_commit(root: Path, revision: str) -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    """What git answers, without the end of its line."""
+    answer = _output(root, *arguments)
+    return None if answer is None else answer.strip()
+
+
+def _output(root: Path, *arguments: str) -> str | None:
+    """What git prints; None where it fails or is not there."""
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run([git, *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - own words
-    return done.stdout.strip() if done.returncode == 0 else None
+    done = subprocess.run([git, *arguments], cwd=root, capture_output=True, check=False)  # noqa: S603 - own words
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flairhub.lineage.dvc import DvcCache, file_md5
+from flairhub.lineage.dvc import DvcCache, entries, file_md5
 from flairhub.lineage.keys import seed_keys
 from flairhub.records.layout import row_files
 
@@ -24,10 +24,9 @@ def noted_keys(stages: Mapping[str, Any], rows: Iterable[str], root: Path = Path
     keys: set[str] = set()
     for row in rows:
         files = row_files(row, root)
-        entry = stages.get(f"train@{row}")
-        if entry is None or not (files.inputs.is_file() and files.train_code.is_file()):
+        if not (files.inputs.is_file() and files.train_code.is_file()):
             continue
-        noted = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
+        noted = entries(stages, f"train@{row}", "deps")
         wanted = {path.relative_to(root).as_posix(): file_md5(path) for path in (files.inputs, files.train_code)}
         if all(noted.get(name) == digest for name, digest in wanted.items()):
             keys.update(key[:32] for key in seed_keys(files.inputs, files.train_code).values())

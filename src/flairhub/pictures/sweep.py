@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flairhub.errors import DataError
-from flairhub.lineage.experiments import Experiment, is_number
+from flairhub.files import is_number
+from flairhub.lineage.experiments import Experiment
 from flairhub.pictures.canvas import BAR, GRID, SOFT, figure_file
 
 

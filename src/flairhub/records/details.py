@@ -127,9 +127,9 @@ class TaskDetails:
         """Figures under the protocol of the published table."""
         return self.protocols["published"]
 
-    def class_scores(self, unit: ClusterUnit = "roi") -> tuple[ClassScore, ...]:
-        """IoU and its interval of every scored class."""
-        columns = zip(self.scored, self.published.per_class.iou, self.intervals[unit].iou, strict=True)
+    def class_scores(self) -> tuple[ClassScore, ...]:
+        """IoU and its interval over regions of every scored class."""
+        columns = zip(self.scored, self.published.per_class.iou, self.intervals["roi"].iou, strict=True)
         return tuple(
             ClassScore(index=index, name=self.classes[index], iou=iou, interval=interval)
             for index, iou, interval in columns

@@ -57,11 +57,6 @@ class RowFiles:
         return self.model / VALID
 
     @property
-    def training_metrics(self) -> Path:
-        """The few figures of the training."""
-        return self.training / "metrics.json"
-
-    @property
     def confusion(self) -> Path:
         """The row's confusion."""
         return self.report / "confusion.parquet"

@@ -6,7 +6,7 @@ would be copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
@@ -155,9 +155,6 @@ class Patches(Sequence[PatchEntry]):
             dates={name: column[key] for name, column in self.dates.items()},
             rejected_dates={name: column[key] for name, column in self.rejected.items()},
         )
-
-    def __iter__(self) -> Iterator[PatchEntry]:
-        return (self[position] for position in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Patches):

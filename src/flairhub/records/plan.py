@@ -7,7 +7,7 @@ parameters do not concern it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +68,7 @@ def evaluation_plan(
 
 def write_plan(path: Path, plan: EvaluationPlan) -> None:
     """Write a plan as JSON."""
-    write_json(
-        path,
-        {
-            "format": FORMAT,
-            "row": plan.row,
-            "profile": plan.profile,
-            "evaluation": plan.evaluation.model_dump(mode="json"),
-            "unknown_choices": dict(plan.unknown_choices),
-            "left_out": {split: dict(counts) for split, counts in plan.left_out.items()},
-            "audit": dict(plan.audit),
-        },
-    )
+    write_json(path, asdict(plan) | {"format": FORMAT, "evaluation": plan.evaluation.model_dump(mode="json")})
 
 
 def read_plan(path: Path) -> EvaluationPlan:

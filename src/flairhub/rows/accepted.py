@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,7 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
         MissingFileError: a stage before has not run.
         DataError: an accepted patch is listed twice.
     """
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     if not valid.is_file():
@@ -101,12 +102,10 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
     levels: dict[str, set[int]] = {name: set() for name in layers}
     for task, label in (item for recipe in recipes for item in recipe.labels.items()):
         levels[task].add(label.level)
-    accepted = pq.read_table(valid, columns=["patch_id", "modality", "accepted", "reasons", "rejected_dates"])
+    audited = pq.read_table(valid, columns=["patch_id", "modality", "accepted", "reasons", "rejected_dates"])
     return Facts(
         layers={
-            name: replace(
-                _layer(index, name, _accepted(accepted, name), sorted(levels[name])), refused=_refused(accepted, name)
-            )
+            name: _layer(index, name, audited.filter(pc.equal(audited.column("modality"), name)), sorted(levels[name]))
             for name in layers
         },
         splits={split: np.array(sorted(read_split_table(splits / f"{split}.csv")), np.str_) for split in SPLITS},
@@ -114,23 +113,12 @@ def load_facts(params: Params, index: Path, valid: Path, splits: Path, archives:
     )
 
 
-def _accepted(table: pa.Table, layer: str) -> pa.Table:
-    import pyarrow.compute as pc
-
-    return table.filter(pc.and_(pc.equal(table.column("modality"), layer), table.column("accepted")))
-
-
-def _refused(table: pa.Table, layer: str) -> dict[str, str]:
-    """Patch -> the checks that refused its file."""
-    import pyarrow.compute as pc
-
-    mine = table.filter(pc.and_(pc.equal(table.column("modality"), layer), pc.invert(table.column("accepted"))))
-    return dict(zip(mine.column("patch_id").to_pylist(), mine.column("reasons").to_pylist(), strict=True))
-
-
-def _layer(index: Path, layer: str, accepted: pa.Table, levels: Sequence[int]) -> LayerFacts:
+def _layer(index: Path, layer: str, audited: pa.Table, levels: Sequence[int]) -> LayerFacts:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    accepted = audited.filter(audited.column("accepted"))
+    refused = audited.filter(pc.invert(audited.column("accepted")))
     columns = ["patch_id", *_NUMBERS, *(["label_counts"] if levels else [])]
     parts: list[pa.Table] = []
     counts: dict[int, list[NDArray[np.int64]]] = {level: [] for level in levels}
@@ -159,6 +147,7 @@ def _layer(index: Path, layer: str, accepted: pa.Table, levels: Sequence[int]) -
         width=numbers["width"].astype(np.int64),
         left=numbers["left"].astype(np.float64),
         right=numbers["right"].astype(np.float64),
+        refused=dict(zip(refused.column("patch_id").to_pylist(), refused.column("reasons").to_pylist(), strict=True)),
         rejected=None if lists is None else _shared(lists, order),
         dates=read_calendars(index, layer, ids, num_dates) if kind == "series" else None,
         label_counts={level: np.concatenate(found)[place] for level, found in counts.items() if found},

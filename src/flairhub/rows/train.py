@@ -33,14 +33,6 @@ from flairhub.weights.of_row import row_contract
 _log = logging.getLogger(__name__)
 
 
-def _nothing(_key: str) -> dict[str, Path]:
-    return {}
-
-
-def _unchecked(_archives: Iterable[str]) -> None:
-    """For callers that know their archives."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlace:
     """Where a training reads and writes."""
@@ -53,7 +45,7 @@ class TrainingPlace:
     """`models/ROW`."""
     summary: Path
     """`reports/training/ROW`."""
-    verify: Callable[[Iterable[str]], None] = _unchecked
+    verify: Callable[[Iterable[str]], None] = lambda _: None
     """Called with the names of the row's archives before they are read; raises where one is not as expected."""
     weights: Callable[[str], Path] | None = None
     """Name of a weights file -> where it lies, for a row that is given weights."""
@@ -65,7 +57,7 @@ class TrainingPlace:
     """Called with a training that has ended, before its checkpoint is deleted."""
     confirm: Callable[[], None] = lambda: None
     """Raises where what the training depends on has changed since it began; its result then stays in its state."""
-    earlier: Callable[[str], dict[str, Path]] = _nothing
+    earlier: Callable[[str], dict[str, Path]] = lambda _: {}
     """Key of a training -> files of its finished result that are kept elsewhere; none: it has to be trained."""
 
 

@@ -10,18 +10,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flairhub.config.workspace import Workspace
 from flairhub.errors import FlairhubError
-from flairhub.lineage.dvc import file_md5
+from flairhub.lineage.dvc import DvcCache, file_md5
 from flairhub.lineage.git import Repository
 from flairhub.lineage.keys import row_key, seed_keys
 from flairhub.records.layout import row_files
 from flairhub.tracking.reading import read_identity
 from flairhub.tracking.records import Origin, RunIdentity, Skipped
 from flairhub.tracking.results import EVALUATE, TRAIN, Result, baseline_marks, distinct_results
-from flairhub.tracking.sources import kept_costs
+from flairhub.tracking.sources import RunFiles, kept_costs
+from flairhub.tracking.training_runs import Training
 
 _LISTING = "its list of files"
 _NEEDED = {
@@ -29,13 +30,6 @@ _NEEDED = {
     *("history.csv", "steps.csv", "valid.json", _LISTING),
 }
 """Names of files without which a run would not show what it showed."""
-
-
-class Cache(Protocol):
-    """A content-addressed store."""
-
-    def path(self, md5: str) -> Path | None:
-        """File of that checksum; None where it is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,30 +47,9 @@ class EvaluatedRow:
     """Whether `origin` lists every commit and experiment, not only the present one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedOnly:
-    """A training of an experiment without an evaluation."""
-
-    label: str
-    root: Path
-    """Folder that is laid out like a workspace."""
-    row: str
-    row_key: str
-    profile: str
-    origin: Origin
-
-
-def baseline_receipt(main: Path, baseline: str, row: str) -> str | None:
-    """DVC's checksum of the row's receipt where an experiment started: in that commit, else in the main workspace.
-
-    None where neither has a result of the row.
-    """
-    return baseline_marks(main, [baseline]).get((row, True), {}).get(baseline)
-
-
 def past_results(
-    workspace: Workspace, folder: Path, *, profile: str, cache: Cache, present: Sequence[EvaluatedRow] = ()
-) -> tuple[list[EvaluatedRow], list[TrainedOnly], list[Skipped]]:
+    workspace: Workspace, folder: Path, *, profile: str, cache: DvcCache, present: Sequence[EvaluatedRow] = ()
+) -> tuple[list[EvaluatedRow], list[Training], list[Skipped]]:
     """Every distinct result of every row in git's history and in DVC's experiments, newest first.
 
     Args:
@@ -97,7 +70,7 @@ def past_results(
     times = {revision.commit: revision.time_ms for revision in revisions}
     here = {(item.identity.row, file_md5(row_files(item.identity.row, item.root).receipt)): item for item in present}
     evaluated: list[EvaluatedRow] = []
-    trained: list[TrainedOnly] = []
+    trained: list[Training] = []
     skipped: list[Skipped] = []
     for number, result in enumerate(results):
         origin = result.origin(marks.get((result.row, result.evaluated), {}), times)
@@ -105,7 +78,7 @@ def past_results(
         item = _lay_out(result, origin, folder / str(number), profile, cache) if same is None else same
         if isinstance(item, Skipped):
             skipped.append(item)
-        elif isinstance(item, TrainedOnly):
+        elif isinstance(item, Training):
             trained.append(item)
         else:
             _add_costs(workspace, item)
@@ -140,8 +113,8 @@ def _union(first: Origin, second: Origin) -> Origin:
 
 
 def _lay_out(
-    result: Result, origin: Origin, root: Path, profile: str, cache: Cache
-) -> EvaluatedRow | TrainedOnly | Skipped:
+    result: Result, origin: Origin, root: Path, profile: str, cache: DvcCache
+) -> EvaluatedRow | Training | Skipped:
     row, newest = result.row, result.revisions[0]
     label = f"{row} of " + (f"experiment {newest.experiment}" if newest.experiment else newest.commit[:7])
     try:
@@ -172,23 +145,24 @@ def _add_costs(workspace: Workspace, item: EvaluatedRow) -> None:
         path.symlink_to(kept)
 
 
-def _trained(result: Result, origin: Origin, root: Path, label: str, profile: str) -> TrainedOnly | Skipped:
+def _trained(result: Result, origin: Origin, root: Path, label: str, profile: str) -> Training | Skipped:
     files = row_files(result.row, root)
     if not (files.inputs.is_file() and files.train_code.is_file()):
         return Skipped(label, "the lock file does not name the row's inputs and the fingerprint of the code")
     key = row_key(seed_keys(files.inputs, files.train_code))
     params = (result.stages.get("resolve") or {}).get("params", {}).get("params.yaml", {})
-    return TrainedOnly(
+    return Training(
         label=label,
-        root=root,
-        row=result.row,
-        row_key=key,
+        files=RunFiles(root=root, row=result.row),
         profile=str(params.get("profile") or profile),
-        origin=origin,
+        key=key,
+        tags=origin.tags,
+        changed=bool(origin.baseline),
+        time_ms=origin.time_ms,
     )
 
 
-def _files(result: Result, cache: Cache) -> Iterator[tuple[str, str]]:
+def _files(result: Result, cache: DvcCache) -> Iterator[tuple[str, str]]:
     """(path, checksum) of every file of a result; folders are opened, a missing listing is a needed file."""
     for path, md5 in result.files():
         if not md5.endswith(".dir"):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from flairhub.files import is_number
 from flairhub.tracking import names
 from flairhub.tracking.environment import configure_environment
-from flairhub.tracking.store import Store, open_store, shown
+from flairhub.tracking.store import Store, explaining, open_store, shown
 from flairhub.tracking.system import SystemSampler
 
 if TYPE_CHECKING:
@@ -199,8 +199,6 @@ class LiveRun:
         return True
 
     def _write(self) -> None:
-        from flairhub.tracking.store import explaining
-
         store = self._connected()
         with explaining(self.uri):
             ended_by = self._ended_by

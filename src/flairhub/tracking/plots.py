@@ -10,7 +10,7 @@ import numpy as np
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
 from flairhub.errors import FlairhubError
-from flairhub.maps.geotiff import ClassMap
+from flairhub.maps.geotiff import ClassMap, read_prediction
 from flairhub.pictures.bars import iou_bars
 from flairhub.report.page.row_page import Example, render_row_page
 from flairhub.tracking import names
@@ -39,23 +39,12 @@ def shown_examples(examples: Sequence[ExampleMap]) -> list[Example]:
     for example in examples:
         try:
             classes = taxonomy(example.task, example.level)
-            predicted = read_map(example, classes)
+            predicted = read_prediction(example.prediction, classes)
         except FlairhubError:
             continue
         label = read_label(example, classes, predicted.shape)
         shown.append(Example(task=example.task, patch_id=example.patch_id, prediction=predicted, label=label))
     return shown
-
-
-def read_map(example: ExampleMap, classes: Taxonomy) -> ClassMap:
-    """The predicted classes, uint8 `[H, W]`.
-
-    Raises:
-        DataError: the file is not a map of these classes.
-    """
-    from flairhub.maps.geotiff import read_prediction
-
-    return read_prediction(example.prediction, classes)
 
 
 def read_label(example: ExampleMap, classes: Taxonomy, shape: tuple[int, ...]) -> ClassMap | None:

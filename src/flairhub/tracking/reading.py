@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from flairhub.errors import TrackingError
 from flairhub.files import canonical_json
 from flairhub.lineage.keys import file_sha256, weights_key
 from flairhub.records.costs import RowCosts, read_costs
-from flairhub.records.details import Details
+from flairhub.records.details import METRICS, Details, TaskDetails
 from flairhub.records.history import History, MetricPoint, StepLosses
+from flairhub.records.inputs_file import SPLITS
 from flairhub.records.manifest import read_manifest
 from flairhub.records.metrics import RowMetrics, ValidMetrics
 from flairhub.records.receipt import Receipt
@@ -27,15 +28,11 @@ from flairhub.tracking.records import (
     RunIdentity,
     RunRecord,
     Skipped,
-    Weights,
 )
 from flairhub.tracking.sources import RunFiles, lock_tags
-from flairhub.tracking.task_metrics import task_metrics
 
 VERSION = 4
 """Of the layout of runs; a change makes every run anew at the next sync."""
-
-_SPLITS = ("train", "valid", "test")
 
 
 def read_identity(root: Path, row: str) -> RunIdentity | Skipped:
@@ -64,7 +61,6 @@ def read_identity(root: Path, row: str) -> RunIdentity | Skipped:
         row_key=receipt.row_key,
         eval_key=receipt.eval_key,
         profile=receipt.profile,
-        weights_sha256=receipt.weights_sha256,
         fingerprint=files.fingerprint(VERSION),
     )
 
@@ -94,12 +90,14 @@ def read_record(
     """
     row = identity.row
     files = RunFiles(root=root, row=row)
-    receipt = Receipt.read(files.layout.receipt)
-    trained = weights_key(files.layout.weights)
+    layout = files.layout
+    small = (layout.metrics, layout.details, layout.receipt, layout.history, layout.valid)
+    receipt = Receipt.read(layout.receipt)
+    trained = weights_key(layout.weights)
     if trained not in {None, identity.row_key, *receipt.seeds.values()}:
         return Skipped(row, f"models/{row} was trained after the evaluation; run `dvc repro evaluate@{row}`")
-    details = Details.read(files.layout.details)
-    costs = read_costs(files.layout.costs)
+    details = Details.read(layout.details)
+    costs = read_costs(layout.costs)
     datasets = tuple(_datasets(root, receipt))
     known = any('"unknown"' not in dataset.source for dataset in datasets)
     return RunRecord(
@@ -112,11 +110,11 @@ def read_record(
         tags=_tags(identity, receipt, costs),
         late_tags=lock_tags(lock, files) | origin.tags,
         datasets=datasets,
-        files=tuple(path for path in _small_files(files) if path.is_file()),
+        files=tuple(path for path in small if path.is_file()),
         documents=_documents(files, receipt),
         details=details,
         examples=tuple(_examples(files, details, archives if known else None)),
-        weights=_weights(files, receipt),
+        weights=layout.weights if layout.weights.is_file() else None,
         start_ms=origin.time_ms if costs is None else costs.start_ms,
         end_ms=origin.time_ms if costs is None else costs.end_ms,
     )
@@ -128,13 +126,33 @@ def _metrics(files: RunFiles, details: Details, costs: RowCosts | None) -> dict[
     if files.layout.valid.is_file():
         metrics.update(valid_metrics(ValidMetrics.read(files.layout.valid)))
     for task, figures in sorted(details.tasks.items()):
-        metrics.update(task_metrics(task, figures))
+        metrics.update(_task_metrics(task, figures))
     metrics.update(names.numbers({"n_scored": details.n_scored, "n_expected": details.n_expected}, "test"))
     metrics.update(names.numbers(RowMetrics.read(files.layout.metrics).values()["test"], "test"))
     for stage, noted in costs.stages.items() if costs is not None else ():
-        measured = {key: value for key, value in dataclasses.asdict(noted).items() if not key.endswith("_ms")}
+        measured = {key: value for key, value in asdict(noted).items() if not key.endswith("_ms")}
         metrics.update(names.numbers(measured, f"cost/{stage}"))
     return metrics
+
+
+def _task_metrics(task: str, details: TaskDetails) -> Iterator[tuple[str, float]]:
+    """The defined figures of one task by name, e.g. `test/<task>/iou/building`."""
+    prefix = f"test/{names.slug(task)}"
+    for protocol, figures in details.protocols.items():
+        means = asdict(figures)
+        del means["per_class"]
+        yield from names.numbers(means, prefix if protocol == "published" else f"{prefix}/{names.slug(protocol)}")
+    classes = [names.slug(details.classes[index]) for index in details.scored]
+    for score, values in asdict(details.published.per_class).items():
+        yield from names.numbers(dict(zip(classes, values, strict=True)), f"{prefix}/{names.slug(score)}")
+    for kind, groups in (("by_domain", details.by_domain), ("by_land_type", details.by_land_type)):
+        yield from names.numbers({name: asdict(figures) for name, figures in groups.items()}, f"{prefix}/{kind}")
+    for unit, intervals in details.intervals.items():
+        for score in METRICS:
+            interval = intervals.oa if score == "oa" else intervals.miou
+            if interval is not None:
+                yield f"{prefix}/interval/{names.slug(unit)}/{score}_low", interval.low
+                yield f"{prefix}/interval/{names.slug(unit)}/{score}_high", interval.high
 
 
 def valid_metrics(valid: ValidMetrics) -> Iterator[tuple[str, float]]:
@@ -207,7 +225,7 @@ def _note(identity: RunIdentity, receipt: Receipt) -> str:
 
 def _datasets(root: Path, receipt: Receipt) -> Iterator[DatasetInput]:
     source = _source(root / "data" / "manifest.json", receipt.archives)
-    for split in _SPLITS:
+    for split in SPLITS:
         count, checksum = receipt.patches.get(split), receipt.split_sha256.get(split)
         if count and checksum:
             digest = hashlib.sha256(canonical_json([checksum, dict(receipt.archives)]).encode()).hexdigest()
@@ -231,11 +249,6 @@ def _source(path: Path, archives: Mapping[str, str]) -> dict[str, Any]:
     return dict(manifest.source) | {"manifest_sha256": file_sha256(path)}
 
 
-def _small_files(files: RunFiles) -> tuple[Path, ...]:
-    layout = files.layout
-    return (layout.metrics, layout.details, layout.receipt, layout.history, layout.valid)
-
-
 def _examples(files: RunFiles, details: Details, archives: Path | None) -> Iterator[ExampleMap]:
     for task, path in files.examples:
         if task in details.tasks:
@@ -248,21 +261,12 @@ def _examples(files: RunFiles, details: Details, archives: Path | None) -> Itera
             )
 
 
-def _weights(files: RunFiles, receipt: Receipt) -> Weights:
-    path = files.layout.weights
-    return Weights(
-        address=path.relative_to(files.root).as_posix(),
-        sha256=receipt.weights_sha256,
-        path=path if path.is_file() else None,
-    )
-
-
 def _documents(files: RunFiles, receipt: Receipt) -> dict[str, str]:
-    weights = _weights(files, receipt)
+    weights = files.layout.weights
     about = {
-        "address": weights.address,
-        "sha256": weights.sha256,
-        "size": weights.path.stat().st_size if weights.path is not None else None,
+        "address": weights.relative_to(files.root).as_posix(),
+        "sha256": receipt.weights_sha256,
+        "size": weights.stat().st_size if weights.is_file() else None,
     }
     return {
         "parameters.json": json.dumps(dict(receipt.recipe), indent=1, sort_keys=True, allow_nan=False) + "\n",

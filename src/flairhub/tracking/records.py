@@ -18,7 +18,6 @@ class RunIdentity:
     row_key: str
     eval_key: str
     profile: str
-    weights_sha256: str
     fingerprint: str
     """Hash of the files that the run shows."""
 
@@ -81,17 +80,6 @@ class ExampleMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """The weights behind a run."""
-
-    address: str
-    """Path in the repository."""
-    sha256: str
-    path: Path | None
-    """None where the file is not here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """Everything that a run shows."""
 
@@ -115,7 +103,8 @@ class RunRecord:
     details: Details
     """For the pictures."""
     examples: tuple[ExampleMap, ...]
-    weights: Weights
+    weights: Path | None
+    """None where the file is not here."""
     start_ms: int | None
     """Milliseconds since 1970, from runs/ROW/volatile.json."""
     end_ms: int | None

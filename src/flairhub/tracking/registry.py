@@ -25,8 +25,6 @@ SCORE = "valid.miou"
 WEIGHTS = "weights_sha256"
 ROW_KEY = "row_key"
 
-_SHOWN = {"address": "models/{row}/model.safetensors", "row": "{row}", "profile": "{profile}"}
-
 
 def valid_score(metrics: Mapping[str, float]) -> float | None:
     """Mean IoU on the validation split, percent, mean over tasks; None where there is none."""
@@ -122,8 +120,8 @@ def _updated(store: Store, version: ModelVersion, run: Run) -> ModelVersion:
 
 def _tags(run: Run) -> dict[str, str]:
     shown = run.data.tags
-    row, profile = shown[names.ROW], shown[names.PROFILE]
-    tags = {key: text.format(row=row, profile=profile) for key, text in _SHOWN.items()}
+    row = shown[names.ROW]
+    tags = {"address": f"models/{row}/model.safetensors", "row": row, "profile": shown[names.PROFILE]}
     tags |= {WEIGHTS: shown[names.WEIGHTS], ROW_KEY: shown[names.ROW_KEY]}
     dvc = shown.get(f"dvc.train.out.models/{row}")
     score = valid_score(run.data.metrics)

@@ -103,8 +103,8 @@ def write_record(
     if run is not None and writer.contradicts(store, run, record):
         surplus.append(run)
         run = None
-    run_id = writer.create_run(store, target.experiment_id, record, mark) if run is None else run.info.run_id
-    writer.fill_run(store, run_id, record, figures, begun=run, copy_mb=copy_mb)
+    written = writer.create_run(store, target.experiment_id, record, mark) if run is None else run
+    writer.fill_run(store, written, record, figures, copy_mb=copy_mb)
     for old in surplus:
         store.client.delete_run(old.info.run_id)
-    return "completed" if run is not None or surplus else "created", run_id
+    return "completed" if run is not None or surplus else "created", str(written.info.run_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flairhub.files import canonical_json, sha256_text
-from flairhub.lineage.dvc import read_lock
+from flairhub.lineage.dvc import entries, read_lock
 from flairhub.lineage.git import Repository, Revision
 from flairhub.records.layout import row_files
 from flairhub.tracking.records import Origin
@@ -37,10 +37,10 @@ class Result:
         """(path, DVC's checksum) of the outputs that belong to it; a folder's checksum ends with `.dir`."""
         stages = (f"{TRAIN}{self.row}", f"{EVALUATE}{self.row}")[: 2 if self.evaluated else 1]
         for stage in stages:
-            yield from _entries(self.stages, stage, "outs").items()
+            yield from entries(self.stages, stage, "outs").items()
         if not self.evaluated:
-            yield from _entries(self.stages, stages[0], "deps").items()  # the row's inputs, which have the recipe
-        yield from _entries(self.stages, "pull", "outs").items()
+            yield from entries(self.stages, stages[0], "deps").items()  # the row's inputs, which have the recipe
+        yield from entries(self.stages, "pull", "outs").items()
 
     def origin(self, baselines: Mapping[str, str | None], started: Mapping[str, int]) -> Origin:
         """Where the result is.
@@ -100,18 +100,13 @@ def _evaluated(stages: Mapping[str, Any], row: str) -> bool:
     if receipt_md5(stages, row) is None:
         return False
     weights = row_files(row).model.as_posix()
-    read = _entries(stages, f"{EVALUATE}{row}", "deps").get(weights)
+    read = entries(stages, f"{EVALUATE}{row}", "deps").get(weights)
     return read is None or read == _weights(stages, row)
 
 
 def _weights(stages: Mapping[str, Any], row: str) -> str | None:
-    return _entries(stages, f"{TRAIN}{row}", "outs").get(row_files(row).model.as_posix())
+    return entries(stages, f"{TRAIN}{row}", "outs").get(row_files(row).model.as_posix())
 
 
 def _mark(stages: Mapping[str, Any], row: str, *, evaluated: bool) -> str | None:
     return receipt_md5(stages, row) if evaluated else _weights(stages, row)
-
-
-def _entries(stages: Mapping[str, Any], stage: str, kind: str) -> dict[str, str]:
-    entries = (stages.get(stage) or {}).get(kind, ())
-    return {entry["path"]: str(entry["md5"]) for entry in entries if "md5" in entry}

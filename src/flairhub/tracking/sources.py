@@ -11,7 +11,7 @@ from typing import Any
 
 from flairhub.config.workspace import Workspace
 from flairhub.files import canonical_json, replacing
-from flairhub.lineage.dvc import file_md5
+from flairhub.lineage.dvc import entries, file_md5
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.layout import HISTORY, STEPS, RowFiles, row_files
 
@@ -90,9 +90,7 @@ def keep_costs(workspace: Workspace, row: str, row_key: str, eval_key: str) -> N
 
 def receipt_md5(stages: Mapping[str, Any], row: str) -> str | None:
     """DVC's checksum of the row's receipt in a lock file; it stands for the row's whole result. None: no result."""
-    wanted = row_files(row).receipt.as_posix()
-    outs = (stages.get(f"evaluate@{row}") or {}).get("outs", ())
-    return next((str(out["md5"]) for out in outs if out["path"] == wanted and "md5" in out), None)
+    return entries(stages, f"evaluate@{row}", "outs").get(row_files(row).receipt.as_posix())
 
 
 def lock_tags(stages: Mapping[str, Any], files: RunFiles) -> dict[str, str]:
@@ -110,7 +108,5 @@ def lock_tags(stages: Mapping[str, Any], files: RunFiles) -> dict[str, str]:
         if not isinstance(entry, dict):
             continue
         tags[f"dvc.{stage}"] = hashlib.sha256(canonical_json(entry).encode()).hexdigest()
-        for out in entry.get("outs", ()):
-            if "md5" in out:
-                tags[f"dvc.{stage}.out.{out['path']}"] = str(out["md5"])
+        tags |= {f"dvc.{stage}.out.{path}": md5 for path, md5 in entries(stages, f"{stage}@{row}", "outs").items()}
     return tags

@@ -25,7 +25,7 @@ from flairhub.lineage.dvc import file_md5, open_cache, read_lock
 from flairhub.locks import locked
 from flairhub.records.layout import row_files
 from flairhub.tracking import names
-from flairhub.tracking.history import EvaluatedRow, TrainedOnly, baseline_receipt, merged, past_results
+from flairhub.tracking.history import EvaluatedRow, merged, past_results
 from flairhub.tracking.liveness import end_dead_runs
 from flairhub.tracking.monitor import experiment_tags
 from flairhub.tracking.plots import draw_all
@@ -33,7 +33,8 @@ from flairhub.tracking.reading import read_identity, read_record
 from flairhub.tracking.records import Origin, RunRecord, Skipped
 from flairhub.tracking.registry import register
 from flairhub.tracking.result_run import Outcome, ResultRun, find_result_run, retag, write_record
-from flairhub.tracking.sources import RunFiles, keep_costs
+from flairhub.tracking.results import baseline_marks
+from flairhub.tracking.sources import keep_costs
 from flairhub.tracking.sqlite_file import sqlite_path
 from flairhub.tracking.store import Store, explaining, open_store, shown, tracking_uri, workspace_mark
 from flairhub.tracking.sweeps import group_sweeps
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 POOL_FROM = 6
 """From this many runs on figures are drawn in processes of their own."""
 MAX_DRAWERS = 4
+
+_Done = dict[str, Outcome | None]
+"""Row, and where it comes from if that is not the workspace -> what was done; None: nothing yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +96,10 @@ def sync(
             the next sync completes it.
     """
     address = tracking_uri(workspace, uri)
-    done: dict[str, Outcome] = {}
+    done: _Done = {}
     with locked(workspace.state / "locks" / "tracking.lock"), TemporaryDirectory(prefix="flairhub-") as folder:
         evaluated, skipped = _present(workspace, rows)
-        trained: list[TrainedOnly] = []
+        trained: list[Training] = []
         if history:
             past, trained, absent = past_results(
                 workspace, Path(folder), profile=profile, cache=open_cache(workspace.main), present=evaluated
@@ -130,6 +134,7 @@ def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[EvaluatedR
     lock = read_lock(workspace.root)
     tags = experiment_tags()
     name, baseline = tags.get(names.EXPERIMENTS, ""), tags.get(names.BASELINE, "")
+    marks = baseline_marks(workspace.main, [baseline]) if baseline else {}
     evaluated: list[EvaluatedRow] = []
     skipped: list[Skipped] = []
     for row in rows:
@@ -137,7 +142,7 @@ def _present(workspace: Workspace, rows: Iterable[str]) -> tuple[list[EvaluatedR
         if isinstance(identity, Skipped):
             skipped.append(identity)
             continue
-        before = baseline_receipt(workspace.main, baseline, row) if baseline else None
+        before = marks.get((row, True), {}).get(baseline)
         mine = file_md5(row_files(row, workspace.root).receipt)
         origin = Origin(experiments=(name,) if name else (), baseline=baseline if before not in {None, mine} else "")
         evaluated.append(EvaluatedRow(label=row, root=workspace.root, identity=identity, lock=lock, origin=origin))
@@ -166,8 +171,9 @@ class _Work:
         """Of this workspace."""
         return workspace_mark(self.workspace)
 
-    def update(self, evaluated: Sequence[EvaluatedRow], done: dict[str, Outcome], skipped: list[Skipped]) -> None:
+    def update(self, evaluated: Sequence[EvaluatedRow], done: _Done, skipped: list[Skipped]) -> None:
         """Make the run of every result."""
+        done.update(dict.fromkeys(item.label for item in evaluated))  # reports keep this order
         work: list[tuple[ResultRun, RunRecord, str]] = []
         for item in evaluated:
             if item.root == self.workspace.root:
@@ -199,20 +205,11 @@ class _Work:
                     self.store, target, record, drawn, copy_mb=self.copy_mb, mark=self.mark
                 )
                 self.written.append(run_id)
-        _keep_order(done, [item.label for item in evaluated])
 
-    def add_trainings(self, trained: Sequence[TrainedOnly], done: dict[str, Outcome]) -> None:
+    def add_trainings(self, trained: Sequence[Training], done: _Done) -> None:
         """Make the runs of experiments that ended with the training."""
         for item in trained:
-            training = Training(
-                files=RunFiles(root=item.root, row=item.row),
-                profile=item.profile,
-                key=item.row_key,
-                tags=item.origin.tags,
-                changed=bool(item.origin.baseline),
-                time_ms=item.origin.time_ms,
-            )
-            done[item.label] = record_training(self.store, self.experiment(item.profile), training, self.mark)
+            done[item.label] = record_training(self.store, self.experiment(item.profile), item, self.mark)
 
     def finish(self, profiles: set[str]) -> tuple[str, ...]:
         """Registry, sweeps, dead runs; returns the rows of the latter."""
@@ -255,11 +252,5 @@ def _drawn(records: list[RunRecord]) -> Iterator[Iterator[dict[str, bytes]]]:
                 future.cancel()
 
 
-def _labels(done: dict[str, Outcome], outcome: Outcome) -> tuple[str, ...]:
+def _labels(done: _Done, outcome: Outcome) -> tuple[str, ...]:
     return tuple(label for label, found in done.items() if found == outcome)
-
-
-def _keep_order(done: dict[str, Outcome], labels: Sequence[str]) -> None:
-    ordered = {label: done[label] for label in labels if label in done}
-    done.clear()
-    done.update(ordered)

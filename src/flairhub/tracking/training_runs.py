@@ -8,14 +8,12 @@ completes it. `flairhub track --all` makes such runs again from DVC's cache.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from flairhub.config.workspace import Workspace
 from flairhub.locks import locked
-from flairhub.records.history import MetricPoint
 from flairhub.records.inputs_file import InputsFile
 from flairhub.records.metrics import ValidMetrics
 from flairhub.tracking import names, writer
@@ -60,6 +58,8 @@ def track_training(workspace: Workspace, uri: str | None, *, row: str, profile: 
 class Training:
     """A training without an evaluation."""
 
+    label: str = ""
+    """Row identifier, and where the training comes from; empty for one of the workspace."""
     files: RunFiles
     profile: str
     key: str
@@ -114,29 +114,14 @@ def _create(store: Store, experiment_id: str, training: Training) -> Run:
 
 def _fill(store: Store, run: Run, training: Training) -> None:
     """Write what the run lacks and end it."""
-    from mlflow.entities import Metric, Param, RunTag
-
     files = training.files
-    stamp = training.time_ms if training.time_ms is not None else int(time.time() * 1000)
-    history = list(history_points(files))
-    last = max((point.step for point in history), default=0)
-    final = [
-        MetricPoint(name=name, step=last, value=value)
-        for name, value in valid_metrics(ValidMetrics.read(files.layout.valid))
-    ]
-    there = {place for place, _ in writer.logged_points(store, run)}
-    metrics = [
-        Metric(names.shortened(point.name, names.MAX_KEY), point.value, stamp, point.step)
-        for point in (*history, *final)
-        if (point.name, point.step) not in there
-    ]
-    params = [
-        Param(names.shortened(name, names.MAX_KEY), names.shortened(value, names.MAX_PARAM))
-        for name, value in names.parameters(InputsFile.read(files.layout.inputs).recipe).items()
-        if name not in run.data.params
-    ]
     note = {names.NOTE: f"Trained, not evaluated: `dvc repro evaluate@{files.row}` adds the test split."}
-    tags = note | dict(training.tags) | names.ungrouped(dict(training.tags) | run.data.tags)
-    writer.log_batches(store, run.info.run_id, metrics, params, [RunTag(*pair) for pair in tags.items()])
-    writer.forget_process(store, run.info.run_id, run.data.tags)
-    store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
+    writer.complete(
+        store,
+        run,
+        names.parameters(InputsFile.read(files.layout.inputs).recipe),
+        list(history_points(files)),
+        dict(valid_metrics(ValidMetrics.read(files.layout.valid))),
+        note | dict(training.tags) | names.ungrouped(dict(training.tags) | run.data.tags),
+        training.time_ms,
+    )

@@ -34,63 +34,60 @@ FIGURES = "figures"
 """Folder of the figures among a run's artifacts."""
 
 
-def create_run(store: Store, experiment_id: str, record: RunRecord, mark: str) -> str:
+def create_run(store: Store, experiment_id: str, record: RunRecord, mark: str) -> Run:
     """Begin a run that the sync of the workspace `mark` owns; it stays RUNNING until `fill_run` ends it."""
-    run = store.client.create_run(
-        experiment_id,
-        start_time=record.start_ms,
-        run_name=record.name,
-        tags={
-            **{names.WRITER: "sync", names.ROW: record.name, names.ROW_KEY: record.identity.row_key},
-            names.WORKSPACE: mark,
-        },
+    own = {names.WRITER: "sync", names.ROW: record.name, names.ROW_KEY: record.identity.row_key}
+    return store.client.create_run(
+        experiment_id, start_time=record.start_ms, run_name=record.name, tags=own | {names.WORKSPACE: mark}
     )
-    return str(run.info.run_id)
 
 
-def fill_run(
-    store: Store,
-    run_id: str,
-    record: RunRecord,
-    figures: Mapping[str, bytes],
-    *,
-    begun: Run | None,
-    copy_mb: float = 0.0,
-) -> None:
+def fill_run(store: Store, run: Run, record: RunRecord, figures: Mapping[str, bytes], *, copy_mb: float = 0.0) -> None:
     """Write what a run lacks and end it.
 
     The fingerprint comes in the last request but one: a run that has it and is FINISHED is whole.
 
     Args:
         store: the store.
-        run_id: the run.
+        run: a new run, or a live one, whose parameters and points are not written again.
         record: what it shall show.
         figures: PNG by file name.
-        begun: a live run, whose parameters and points are not written again; None for a new run.
         copy_mb: weights up to this size, MB, are among the artifacts; larger ones are named by address and checksum.
     """
+    log_artifacts(store, run.info.run_id, record, figures, copy_mb)
+    store.client.log_inputs(run.info.run_id, datasets=list(_datasets(record)))
+    tags = names.ungrouped(run.data.tags | record.late_tags) | _all_tags(record)
+    complete(store, run, record.params, record.history, record.metrics, tags, record.end_ms)
+
+
+def complete(
+    store: Store,
+    run: Run,
+    params: Mapping[str, str],
+    history: Sequence[MetricPoint],
+    final: Mapping[str, float],
+    tags: Mapping[str, str],
+    time_ms: int | None,
+) -> None:
+    """Write the parameters and points that a run lacks, the figures at its last step, then tags in order; end it."""
     from mlflow.entities import Metric, Param, RunTag
 
-    stamp = record.end_ms if record.end_ms is not None else int(time.time() * 1000)
-    log_artifacts(store, run_id, record, figures, copy_mb)
-    store.client.log_inputs(run_id, datasets=list(_datasets(record)))
-    known = begun.data.params if begun is not None else {}
-    there = begun.data.tags if begun is not None else {names.WORKSPACE: ""}
-    params = [Param(key, value) for key, value in _shown_params(record).items() if key not in known]
-    shown = names.ungrouped(there | record.late_tags) | _all_tags(record)
-    tags = [RunTag(names.shortened(k, names.MAX_KEY), names.shortened(v, names.MAX_TAG)) for k, v in shown.items()]
-    points = _lacking(store, begun, record)
-    metrics = [Metric(names.shortened(p.name, names.MAX_KEY), p.value, stamp, p.step) for p in points]
-    log_batches(store, run_id, metrics, params, tags)
-    forget_process(store, run_id, there)
-    store.client.set_terminated(run_id, "FINISHED", end_time=stamp)
-
-
-def forget_process(store: Store, run_id: str, there: Mapping[str, str]) -> None:
-    """Remove what a run's tags say of the process that was writing it: it has ended, and its result is there."""
-    for tag in (names.FAILURE, names.WORKSPACE, names.TRAININGS):
-        if tag in there:
-            store.client.delete_tag(run_id, tag)
+    stamp = time_ms if time_ms is not None else int(time.time() * 1000)
+    last = max((point.step for point in history), default=0)
+    points = (*history, *(MetricPoint(name=name, step=last, value=value) for name, value in final.items()))
+    logged = {place for place, _ in logged_points(store, run)}
+    metrics = [
+        Metric(names.shortened(point.name, names.MAX_KEY), point.value, stamp, point.step)
+        for point in points
+        if (point.name, point.step) not in logged
+    ]
+    lacking = [Param(key, value) for key, value in _shown_params(params).items() if key not in run.data.params]
+    shown = [RunTag(names.shortened(k, names.MAX_KEY), names.shortened(v, names.MAX_TAG)) for k, v in tags.items()]
+    log_batches(store, run.info.run_id, metrics, lacking, shown)
+    for tag in (names.FAILURE, names.WORKSPACE, names.TRAININGS):  # of the process that was writing: it has ended
+        if tag in run.data.tags:
+            store.client.delete_tag(run.info.run_id, tag)
+    store.client.set_terminated(run.info.run_id, "FINISHED", end_time=stamp)
 
 
 def log_batches(
@@ -125,7 +122,7 @@ def log_artifacts(
         for figure, data in figures.items():
             (folder / FIGURES / figure).parent.mkdir(parents=True, exist_ok=True)
             (folder / FIGURES / figure).write_bytes(data)
-        weights = record.weights.path
+        weights = record.weights
         if weights is not None and weights.stat().st_size <= 1e6 * copy_mb:
             copyfile(weights, folder / names.MODEL / weights.name)
         store.client.log_artifacts(run_id, str(folder))
@@ -139,9 +136,7 @@ def artifacts_lost(run: Run) -> bool:
 
 def contradicts(store: Store, run: Run, record: RunRecord) -> bool:
     """Whether a live run holds a parameter or a point of the history that is not the record's."""
-    expected = {
-        names.shortened(k, names.MAX_KEY): names.shortened(v, names.MAX_PARAM) for k, v in record.params.items()
-    }
+    expected = _shown_params(record.params)
     if any(expected.get(key) != value for key, value in run.data.params.items()):
         return True
     points = {(point.name, point.step): point.value for point in record.history}
@@ -158,25 +153,15 @@ def logged_points(store: Store, run: Run) -> Iterator[tuple[tuple[str, int], flo
             yield (key, metric.step), metric.value
 
 
-def _shown_params(record: RunRecord) -> dict[str, str]:
+def _shown_params(params: Mapping[str, str]) -> dict[str, str]:
     """Parameters within MLflow's limits; the recipe among the artifacts has the whole values."""
-    return {
-        names.shortened(key, names.MAX_KEY): names.shortened(value, names.MAX_PARAM)
-        for key, value in record.params.items()
-    }
+    return {names.shortened(k, names.MAX_KEY): names.shortened(v, names.MAX_PARAM) for k, v in params.items()}
 
 
 def _all_tags(record: RunRecord) -> dict[str, str]:
     """Tags in the order of writing: the fingerprint last."""
     tags = {names.WRITER: "sync"} | record.tags | record.late_tags
     return tags | {names.FINGERPRINT: tags.pop(names.FINGERPRINT)}
-
-
-def _lacking(store: Store, begun: Run | None, record: RunRecord) -> list[MetricPoint]:
-    last = max((point.step for point in record.history), default=0)
-    final = [MetricPoint(name=name, step=last, value=value) for name, value in record.metrics.items()]
-    there = {place for place, _ in logged_points(store, begun)} if begun is not None else set()
-    return [point for point in (*record.history, *final) if (point.name, point.step) not in there]
 
 
 def _datasets(record: RunRecord) -> Iterator[DatasetInput]:

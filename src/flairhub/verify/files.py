@@ -14,19 +14,6 @@ from flairhub.errors import DataError, FlairhubError, MissingFileError
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.confusion_file import read_confusion
 from flairhub.lineage.dvc import file_md5
-from flairhub.records.inputs import RowInputs, read_inputs
-from flairhub.records.paper import read_object
-
-
-def read_row_inputs(path: Path) -> RowInputs:
-    """A row's inputs; what is wrong with the file is one error that names it.
-
-    Raises:
-        MissingFileError: there is no such file.
-        DataError: it is not such a file.
-    """
-    read_object(path, "dvc repro resolve")
-    return read_inputs(path)
 
 
 def read_tables(path: Path) -> dict[str, ConfusionTable]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from flairhub.errors import FlairhubError
@@ -176,16 +175,6 @@ def text_difference(file: str, expected: str, found: str) -> Iterator[Mismatch]:
     number = next((n for n in range(shorter) if lines[0][n] != lines[1][n]), shorter)
     one, other = (_cut(text[number]) if number < len(text) else "no such line" for text in lines)
     yield Mismatch(file=file, cell=f"line {number + 1}", expected=one, found=other)
-
-
-def relative(path: Path, root: Path) -> str:
-    """A path as messages name it."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def failed(findings: Iterable[Finding]) -> bool:
-    """Whether any check failed."""
-    return any(finding.status == "failed" for finding in findings)
 
 
 class _Absent:

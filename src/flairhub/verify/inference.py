@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from flairhub.archives.locate import archive_folder
 from flairhub.archives.reader import PatchReader
@@ -27,31 +28,20 @@ from flairhub.records.paper import read_object
 from flairhub.verify.agreement import KeptMaps, judge
 from flairhub.verify.files import read_tables
 from flairhub.verify.findings import NotRunError, Outcome, differences
+from flairhub.verify.options import VerifyOptions
 from flairhub.verify.recompute import evaluation_params
 from flairhub.verify.row import Subject, require_weights
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """Which regions are inferred again, and what counts as agreement."""
-
-    rois: int
-    """Regions of interest per row; 0: all."""
-    seed: int
-    """Seed of their choice."""
-    agreement: float
-    """Share of pixels, 0..1, that must agree on another class of device."""
-
-
 def repeat_inference(
-    subject: Subject, seed: int, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings
+    subject: Subject, seed: int, options: VerifyOptions, workspace: Workspace, settings: RuntimeSettings
 ) -> Outcome:
     """Infer some regions again.
 
     Args:
         subject: the row.
         seed: which of the row's trainings.
-        sampling: which regions.
+        options: which regions, and what counts as agreement.
         workspace: where the archives lie.
         settings: device.
 
@@ -61,25 +51,22 @@ def repeat_inference(
     files, inputs = subject.seeds[seed], subject.inputs
     weights = require_weights(subject, files)
     folder = archives(subject.root, inputs, workspace, settings)
-    chosen = choose_regions(inputs, sampling)
+    chosen = choose_regions(inputs, options)
     part = only_regions(inputs, chosen)
     # In the stored batches: a batch never crosses a region, so those of a region do not depend on the others.
     evaluation = evaluation_params(subject)
-    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
-    devices = find_devices(quiet)
-    pin_threads(inputs.recipe.train.threads)
-    network = load_network(part, weights).to(devices.device)
+    quiet, device, changed = _here(subject, settings)
+    network = load_network(part, weights).to(device)
     maps = KeptMaps(subject, files)
     again = score_split(part, network, PatchReader(folder), quiet, evaluation, on_prediction=maps.compare)
     stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
-    changed = other_environment(
-        subject.receipt.environment, evaluation_environment(devices, inputs.recipe.train.threads)
-    )
-    outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, sampling.agreement)
+    outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, options.agreement)
     return outcome if changed else maps.added_to(outcome)
 
 
-def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace, settings: RuntimeSettings) -> Outcome:
+def repeat_robustness(
+    subject: Subject, options: VerifyOptions, workspace: Workspace, settings: RuntimeSettings
+) -> Outcome:
     """Test the row with less input again: on all regions, for `robustness.json` holds sums over them.
 
     Raises:
@@ -87,21 +74,16 @@ def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace
     """
     inputs, evaluation = subject.inputs, evaluation_params(subject)
     variants = variants_of(inputs.recipe, evaluation.robustness)
-    if sampling.rois:
+    if options.rois:
         return Outcome(
             detail="figures with less input are sums over all regions: only --rois 0 repeats them", applies=False
         )
     weights = require_weights(subject, subject.files)
     folder = archives(subject.root, inputs, workspace, settings)
-    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
-    devices = find_devices(quiet)
-    pin_threads(inputs.recipe.train.threads)
-    changed = other_environment(
-        subject.receipt.environment, evaluation_environment(devices, inputs.recipe.train.threads)
-    )
+    quiet, device, changed = _here(subject, settings)
     if changed:
         raise NotRunError(f"figures with less input are compared exactly, which {', '.join(changed)} does not promise")
-    network = load_network(inputs, weights).to(devices.device)
+    network = load_network(inputs, weights).to(device)
     scorer = Scorer(inputs, PatchReader(folder), quiet, evaluation)
     tables = {variant.name: scorer(network, variant=variant) for variant in variants.tests}
     own = scored_tasks(inputs, subject.evidence["confusion"])
@@ -114,17 +96,27 @@ def repeat_robustness(subject: Subject, sampling: Sampling, workspace: Workspace
     )
 
 
+def _here(subject: Subject, settings: RuntimeSettings) -> tuple[RuntimeSettings, torch.device, tuple[str, ...]]:
+    """Settings of a quiet process on one device, the device, and what differs from where the row was evaluated."""
+    threads = subject.inputs.recipe.train.threads
+    quiet = one_device(settings).model_copy(update={"progress": False, "workers": 0})
+    devices = find_devices(quiet)
+    pin_threads(threads)
+    here = evaluation_environment(devices, threads)
+    return quiet, devices.device, other_environment(subject.receipt.environment, here)
+
+
 def one_device(settings: RuntimeSettings) -> RuntimeSettings:
     """The settings with this process alone: nobody joins the shares of several."""
     return settings.model_copy(update={"devices": 1, "num_nodes": 1})
 
 
-def choose_regions(inputs: RowInputs, sampling: Sampling) -> tuple[str, ...]:
+def choose_regions(inputs: RowInputs, options: VerifyOptions) -> tuple[str, ...]:
     """Seeded choice of regions of the test split, sorted."""
     known = sorted({parse_patch_id(patch).roi_key for patch in inputs.splits["test"].patch_ids})
-    if sampling.rois == 0 or sampling.rois >= len(known):
+    if options.rois == 0 or options.rois >= len(known):
         return tuple(known)
-    drawn = np.random.default_rng(sampling.seed).choice(len(known), size=sampling.rois, replace=False)
+    drawn = np.random.default_rng(options.seed).choice(len(known), size=options.rois, replace=False)
     return tuple(known[i] for i in sorted(drawn))
 
 

@@ -65,7 +65,7 @@ def _figures(subject: Subject) -> Outcome:
     """details.json from the confusion of the row and, for their spread, of its further seeds."""
     own = recomputed(subject, subject.evidence["confusion"])
     seeds = subject.seeds
-    further = {seed: recomputed(subject, read_tables(files.confusion)) for seed, files in _further(seeds)}
+    further = {seed: recomputed(subject, read_tables(files.confusion)) for seed, files in list(seeds.items())[1:]}
     again = with_spread({next(iter(seeds)): own, **further}).values()
     return Outcome(
         detail=f"{_leaves(again)} figures, intervals and breakdowns follow from the confusion exactly",
@@ -75,17 +75,13 @@ def _figures(subject: Subject) -> Outcome:
 
 def _seeds(subject: Subject) -> Outcome:
     """The figures of each further seed from its own confusion."""
-    further = _further(subject.seeds)
-    wrong = [mismatch for _, files in further for mismatch in _one_seed(subject, files)]
+    further = list(subject.seeds.values())[1:]
+    wrong = [mismatch for files in further for mismatch in _one_seed(subject, files)]
     return Outcome(
         detail=f"figures of {len(further)} further seeds follow from their confusion exactly",
         mismatches=wrong,
         applies=bool(further),
     )
-
-
-def _further(seeds: Mapping[int, RowFiles]) -> list[tuple[int, RowFiles]]:
-    return list(seeds.items())[1:]
 
 
 def _one_seed(subject: Subject, files: RowFiles) -> Iterator[Mismatch]:

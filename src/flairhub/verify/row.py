@@ -9,13 +9,13 @@ from flairhub.config.params import Params
 from flairhub.lineage.dvc import read_lock
 from flairhub.records.code import Fingerprint
 from flairhub.records.details import Details
-from flairhub.records.inputs import RowInputs
+from flairhub.records.inputs import RowInputs, read_inputs
 from flairhub.records.layout import RowFiles
 from flairhub.records.metrics import RowMetrics
 from flairhub.records.receipt import Receipt
 from flairhub.records.robustness import Robustness
-from flairhub.verify.files import read_cells, read_row_inputs, read_tables
-from flairhub.verify.findings import Evidence, NotRunError, relative
+from flairhub.verify.files import read_cells, read_tables
+from flairhub.verify.findings import Evidence, NotRunError
 
 CSV = Path("reports/benchmark.csv")
 
@@ -35,7 +35,7 @@ class Subject:
 
     def name(self, path: Path) -> str:
         """A file as messages name it."""
-        return relative(path, self.root)
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
     @property
     def seeds(self) -> dict[int, RowFiles]:
@@ -69,7 +69,7 @@ def row_evidence(files: RowFiles) -> Evidence:
             "receipt": lambda: Receipt.read(files.receipt),
             "details": lambda: Details.read(files.details),
             "metrics": lambda: RowMetrics.read(files.metrics),
-            "inputs": lambda: read_row_inputs(files.inputs),
+            "inputs": lambda: read_inputs(files.inputs),
             "confusion": lambda: read_tables(files.confusion),
             "robustness": lambda: Robustness.read(files.robustness),
             "train code": lambda: Fingerprint.read(files.train_code),

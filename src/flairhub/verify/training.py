@@ -17,13 +17,12 @@ from flairhub.lineage.fingerprint import LOCK, stage_fingerprint, with_file
 from flairhub.lineage.keys import file_sha256, seed_keys
 from flairhub.records.details import METRICS, two_decimals
 from flairhub.records.environment import TrainingEnvironment
-from flairhub.records.inputs import RowInputs
 from flairhub.records.layout import VALID, WEIGHTS
 from flairhub.records.metrics import ValidMetrics
-from flairhub.records.receipt import Receipt
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.verify.findings import Mismatch, NotRunError, Outcome
 from flairhub.verify.inference import archives, one_device, other_environment
+from flairhub.verify.options import VerifyOptions
 from flairhub.verify.row import Subject
 from flairhub.weights.checkpoints import tensors_sha256
 from flairhub.weights.encoders import encoder_path
@@ -33,7 +32,7 @@ _SOURCE = Path(flairhub.__file__).resolve().parents[1]
 
 
 def repeat_training(
-    subject: Subject, tolerance: float, workspace: Workspace, settings: RuntimeSettings, *, scratch: Path | None = None
+    subject: Subject, options: VerifyOptions, workspace: Workspace, settings: RuntimeSettings
 ) -> Outcome:
     """Train every seed of a row again in a folder of its own and compare the bytes of the weights.
 
@@ -41,31 +40,29 @@ def repeat_training(
 
     Args:
         subject: the row.
-        tolerance: percentage points by which OA and mIoU on valid may differ where bytes are not promised to repeat.
+        options: how far figures may differ where bytes are not promised to repeat, and where the training's state lies.
         workspace: where the archives lie.
         settings: device; one is used.
-        scratch: folder that keeps the state of the training, so that an interrupted verification goes on there; None:
-            a temporary folder.
 
     Raises:
         NotRunError: archives are not on this disk, or the code is not that of the receipt.
     """
-    receipt, inputs = subject.receipt, subject.inputs
+    inputs = subject.inputs
     if inputs.recipe.weights != TRAINED:
         return Outcome(detail="the row is given its weights; nothing was trained", applies=False)
-    _require_code(subject, receipt)
+    _require_code(subject)
     folder = archives(subject.root, inputs, workspace, settings)
     with tempfile.TemporaryDirectory(prefix="flairhub-verify-") as temporary:
-        place = _train(subject, receipt, folder, scratch or Path(temporary), one_device(settings))
-        return _judge(subject, receipt, inputs, place, tolerance, settings)
+        place = _train(subject, folder, options.scratch or Path(temporary), one_device(settings))
+        return _judge(subject, place, options.tolerance, settings)
 
 
-def _require_code(subject: Subject, receipt: Receipt) -> None:
+def _require_code(subject: Subject) -> None:
     script = subject.root / _SCRIPT
     fingerprint = stage_fingerprint("train", script, _SOURCE)
     if LOCK.name in subject.evidence["train code"].parts:
         fingerprint = with_file(fingerprint, subject.root / LOCK)
-    if fingerprint.sha256 == receipt.code_sha256:
+    if fingerprint.sha256 == subject.receipt.code_sha256:
         return
     noted = subject.evidence["train code"].parts
     changed = sorted(
@@ -77,12 +74,12 @@ def _require_code(subject: Subject, receipt: Receipt) -> None:
     )
 
 
-def _train(subject: Subject, receipt: Receipt, folder: Path, scratch: Path, settings: RuntimeSettings) -> Path:
+def _train(subject: Subject, folder: Path, scratch: Path, settings: RuntimeSettings) -> Path:
     files = subject.files
     identity = TrainingIdentity(
         keys=seed_keys(files.inputs, files.train_code),
         inputs_sha256=file_sha256(files.inputs),
-        code_sha256=receipt.code_sha256,
+        code_sha256=subject.receipt.code_sha256,
     )
     destination = scratch / "models" / subject.row
     train_row(
@@ -100,22 +97,15 @@ def _train(subject: Subject, receipt: Receipt, folder: Path, scratch: Path, sett
     return destination
 
 
-def _judge(
-    subject: Subject,
-    receipt: Receipt,
-    inputs: RowInputs,
-    place: Path,
-    tolerance: float,
-    settings: RuntimeSettings,
-) -> Outcome:
+def _judge(subject: Subject, place: Path, tolerance: float, settings: RuntimeSettings) -> Outcome:
     devices = find_devices(one_device(settings))
-    here = training_environment(devices, inputs.recipe.train.threads)
+    here = training_environment(devices, subject.inputs.recipe.train.threads)
     changed: list[str] = []
     wrong: list[Mismatch] = []
     equal = same_tensors = 0
     for number, (seed, files) in enumerate(subject.seeds.items()):
         again = place if number == 0 else place / f"seed-{seed}"
-        sums = receipt.of_seed(seed)
+        sums = subject.receipt.of_seed(seed)
         found = file_sha256(again / WEIGHTS)
         equal += found == sums.weights_sha256
         # the weights say what trained them: libraries that touch no last bit change the file, and no tensor

@@ -9,54 +9,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from flairhub.config.base import nearest
 from flairhub.config.params import Params
+from flairhub.config.resolve import row_params
 from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
-from flairhub.errors import ConfigurationError
 from flairhub.records.layout import row_files
-from flairhub.verify.findings import LEVELS, TABLE, Evidence, Finding, Outcome, run_check
+from flairhub.verify.findings import TABLE, Evidence, Finding, Outcome, run_check
+from flairhub.verify.options import VerifyOptions
 from flairhub.verify.recompute import figure_checks, table_checks
 from flairhub.verify.records import record_checks
 from flairhub.verify.row import Subject, row_evidence, table_evidence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """How far a verification goes."""
-
-    level: int = 1
-    """Highest level, 0..3."""
-    rois: int = 3
-    """Level 2: regions of interest per row; 0: all."""
-    seed: int = 0
-    """Level 2: seed of their choice."""
-    agreement: float = 0.999
-    """Level 2: share of pixels, 0..1, that must agree in another environment than the receipt's."""
-    tolerance: float = 1.0
-    """Level 3: percentage points by which OA and mIoU on valid may differ in another environment."""
-    scratch: Path | None = None
-    """Level 3: folder that keeps the state of a training, so that an interrupted verification goes on; None: a
-    temporary folder."""
-
-    def __post_init__(self) -> None:
-        bounds = {
-            "level": 0 <= self.level < len(LEVELS),
-            "rois": self.rois >= 0,
-            "seed": self.seed >= 0,
-            "agreement": 0 <= self.agreement <= 1,
-            "tolerance": self.tolerance >= 0,
-        }
-        for name, good in bounds.items():
-            if not good:
-                raise ConfigurationError(
-                    f"Expected --{name} inside its range (level 0..3, rois and seed from 0, agreement 0..1, tolerance "
-                    f"from 0), but got {getattr(self, name)}."
-                )
 
 
 def verify(
@@ -79,8 +43,7 @@ def verify(
         ConfigurationError: a row is not in the parameters.
     """
     for row in rows:
-        if row not in params.rows:
-            raise ConfigurationError(f"params.yaml has no row {row!r}{nearest(row, params.rows)}")
+        row_params(params, row)  # refuses one that is not there
     table = table_evidence(workspace.root)
     seen: dict[str, Evidence] = {}
     for row in dict.fromkeys(rows or params.rows):
@@ -108,20 +71,15 @@ def _checks(
 def _slow_checks(
     subject: Subject, workspace: Workspace, settings: RuntimeSettings, options: VerifyOptions
 ) -> Iterator[tuple[int, str, Callable[[], Outcome]]]:
-    from flairhub.verify.inference import Sampling, repeat_inference, repeat_robustness
+    from flairhub.verify.inference import repeat_inference, repeat_robustness
 
-    sampling = Sampling(rois=options.rois, seed=options.seed, agreement=options.agreement)
     receipt = subject.evidence.readable("receipt")
     seeds = list(subject.seeds) if receipt else [0]
     for seed in seeds:
         name = "inference" if len(seeds) == 1 else f"inference seed {seed}"
-        yield 2, name, partial(repeat_inference, subject, seed, sampling, workspace, settings)
-    yield 2, "robustness", partial(repeat_robustness, subject, sampling, workspace, settings)
+        yield 2, name, partial(repeat_inference, subject, seed, options, workspace, settings)
+    yield 2, "robustness", partial(repeat_robustness, subject, options, workspace, settings)
     if options.level >= 3:
         from flairhub.verify.training import repeat_training
 
-        yield (
-            3,
-            "retraining",
-            partial(repeat_training, subject, options.tolerance, workspace, settings, scratch=options.scratch),
-        )
+        yield 3, "retraining", partial(repeat_training, subject, options, workspace, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,10 +56,14 @@ class DataVersion:
             entries = read_manifest(self.files.fetch("data/manifest.json")).archives
             return {entry.name: entry.sha256 for entry in entries}
         data = self.params.data
-        listed = _LISTED.get(data.source)
-        if listed is None:
+        sums: Sums
+        if data.source == "huggingface":
+            sums = published_sums(data.huggingface)
+        elif data.source == "local":
+            listed = parse_archives(self.files.text(str(ARCHIVES)) or "", str(ARCHIVES))
+            sums = {each.name: each.sha256 for each in listed}
+        else:
             return None
-        sums = listed(self)
         return {name: sums[name] for name in selection_of(data.subset).choose(sums, f"the data of {self.files.name}")}
 
     def row_inputs(self, row: str) -> bytes | None:
@@ -71,15 +75,3 @@ class DataVersion:
     def fact_parts(self) -> dict[str, str]:
         """Archive -> MD5 of its table of patches."""
         return {Path(name).stem: md5 for name, md5 in self.files.names("data/index/patches").items()}
-
-
-def _of_hub(version: DataVersion) -> Sums:
-    return published_sums(version.params.data.huggingface)
-
-
-def _of_folder(version: DataVersion) -> Sums:
-    return {each.name: each.sha256 for each in parse_archives(version.files.text(str(ARCHIVES)) or "", str(ARCHIVES))}
-
-
-_LISTED: dict[str, Callable[[DataVersion], Sums]] = {"huggingface": _of_hub, "local": _of_folder}
-"""Source -> its archives before pull has run."""

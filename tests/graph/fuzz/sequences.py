@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tests.graph.fuzz.inputs import CHOICES, PARAMETERS, TRACKED, Inputs, Material, put
@@ -53,7 +54,8 @@ class Sequence:
             FoundError: with the story of the sequence.
         """
         steps: list[tuple[Callable[[], None], int]] = [
-            *((self._edit_parameter, 4), (self._edit_code, 3), (self._switch_folder, 2), (self._replace_weights, 2)),
+            *((partial(self._change, *PARAMETERS), 4), (partial(self._change, "code"), 3)),
+            *((self._switch_folder, 2), (partial(self._change, "weights"), 2)),
             *((self._kill, 3), (self._edit_meanwhile, 3), (self._repro, 3), (self._plain_repro, 3)),
             *((self._damage, 1), (self._commit, 1), (self._checkout, 2), (self._restore, 1)),
         ]
@@ -71,17 +73,11 @@ class Sequence:
 
     # --- what is done to the clone ---
 
-    def _edit_parameter(self) -> None:
-        self._put(self.inputs.with_change(self.chance, PARAMETERS))
-
-    def _edit_code(self) -> None:
-        self._put(self.inputs.with_change(self.chance, ("code",)))
+    def _change(self, *names: str) -> None:
+        self._put(self.inputs.with_change(self.chance, names))
 
     def _switch_folder(self) -> None:
         self._put(replace(self.inputs.with_change(self.chance, ("folder",)), source="local"))
-
-    def _replace_weights(self) -> None:
-        self._put(self.inputs.with_change(self.chance, ("weights",)))
 
     def _put(self, inputs: Inputs) -> None:
         changed = {name: getattr(inputs, name) for name in sorted(inputs.differ(self.inputs))}
