@@ -8,7 +8,6 @@ from typing import Any
 
 from flairhub.errors import MissingFileError
 from flairhub.project import find_project
-from flairhub.report.table import Table
 
 CSV = Path("reports/benchmark.csv")
 
@@ -23,13 +22,8 @@ def run(_: argparse.Namespace) -> int:
     """Print the table that the benchmark stage wrote."""
     if not (find_project().root / CSV).is_file():
         raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
+    from flairhub.report.text import render_terminal
+
     print(render_terminal(CSV))
     print("\nreports/index.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
     return 0
-
-
-def render_terminal(source: Table | Path) -> str:
-    """The table, or a written `benchmark.csv`, for a terminal of 120 columns; see `table_text.render_terminal`."""
-    from flairhub.report import text as table_text
-
-    return table_text.render_terminal(source)
