@@ -1,18 +1,30 @@
-"""The map of domains, drawn once per task; the page's script colours it for another row."""
+"""The map of domains, from the footprints of the data's own patches.
+
+It is drawn once per task; the page's script colours it for another row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from flairhub.pictures.domains import Domain, DomainMap, Points
+from flairhub.catalog.modalities import LABELS
+from flairhub.facts.tables import iter_patches
 from flairhub.pictures.svg import INK, LINE, MARK, SOFT, inline_svg, themed_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Points = npt.NDArray[np.float64]
+"""[n, 2] x, y."""
+
+_COLUMNS = ("patch_id", "crs", "left", "bottom", "right", "top")
 
 STEPS = 20
 """Colours of a scale."""
@@ -23,6 +35,99 @@ _MOST_NAMES = 30
 """Domains whose names fit on the map; of more, the names appear under the pointer."""
 _AIR = 0.07
 """Free space around the domains, share of the larger side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """The ground of one domain-year."""
+
+    name: str
+    """`<DOMAIN>-<YEAR>`."""
+    hull: Points
+    """Corners of the convex hull of all footprints."""
+    regions: tuple[Points, ...]
+    """The four corners of each region of interest."""
+    num_patches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainMap:
+    """All domains in one reference system."""
+
+    crs: str | None
+    """Of most patches; None: the data has none."""
+    domains: tuple[Domain, ...]
+    """Sorted by name."""
+    left_out: tuple[str, ...]
+    """Domains without a reference system, where others have one."""
+
+
+def read_domains(index: Path) -> DomainMap:
+    """Domains of every labelled patch.
+
+    Args:
+        index: folder of the index stage.
+
+    Raises:
+        MissingFileError: the index was not built.
+    """
+    points: dict[tuple[str, str | None], dict[str, Points]] = {}
+    counts: Counter[tuple[str, str | None]] = Counter()
+    for domain, crs, count, boxes in _footprints(index):
+        regions = points.setdefault((domain, crs), {})
+        counts[domain, crs] = max(counts[domain, crs], count)  # two label layers of the same patches
+        for region, box in boxes.items():
+            regions[region] = _joined(regions.get(region, box), box)
+    by_crs: Counter[str] = Counter()
+    for (_, crs), count in counts.items():
+        if crs is not None:
+            by_crs[crs] += count
+    common = max(by_crs, key=lambda crs: (by_crs[crs], crs)) if by_crs else None
+    domains = {
+        name: _domain(name, regions, counts[name, crs], crs, common)
+        for (name, crs), regions in sorted(points.items(), key=lambda item: (item[0][0], counts[item[0]]))
+        if crs is not None or common is None
+    }
+    return DomainMap(
+        crs=common,
+        domains=tuple(domains.values()),
+        left_out=tuple(sorted({name for name, _ in points} - set(domains))),
+    )
+
+
+def _footprints(index: Path) -> Iterator[tuple[str, str | None, int, dict[str, Points]]]:
+    """Domain, reference system, number of patches, and left, bottom, right, top [4] of each of its regions."""
+    for part in iter_patches(index, LABELS, _COLUMNS):
+        frame = part.to_pandas().dropna(subset=["left", "bottom", "right", "top"])
+        frame["region"] = frame["patch_id"].str.rpartition("_")[0]
+        frame["domain"] = frame["region"].str.partition("_")[0]
+        for (domain, crs), group in frame.groupby(["domain", "crs"], dropna=False, sort=True):
+            boxes = group.groupby("region").agg({"left": "min", "bottom": "min", "right": "max", "top": "max"})
+            regions = dict(zip(boxes.index, boxes.to_numpy(dtype=np.float64), strict=True))
+            yield str(domain), crs if isinstance(crs, str) else None, len(group), regions
+
+
+def _joined(first: Points, second: Points) -> Points:
+    """The box around two boxes."""
+    return np.concatenate([np.minimum(first, second)[:2], np.maximum(first, second)[2:]])
+
+
+def _domain(name: str, regions: dict[str, Points], count: int, crs: str | None, common: str | None) -> Domain:
+    boxes = np.stack([regions[region] for region in sorted(regions)])
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    if crs != common and crs is not None and common is not None:
+        from rasterio.warp import transform
+
+        x, y = transform(crs, common, corners[..., 0].ravel().tolist(), corners[..., 1].ravel().tolist())
+        corners = np.stack([x, y], axis=1).reshape(corners.shape)
+    return Domain(name=name, hull=_hull(corners.reshape(-1, 2)), regions=tuple(corners), num_patches=count)
+
+
+def _hull(points: Points) -> Points:
+    from scipy.spatial import ConvexHull
+
+    hull: Points = points[ConvexHull(points - points.mean(axis=0)).vertices]
+    return hull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +144,12 @@ class Scale:
         return self.colours[min(max(int(place), 0), len(self.colours) - 1)]
 
 
-def scale_of(values: list[float], step: float = 5.0) -> Scale:
-    """A scale whose ends are multiples of `step` around all values."""
+def scale_of(values: list[float]) -> Scale:
+    """A scale whose ends are multiples of 5 around all values."""
     import matplotlib
 
-    low = step * np.floor(min(values, default=0.0) / step)
-    high = max(step * np.ceil(max(values, default=0.0) / step), low + step)
+    low = 5 * np.floor(min(values, default=0.0) / 5)
+    high = max(5 * np.ceil(max(values, default=0.0) / 5), low + 5)
     ramp = matplotlib.colormaps["viridis"](np.linspace(0, 1, STEPS))[:, :3]
     colours = tuple("#" + "".join(f"{round(255 * part):02x}" for part in colour) for colour in ramp)
     return Scale(low=float(low), high=float(high), colours=colours)

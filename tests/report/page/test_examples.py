@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.page_repository import BOUNDS, PATCHES, PageRepository, make_repository
+from tests.page_repository import BOUNDS, PATCHES, PageRepository
 from tests.world import sample_params
 
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
@@ -24,15 +24,14 @@ ROWS = {
 
 
 @pytest.fixture
-def repository(tmp_path, confusions, geotiff, store_archive, benchmark_params) -> PageRepository:
-    few = benchmark_params.model_copy(update={"resamples": 0})
-    return make_repository(tmp_path, sample_params(rows=ROWS), confusions, geotiff, store_archive, few)
+def repository(make_page) -> PageRepository:
+    return make_page(sample_params(rows=ROWS), resamples=0)
 
 
 def views(repository: PageRepository) -> list[dict]:
     sources, sections = repository.sources(), repository.table.sections
     cloud = repository.params.preprocessing.filter_sentinel2
-    return example_views(choose_examples(sections, sources), sections, sources, cloud)
+    return example_views(choose_examples(sections, sources)[0], sections, sources, cloud)
 
 
 def pixels(uri: str) -> np.ndarray:
@@ -106,9 +105,9 @@ def test_the_patches_of_most_rows_come_first_and_the_rest_is_counted(repository)
     folder = repository.root / "reports/rows/LC-A/examples" / COSIA
     for number in range(9):
         (folder / f"D000-2020_AU-S1-{number}_1-1.tif").touch()
-    chosen = choose_examples(repository.table.sections, repository.sources())
-    assert set(PATCHES) < set(chosen.patches)
-    assert (len(chosen.patches), chosen.num_left_out) == (6, 5)
+    patches, left_out = choose_examples(repository.table.sections, repository.sources())
+    assert set(PATCHES) < set(patches)
+    assert (len(patches), left_out) == (6, 5)
 
 
 def test_large_pictures_are_made_smaller_and_classes_never_blended():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.page_repository import PATCHES, PageRepository, make_repository
+from tests.page_repository import PATCHES, PageRepository
 from tests.report.page.test_build import read
 from tests.report.page.test_examples import ROWS
 from tests.world import sample_params
@@ -14,11 +14,9 @@ from flairhub.catalog.taxonomies import COSIA
 from flairhub.report.page.row_page import Example, render_row_page
 
 
-@pytest.fixture
-def repository(tmp_path, confusions, geotiff, store_archive, benchmark_params) -> PageRepository:
-    few = benchmark_params.model_copy(update={"resamples": 0})
-    rows = {"LC-A": ROWS["LC-A"]}
-    return make_repository(tmp_path, sample_params(rows=rows), confusions, geotiff, store_archive, few)
+@pytest.fixture(scope="module")
+def repository(make_page) -> PageRepository:
+    return make_page(sample_params(rows={"LC-A": ROWS["LC-A"]}), resamples=0)
 
 
 def row_page(repository: PageRepository, *, labels: bool = True) -> str:

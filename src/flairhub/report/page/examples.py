@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,34 +32,24 @@ RIGHT, WRONG, UNSCORED = "#dfe6e8", "#b3261e", "#8d969b"
 """Colours of the error maps."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """The patches of the page and who predicted them."""
-
-    patches: tuple[str, ...]
-    """Sorted by name."""
-    num_left_out: int
-    """Example patches of single rows for which the page has no room."""
-
-
-def choose_examples(sections: Iterable[Section], sources: PageSources) -> Chosen:
-    """The patches that most rows kept a prediction of."""
+def choose_examples(sections: Iterable[Section], sources: PageSources) -> tuple[list[str], int]:
+    """The patches that most rows kept a prediction of, by name, and for how many others the page has no room."""
     shared: Counter[str] = Counter()
     for section in sections:
         for line in section.lines:
             folder = sources.row(line.result.row).files.examples / section.task
             shared.update(path.stem for path in folder.glob("*.tif"))
     ranked = sorted(shared, key=lambda patch: (-shared[patch], patch))
-    return Chosen(patches=tuple(sorted(ranked[:MOST_PATCHES])), num_left_out=len(ranked[MOST_PATCHES:]))
+    return sorted(ranked[:MOST_PATCHES]), len(ranked[MOST_PATCHES:])
 
 
 def example_views(
-    chosen: Chosen, sections: Sequence[Section], sources: PageSources, cloud: CloudFilter
+    patches: Sequence[str], sections: Sequence[Section], sources: PageSources, cloud: CloudFilter
 ) -> list[dict[str, Any]]:
     """One view per patch.
 
     Args:
-        chosen: from `choose_examples`.
+        patches: from `choose_examples`.
         sections: of the table.
         sources: the rows, and where archives lie.
         cloud: decides which dates are called cloudy.
@@ -69,10 +58,10 @@ def example_views(
         MissingFileError: an archive of a patch is not there, or has not got its label.
         DataError: a prediction has another shape than the label, or a raster breaks its contract.
     """
-    if not chosen.patches:
+    if not patches:
         return []
     reader = PatchReader(sources.archives())
-    return [_view(patch, reader, sections, sources, cloud) for patch in chosen.patches]
+    return [_view(patch, reader, sections, sources, cloud) for patch in patches]
 
 
 def _view(
