@@ -190,7 +190,7 @@ def _make_folder(output: Path) -> None:
 def _beside(job: Any, *, force: bool) -> list[str]:
     """Notices about inputs that cover only a part of the map."""
     from flairhub.errors import DataError
-    from flairhub.zonal.coverage import check_coverage
+    from flairhub.zonal.check import check_coverage
 
     findings = list(check_coverage(job))
     severe = [finding.text for finding in findings if finding.severe]

@@ -24,6 +24,7 @@ from flairhub.zonal.ledger import block_path, write_block
 from flairhub.zonal.rasters import Array
 from flairhub.zonal.resample import area_weights, majority, mean, ratio_of, resampled_length, source_range
 from flairhub.zonal.strips import CACHE_MB
+from flairhub.zonal.virtual_raster import add_source, vrt_root
 from flairhub.zonal.windows import Block, Tiling
 
 _PIECE = 2048
@@ -37,7 +38,6 @@ class LayerFile:
     taxonomy: Taxonomy
     layer: str
     """`classes`, `probabilities` or `confidence`."""
-    bands: int
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -59,11 +59,7 @@ class LayerFile:
 def virtual_map(folder: Path, grid: Grid, blocks: Sequence[Block], wanted: LayerFile) -> Path:
     """The blocks of a layer as one virtual raster with its colours, names and tags; returns its path."""
     task = wanted.taxonomy.task
-    root = ET.Element("VRTDataset", {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)})
-    if grid.crs is not None:
-        ET.SubElement(root, "SRS").text = grid.crs
-    t = grid.transform
-    ET.SubElement(root, "GeoTransform").text = ", ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))
+    root = vrt_root(grid.crs, grid.transform, grid.height, grid.width)
     _metadata(root, {"AREA_OR_POINT": "Area", **wanted.tags})
     there = [block for block in blocks if block_path(folder, task, wanted.layer, block.name).is_file()]
     for number, name in enumerate(wanted.band_names(), 1):
@@ -77,7 +73,8 @@ def virtual_map(folder: Path, grid: Grid, blocks: Sequence[Block], wanted: Layer
         else:
             ET.SubElement(band, "Scale").text = repr(1 / FULL)
         for block in there:
-            _source(band, block_path(folder, task, wanted.layer, block.name), number, block)
+            source = block_path(folder, task, wanted.layer, block.name).resolve()
+            add_source(band, str(source), str(number), block.window)
     path = folder / f"{task}.{wanted.layer}.{grid.width}x{grid.height}.vrt"
     write_text(path, ET.tostring(root, encoding="unicode") + "\n")
     return path
@@ -113,8 +110,8 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
         require_whole(temporary)
 
 
-def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> tuple[Path, Grid]:
-    """A map at another pixel size, as a virtual raster of pieces, and its grid.
+def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> Path:
+    """A map at another pixel size, as a virtual raster of pieces.
 
     Args:
         folder: where the pieces lie.
@@ -135,7 +132,7 @@ def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted:
         for block in blocks:
             array = _piece(raster, block, down, across, classes=wanted.is_classes)
             write_block(folder, block, {(wanted.taxonomy.task, wanted.layer): array}, NODATA)
-    return virtual_map(folder, target, blocks, wanted), target
+    return virtual_map(folder, target, blocks, wanted)
 
 
 def _piece(raster: rasterio.DatasetReader, block: Block, down: Fraction, across: Fraction, *, classes: bool) -> Array:
@@ -166,12 +163,3 @@ def _colours(band: ET.Element, taxonomy: Taxonomy) -> None:
         red, green, blue, alpha = colours.get(value, (0, 0, 0, 0))
         entry = {"c1": str(red), "c2": str(green), "c3": str(blue), "c4": str(alpha)}
         ET.SubElement(table, "Entry", entry)
-
-
-def _source(band: ET.Element, path: Path, number: int, block: Block) -> None:
-    source = ET.SubElement(band, "SimpleSource")
-    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = str(path.resolve())
-    ET.SubElement(source, "SourceBand").text = str(number)
-    size = {"xSize": str(block.window.width), "ySize": str(block.window.height)}
-    ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
-    ET.SubElement(source, "DstRect", {"xOff": str(block.window.column), "yOff": str(block.window.row), **size})

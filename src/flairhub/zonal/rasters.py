@@ -62,11 +62,6 @@ class RasterReader:
             self._data.close()
         self._source.close()
 
-    @property
-    def warped(self) -> bool:
-        """Whether the raster is resampled."""
-        return self._data is not self._source
-
     def _warped(self, lattice: Lattice) -> WarpedVRT:
         nodata = 0.0 if self._layer.black else gap_value(self._layer, self._source)
         finer = abs(self._source.transform.a) < lattice.transform.a * 0.75 and self._source.crs is not None
@@ -170,14 +165,12 @@ class InputReader:
     Args:
         layers: the rasters.
         lattice: of the input.
-        wanted: bands that are read; one that no raster has is zero. None: those of the modality.
+        wanted: bands that are read; one that no raster has is zero.
     """
 
-    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice, wanted: Sequence[str] | None = None) -> None:
+    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice, wanted: Sequence[str]) -> None:
         self._layers = tuple(layers)
         self._readers = [RasterReader(layer, lattice) for layer in layers]
-        self._modality = MODALITIES[layers[0].modality]
-        wanted = self._modality.bands if wanted is None else wanted
         self._whole = len(self._layers) == 1 and {*layers[0].bands} == {*wanted}
         self.bands = layers[0].bands if self._whole else tuple(wanted)
         """Names of the bands of a piece, in order."""
@@ -210,7 +203,7 @@ class InputReader:
                 if name in self.bands:
                     whole[:, self.bands.index(name)] = values[:, number]
         assert whole is not None
-        return Piece(whole if self._modality.is_series else whole[0], missing)
+        return Piece(whole if MODALITIES[self._layers[0].modality].is_series else whole[0], missing)
 
 
 def _opened(black: Mask) -> Mask:
