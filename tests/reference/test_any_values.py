@@ -14,7 +14,7 @@ from tests.reference.world import ALL, COSIA, LPIS, example
 from flairhub.reference.folder import read_config
 from flairhub.reference.quirks import QUIRKS
 from flairhub.reference.recipe import recipe_of
-from flairhub.reference.settings import evaluation, run_settings
+from flairhub.reference.training import evaluation, run_settings
 
 VALUES = example(Path("user"), ALL, (COSIA, LPIS))
 

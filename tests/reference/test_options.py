@@ -17,7 +17,7 @@ from flairhub.reference.folder import ReferenceConfig, read_config
 from flairhub.reference.prepare import prepare
 from flairhub.reference.quirks import QUIRKS
 from flairhub.reference.recipe import recipe_of
-from flairhub.reference.settings import evaluation, run_settings
+from flairhub.reference.training import evaluation, run_settings
 
 NONE = dict.fromkeys(QUIRKS, False)
 

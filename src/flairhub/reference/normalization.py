@@ -24,8 +24,6 @@ def input_channels(config: ReferenceConfig) -> dict[str, tuple[str, ...]]:
     Raises:
         ConfigurationError: an input has no channels, or a channel is no band of it.
     """
-    for name in config.modalities.inputs_channels:
-        _require_input(config, f"modalities.inputs_channels.{name}", name)
     return {name: _bands(config, name) for name in config.inputs}
 
 
@@ -133,11 +131,6 @@ def _numbers(config: ReferenceConfig, key: str) -> list[float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _require_input(config: ReferenceConfig, key: str, name: str) -> None:
-    if name not in INPUTS:
-        raise ConfigurationError(f"{config.place(key)}: expected the name of an input{nearest(name, INPUTS)}")
 
 
 def _numbered(bands: Sequence[str]) -> str:
