@@ -5,14 +5,14 @@ It is drawn once per task; the page's script colours it for another row.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from flairhub.catalog.modalities import LABELS
 from flairhub.facts.tables import iter_patches
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Points = npt.NDArray[np.float64]
 """[n, 2] x, y."""
 
-_COLUMNS = ("patch_id", "crs", "left", "bottom", "right", "top")
+_EDGES = {"left": "min", "bottom": "min", "right": "max", "top": "max"}
+_COLUMNS = ("patch_id", "crs", *_EDGES)
+_REGION = ["domain", "crs", "region"]
 
 STEPS = 20
 """Colours of a scale."""
@@ -71,49 +73,32 @@ def read_domains(index: Path) -> DomainMap:
     Raises:
         MissingFileError: the index was not built.
     """
-    points: dict[tuple[str, str | None], dict[str, Points]] = {}
-    counts: Counter[tuple[str, str | None]] = Counter()
-    for domain, crs, count, boxes in _footprints(index):
-        regions = points.setdefault((domain, crs), {})
-        counts[domain, crs] = max(counts[domain, crs], count)  # two label layers of the same patches
-        for region, box in boxes.items():
-            regions[region] = _joined(regions.get(region, box), box)
-    by_crs: Counter[str] = Counter()
-    for (_, crs), count in counts.items():
-        if crs is not None:
-            by_crs[crs] += count
+    parts = [_footprints(part.to_pandas()) for part in iter_patches(index, LABELS, _COLUMNS)]
+    if not parts:
+        return DomainMap(crs=None, domains=(), left_out=())
+    boxes = pd.concat([boxes for boxes, _ in parts]).groupby(level=_REGION).agg(_EDGES)
+    counts = pd.concat([counts for _, counts in parts]).groupby(level=_REGION[:2]).max()
+    by_crs = counts.groupby(level="crs").sum().drop("", errors="ignore").to_dict()
     common = max(by_crs, key=lambda crs: (by_crs[crs], crs)) if by_crs else None
-    domains = {
-        name: _domain(name, regions, counts[name, crs], crs, common)
-        for (name, crs), regions in sorted(points.items(), key=lambda item: (item[0][0], counts[item[0]]))
-        if crs is not None or common is None
-    }
-    return DomainMap(
-        crs=common,
-        domains=tuple(domains.values()),
-        left_out=tuple(sorted({name for name, _ in points} - set(domains))),
-    )
+    found = {}
+    for (name, crs), count in sorted(counts.items(), key=lambda item: (item[0][0], item[1])):
+        if crs or common is None:  # of several systems the one of most patches
+            regions = boxes.loc[(name, crs)].to_numpy(dtype=np.float64)
+            found[name] = _domain(name, regions, int(count), crs or None, common)
+    left_out = sorted({name for name, _ in counts.index} - set(found))
+    return DomainMap(crs=common, domains=tuple(found.values()), left_out=tuple(left_out))
 
 
-def _footprints(index: Path) -> Iterator[tuple[str, str | None, int, dict[str, Points]]]:
-    """Domain, reference system, number of patches, and left, bottom, right, top [4] of each of its regions."""
-    for part in iter_patches(index, LABELS, _COLUMNS):
-        frame = part.to_pandas().dropna(subset=["left", "bottom", "right", "top"])
-        frame["region"] = frame["patch_id"].str.rpartition("_")[0]
-        frame["domain"] = frame["region"].str.partition("_")[0]
-        for (domain, crs), group in frame.groupby(["domain", "crs"], dropna=False, sort=True):
-            boxes = group.groupby("region").agg({"left": "min", "bottom": "min", "right": "max", "top": "max"})
-            regions = dict(zip(boxes.index, boxes.to_numpy(dtype=np.float64), strict=True))
-            yield str(domain), crs if isinstance(crs, str) else None, len(group), regions
+def _footprints(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The box around each region of an archive, and the number of patches, of which two label layers have the same."""
+    frame = frame.dropna(subset=list(_EDGES)).fillna({"crs": ""})
+    frame["region"] = frame["patch_id"].str.rpartition("_")[0]
+    frame["domain"] = frame["region"].str.partition("_")[0]
+    return frame.groupby(_REGION).agg(_EDGES), frame.groupby(_REGION[:2]).size()
 
 
-def _joined(first: Points, second: Points) -> Points:
-    """The box around two boxes."""
-    return np.concatenate([np.minimum(first, second)[:2], np.maximum(first, second)[2:]])
-
-
-def _domain(name: str, regions: dict[str, Points], count: int, crs: str | None, common: str | None) -> Domain:
-    boxes = np.stack([regions[region] for region in sorted(regions)])
+def _domain(name: str, boxes: Points, count: int, crs: str | None, common: str | None) -> Domain:
+    """From left, bottom, right, top of its regions, `[n, 4]`."""
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     if crs != common and crs is not None and common is not None:
         from rasterio.warp import transform

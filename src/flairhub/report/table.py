@@ -72,6 +72,11 @@ class Section:
         return section_title(self.task, self.level)
 
     @property
+    def scored(self) -> list[int]:
+        """Classes that any line scores."""
+        return sorted({index for line in self.lines for index in line.task.scored})
+
+    @property
     def shows_published(self) -> bool:
         """Whether any line has published figures."""
         return any(line.published for line in self.lines)

@@ -121,7 +121,7 @@ def _findings(name: str, contract: WeightsContract, layers: Sequence[RasterLayer
         with rasterio.open(layer.path) as raster:
             pixel = pixel_m(raster) or expected.gsd_m
             findings.extend(check_pixels(name, expected, pixel, raster.dtypes, resampled=not request.own_grid))
-    findings.extend(check_values(name, expected, layers, heights=name == "DEM_ELEV"))
+    findings.extend(check_values(name, expected, layers))
     return findings
 
 

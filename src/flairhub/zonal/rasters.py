@@ -104,11 +104,7 @@ class RasterReader:
         asked = np.arange(start - first, start - first + count)
         outside = (asked < 0) | (asked >= length)
         far = (asked < -self._side) | (asked >= length + self._side)
-        low, high = int(asked[0]), int(asked[-1])
-        table = reflected(max(low, -self._side), min(high, length + self._side - 1) + 1, length)
-        if not len(table):
-            return np.zeros(count, np.intp), far, outside
-        return table[np.clip(asked - max(low, -self._side), 0, len(table) - 1)], far, outside
+        return reflected(np.clip(asked, -self._side, length + self._side - 1), length), far, outside
 
     def _read_inside(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> tuple[Array, Mask]:
         halo = _COLLAR if self._layer.black else 0

@@ -164,16 +164,14 @@ class Tiling:
         )
 
 
-def reflected(start: int, stop: int, length: int) -> npt.NDArray[np.intp]:
-    """Pixels 0 to length - 1 that stand for pixels start to stop: beyond an end the row is read backwards.
+def reflected(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+    """Pixels 0 to length - 1 that stand for pixels anywhere: beyond an end the row is read backwards.
 
     The end itself is not repeated; where the data is shorter than what is asked for, it is read to and fro.
 
-    >>> reflected(-2, 5, 3).tolist()
+    >>> reflected(np.arange(-2, 5), 3).tolist()
     [2, 1, 0, 1, 2, 1, 0]
     """
-    if length == 1:
-        return np.zeros(stop - start, np.intp)
-    period = 2 * (length - 1)
-    position = np.arange(start, stop) % period
-    return np.minimum(position, period - position).astype(np.intp)
+    period = max(1, 2 * (length - 1))
+    places = places % period
+    return np.minimum(places, period - places)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.page_repository import HISTORY
+from tests.report.test_robustness import figures as less_input_figures
 from tests.world import ROOT, epoch, sample_params
 
 from flairhub.config.resolve import row_recipe
@@ -17,7 +18,7 @@ from flairhub.pictures.domain_map import draw_map, read_domains, scale_of
 from flairhub.pictures.svg import INK, MARK, inline_svg, themed_figure
 from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
+from flairhub.records.robustness import Change, LessInput, Robustness
 from flairhub.report.page.deviations import BY_ROW, Deviation, by_deviation, published_params, row_deviations
 from flairhub.report.page.tables import less_input_view, spread_view
 from flairhub.report.results import Spread
@@ -200,9 +201,7 @@ def test_tests_with_less_input_show_what_is_lost(tmp_path):
         return name, SimpleNamespace(files=SimpleNamespace(robustness=path))
 
     def figures(miou, estimate, low=None, high=None):
-        change = Change(estimate=estimate, low=low, high=high)
-        per_class = ClassIou(iou=())
-        return LessInputMetrics(oa=None, miou=miou, per_class=per_class, confusion=(), change={"miou": change})
+        return less_input_figures(None, miou, *[Change(estimate=estimate, low=low, high=high)] * 2)
 
     sources = dict([row("A", ("x", figures(20.0, -10.0, -12.0, -8.5)), ("y", figures(31.0, 1.0))),
                     row("B", ("x", figures(25.0, -5.0))), row("C")])  # fmt: skip

@@ -58,13 +58,12 @@ def section_view(section: Section, order: dict[str, int]) -> dict[str, Any]:
     """What the page shows of a section."""
     axis = _axis(section)
     kinds = taxonomy(section.task, section.level)
-    scored = sorted({index for line in section.lines for index in line.task.scored})
     return {
         "title": section.title,
         "published": section.shows_published,
         "axis": f"mIoU, {axis.low:.0f} to {axis.high:.0f}",
-        "classes": [{"name": kinds.classes[i], "colour": kinds.colours[i]} for i in scored],
-        "lines": [_line(line, axis, scored, order[line.result.row]) for line in section.lines],
+        "classes": [{"name": kinds.classes[i], "colour": kinds.colours[i]} for i in section.scored],
+        "lines": [_line(line, axis, section.scored, order[line.result.row]) for line in section.lines],
     }
 
 
