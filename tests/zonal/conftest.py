@@ -18,9 +18,8 @@ from flairhub.models.build import build_network
 from flairhub.models.network import NetworkOutput
 from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.contract import ModalityContract, WeightsContract
-from flairhub.zonal.job import Job
+from flairhub.zonal.job import Job, Request, Source
 from flairhub.zonal.model import Model, chosen_dates
-from flairhub.zonal.request import Request, Source
 from flairhub.zonal.run import predicted_blocks
 from flairhub.zonal.setup import Prepared, prepare
 

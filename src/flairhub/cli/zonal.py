@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flairhub.weights.contract import WeightsContract
     from flairhub.zonal.estimate import Estimate
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
 _EXPLAINED = (
     "Maps rasters with a trained row or a published file: DIR/<TASK>.tif as Cloud-Optimized GeoTIFF, its QGIS style, a "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
@@ -16,7 +16,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
     from flairhub.errors import ConfigurationError
     from flairhub.inference.views import FLIPS, PLAIN, TURNS, at_scales
     from flairhub.zonal.blend import Layers
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
     try:
         scales = [float(part) for part in arguments.scales.split(",")]
@@ -68,7 +68,7 @@ def _averages(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _sources(given: Sequence[str]) -> Iterator[Any]:
-    from flairhub.zonal.request import Source
+    from flairhub.zonal.job import Source
 
     for name, path in _pairs("--input", given):
         modality, _, bands = name.partition(":")

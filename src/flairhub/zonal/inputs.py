@@ -15,8 +15,8 @@ from flairhub.weights.contract import WeightsContract
 from flairhub.weights.recipe import file_bands
 from flairhub.zonal.check import Finding, check_pixels, check_values
 from flairhub.zonal.grid import pixel_m
+from flairhub.zonal.job import Request, Source
 from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, looks_collared, name_bands, sample
-from flairhub.zonal.request import Request, Source
 from flairhub.zonal.series import count_dates, read_dates
 from flairhub.zonal.virtual_raster import one_raster
 

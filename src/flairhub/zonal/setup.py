@@ -22,10 +22,9 @@ from flairhub.errors import ConfigurationError, DataError
 from flairhub.weights.contract import WeightsContract
 from flairhub.zonal.grid import ALIGNED, SAME, Grid, grid_over, metric_crs, outline_bounds, pixel_m
 from flairhub.zonal.inputs import open_inputs
-from flairhub.zonal.job import Job
+from flairhub.zonal.job import Job, Request
 from flairhub.zonal.layers import RasterLayer, gap_means
 from flairhub.zonal.rasters import corner_on, placed
-from flairhub.zonal.request import Request
 from flairhub.zonal.series import clear_days, complete_dates
 from flairhub.zonal.virtual_raster import one_raster
 
