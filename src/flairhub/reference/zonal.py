@@ -207,9 +207,9 @@ def _modality(name: str, item: ZonalInput) -> ModalityContract:
                 f"({', '.join(known.bands)}), but got {list(item.channels)}."
             )
         bands = tuple(known.bands[channel - 1] for channel in item.channels)
-    scale = item.normalization
-    custom = scale is not None and scale.type == "custom"
-    means, stds = (scale.means, scale.stds) if scale is not None and custom else (None, None)
+    scale = item.normalization or Normalization()
+    custom = scale.type == "custom"
+    means, stds = (scale.means, scale.stds) if custom else (None, None)
     if custom and (means is None or stds is None or not len(bands) == len(means) == len(stds)):
         raise ConfigurationError(
             f"modalities.{name}.normalization: expected a mean and a standard deviation for each of "
@@ -222,10 +222,10 @@ def _modality(name: str, item: ZonalInput) -> ModalityContract:
         gsd_m=known.gsd_m,
         height=known.size_px,
         width=known.size_px,
-        normalisation=(scale.type or "without") if scale is not None else "without",
+        normalisation=scale.type or "without",
         means=means,
         stds=stds,
-        scale=255.0 if scale is not None and scale.type == "scaling" else None,
+        scale=255.0 if scale.type == "scaling" else None,
     )
 
 

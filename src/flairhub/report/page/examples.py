@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.archives.raster import Raster, read_raster
+from flairhub.archives.raster import Raster
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import LABELS, MODALITIES
-from flairhub.catalog.names import archive_of, member_of, parse_patch_id
+from flairhub.catalog.names import archive_of, parse_patch_id
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
 from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError, MissingFileError
 from flairhub.maps.examples import example_path
 from flairhub.maps.geotiff import ClassMap, read_prediction
 from flairhub.pictures.images import class_uri, photo_uri
-from flairhub.pictures.patch_layers import BLANK, series_dates
+from flairhub.pictures.patch_layers import BLANK, layers_there, series_dates
 from flairhub.pictures.patch_panels import Panel, panels_of
 from flairhub.report.page.sources import PageSources
 from flairhub.report.table import Section
@@ -83,11 +83,8 @@ def _view(
 def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) -> dict[str, Raster]:
     """Every layer that the patch has in this version of the data."""
     patch, known = parse_patch_id(patch_id), set(archives)
-    layers = {}
-    for modality in MODALITIES:
-        archive = archive_of(patch, modality)
-        if archive not in known:
-            continue
+    here = {name: archive for name in MODALITIES if (archive := archive_of(patch, name)) in known}
+    for archive in here.values():
         try:
             reader.kind(archive)
         except MissingFileError:
@@ -96,10 +93,7 @@ def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) ->
                 f"{patch_id} in reports/index.html, but it is not there; fetch it again with `flairhub pull`, or "
                 "set evaluate.examples to 0."
             ) from None
-        try:
-            layers[modality] = read_raster(reader.read(archive, member_of(patch, modality)))
-        except MissingFileError:
-            continue  # a patch need not have every modality
+    layers = layers_there(reader, patch_id, here)
     if not layers:
         raise MissingFileError(
             f"Expected the example patch {patch_id} of reports/rows in the archives of data/manifest.json, but it has "
