@@ -15,10 +15,19 @@ from rio_cogeo import cog_validate
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.zonal.blend import NODATA
-from flairhub.zonal.cog import LayerFile, resampled_map, virtual_map, write_cog
+from flairhub.zonal.cog import (
+    LayerFile,
+    area_weights,
+    majority,
+    mean,
+    ratio_of,
+    resampled_length,
+    resampled_map,
+    virtual_map,
+    write_cog,
+)
 from flairhub.zonal.grid import Grid
 from flairhub.zonal.ledger import write_block
-from flairhub.zonal.resample import area_weights, majority, mean, ratio_of, resampled_length
 from flairhub.zonal.windows import Tiling
 
 CLASSES = taxonomy(COSIA)

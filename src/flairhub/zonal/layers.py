@@ -199,17 +199,15 @@ def measured(layer: RasterLayer) -> npt.NDArray[np.float64]:
 
 
 def _probes(raster: rasterio.DatasetReader) -> Iterator[tuple[bool, RasterWindow]]:
-    rows = sorted({_place(k, raster.height) for k in range(_PROBES)})
-    columns = sorted({_place(k, raster.width) for k in range(_PROBES)})
+    rows, columns = (
+        sorted({max(0, round((length - _PROBE_PX) * k / (_PROBES - 1))) for k in range(_PROBES)})
+        for length in raster.shape
+    )
     height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
     for row in rows:
         for column in columns:
             edge = row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}
             yield edge, RasterWindow(column, row, width, height)
-
-
-def _place(number: int, length: int) -> int:
-    return max(0, round((length - _PROBE_PX) * number / (_PROBES - 1)))
 
 
 def looks_collared(samples: Sequence[tuple[bool, npt.NDArray[np.generic]]]) -> float:
