@@ -14,7 +14,7 @@ from flairhub.reference.folder import ReferenceConfig
 NORM_TYPES = ("custom", "scaling", "without")
 _KEY = "modalities.normalization"
 _ENDS = ("_means", "_stds")
-_SCALES = {"uint8": 255.0, "uint16": 65535.0}
+SCALES = {"uint8": 255.0, "uint16": 65535.0}
 """What `scaling` divides files of a type by; those of floating point stay as they are."""
 
 
@@ -112,11 +112,6 @@ def moments(config: ReferenceConfig, name: str, *, by_position: bool) -> dict[st
         )
     of_band = dict(zip(bands, pairs, strict=True))
     return dict(zip(channels, pairs, strict=False)) if by_position else {band: of_band[band] for band in channels}
-
-
-def divisor(name: str) -> float | None:
-    """What `norm_type: scaling` divides an input by; None: nothing."""
-    return _SCALES.get(MODALITIES[name].dtype)
 
 
 def _numbers(config: ReferenceConfig, key: str) -> list[float]:

@@ -86,6 +86,8 @@ def name_predictions(
         patch_ids: test patches.
         georeferenced: False: without coordinates, as `georeferencing_output: False` wants it.
     """
+    from PIL import Image
+
     for patch_id in patch_ids:
         for taxonomy in tasks:
             source, target = prediction_path(written, taxonomy.task, patch_id), tree.prediction(taxonomy.task, patch_id)
@@ -93,15 +95,9 @@ def name_predictions(
             if georeferenced:
                 shutil.move(source, target)
             else:
-                _write_plain(target, read_prediction(source, taxonomy))
+                with replacing(target) as temporary:
+                    Image.fromarray(read_prediction(source, taxonomy)).save(temporary, compression="tiff_lzw")
     shutil.rmtree(written)
-
-
-def _write_plain(path: Path, classes: npt.NDArray[np.uint8]) -> None:
-    from PIL import Image
-
-    with replacing(path) as temporary:
-        Image.fromarray(classes).save(temporary, compression="tiff_lzw")
 
 
 def write_metrics(

@@ -18,10 +18,9 @@ from flairhub.records.layout import RowFiles, row_files
 from flairhub.reference.folder import ReferenceConfig
 from flairhub.reference.inputs import build_inputs
 from flairhub.reference.outputs import OutputTree
-from flairhub.reference.paths import Places
 from flairhub.reference.quirks import QUIRKS, resolved
 from flairhub.reference.recipe import AUTO, config_taxonomy, recipe_of
-from flairhub.reference.tables import PathTable, link_archive, link_archives, read_path_table
+from flairhub.reference.tables import PathTable, Places, link_archive, link_archives, read_path_table
 from flairhub.reference.training import run_settings
 from flairhub.reference.weights import concerned, find_given, known_quirks
 from flairhub.weights.encoders import encoder_sha256

@@ -1,9 +1,9 @@
-"""The CSV files of a configuration: which patches, where their files lie, and one folder of links to their archives."""
+"""The CSV files of a configuration: which patches, where files lie as users have them, and links to the archives."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,9 +12,49 @@ import pandas as pd
 from flairhub.catalog.names import archive_of, member_of, parse_file, parse_patch_id
 from flairhub.config.base import nearest
 from flairhub.errors import DataError, FlairhubError, MissingFileError
-from flairhub.reference.paths import Places
 
 ID = "patch_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders that a relative path may start at, in the order in which they are tried."""
+
+    folders: tuple[Path, ...]
+    root: Path | None = None
+    """The folder of archives that the user named; None: there is none."""
+
+    def candidates(self, text: str) -> Iterator[Path]:
+        """Where a path may lie: as it is, then below each folder, also without `../` in front.
+
+        The reference starts at the folder that it runs in, so `../` is right from one folder alone.
+        """
+        given = Path(text).expanduser()
+        if given.is_absolute():
+            yield given
+            return
+        bare = Path(*[part for part in given.parts if part != ".."]) if given.parts else given
+        for folder in (*((self.root,) if self.root else ()), *self.folders):
+            yield folder / given
+            if bare != given:
+                yield folder / bare
+
+    def find(self, text: str, what: str) -> Path:
+        """The file or folder that a path of the configuration means.
+
+        Args:
+            text: the path.
+            what: key that names it, for the message.
+
+        Raises:
+            MissingFileError: it is at none of the places; they are listed.
+        """
+        tried = list(dict.fromkeys(self.candidates(text.rstrip("/") or text)))
+        for path in tried:
+            if path.exists():
+                return path.resolve()
+        shown = ", ".join(map(str, tried[:4])) + (f" and {len(tried) - 4} more places" if len(tried) > 4 else "")
+        raise MissingFileError(f"{what}: expected a file or folder {text!r}, but there is none: tried {shown}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
