@@ -65,12 +65,8 @@ def share_of(image: np.ndarray, colour: str) -> float:
     return float((image == wanted).all(axis=-1).mean())
 
 
-@pytest.fixture
-def details() -> TaskDetails:
-    return invented_details()
-
-
-def test_bars_have_the_official_colours_and_the_length_of_the_iou(details: TaskDetails) -> None:
+def test_bars_have_the_official_colours_and_the_length_of_the_iou() -> None:
+    details = invented_details()
     colours = taxonomy(COSIA).colours
     per_class = replace(details.published.per_class, iou=(80.0, 40.0, *[None] * 13))
     published = replace(details.published, per_class=per_class)
@@ -83,12 +79,13 @@ def test_bars_have_the_official_colours_and_the_length_of_the_iou(details: TaskD
     assert share_of(image, colours[15]) == 0  # not scored
 
 
-def test_unknown_nomenclature_is_grey(details: TaskDetails) -> None:
-    image = pixels(iou_bars("X", "OTHER", details))
+def test_unknown_nomenclature_is_grey() -> None:
+    image = pixels(iou_bars("X", "OTHER", invented_details()))
     assert share_of(image, GREY) > 0.05
 
 
-def test_class_scores_are_those_of_the_scored_classes(details: TaskDetails) -> None:
+def test_class_scores_are_those_of_the_scored_classes() -> None:
+    details = invented_details()
     scores = details.class_scores()
     assert [score.index for score in scores] == list(details.scored)
     assert [score.iou for score in scores] == list(details.published.per_class.iou)

@@ -99,20 +99,17 @@ def _footprints(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 def _domain(name: str, boxes: Points, count: int, crs: str | None, common: str | None) -> Domain:
     """From left, bottom, right, top of its regions, `[n, 4]`."""
+    from scipy.spatial import ConvexHull
+
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     if crs != common and crs is not None and common is not None:
         from rasterio.warp import transform
 
         x, y = transform(crs, common, corners[..., 0].ravel().tolist(), corners[..., 1].ravel().tolist())
         corners = np.stack([x, y], axis=1).reshape(corners.shape)
-    return Domain(name=name, hull=_hull(corners.reshape(-1, 2)), regions=tuple(corners), num_patches=count)
-
-
-def _hull(points: Points) -> Points:
-    from scipy.spatial import ConvexHull
-
-    hull: Points = points[ConvexHull(points - points.mean(axis=0)).vertices]
-    return hull
+    points = corners.reshape(-1, 2)
+    hull = points[ConvexHull(points - points.mean(axis=0)).vertices]
+    return Domain(name=name, hull=hull, regions=tuple(corners), num_patches=count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

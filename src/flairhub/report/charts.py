@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def draw_intervals(table: Table, path: Path) -> None:
     """Draw mIoU with its interval per row, one panel per task; published figures as rings where comparable.
 
-    Args:
-        table: the table.
-        path: destination, `.png` or `.svg`.
+    The suffix of the path is `.png` or `.svg`.
 
     Raises:
         DataError: another suffix.
@@ -68,9 +66,7 @@ def _draw_section(axes: Axes, section: Section) -> None:
 def draw_classes(table: Table, path: Path) -> None:
     """Draw IoU of every scored class and row as a heat map per task, with the official class colours as a key.
 
-    Args:
-        table: the table.
-        path: destination, `.png` or `.svg`.
+    The suffix of the path is `.png` or `.svg`.
 
     Raises:
         DataError: another suffix.

@@ -62,8 +62,10 @@ def render_page(params: Params, table: Table, sources: PageSources) -> str:
 def _context(params: Params, table: Table, sources: PageSources) -> dict[str, Any]:
     published = published_params(sources.profiles)
     deviations = {source.row: row_deviations(source, params, published) for source in sources.rows}
-    patches, left_out = choose_examples(table.sections, sources)
+    patches, more = choose_examples(table.sections, sources)
     domain_map = read_domains(sources.index)
+    left_out = ", ".join(domain_map.left_out)
+    note = f"Not on the map, because their files have no reference system: {left_out}." if left_out else ""
     return {
         "profile": params.profile,
         "comparable": params.profile in COMPARABLE_PROFILES,
@@ -73,9 +75,9 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
         "ids": {source.row: row_id(source.row) for source in sources.rows},
         "sections": [_section(section, table, sources, domain_map) for section in table.sections],
         "caption": table.caption,
-        "domains_note": _domains_note(domain_map),
+        "domains_note": note,
         "examples": example_views(patches, table.sections, sources, params.preprocessing.filter_sentinel2),
-        "examples_left_out": left_out,
+        "examples_left_out": more,
         "error_colours": {"right": RIGHT, "wrong": WRONG, "not scored": UNSCORED},
         "deviations": by_deviation(deviations),
         "rows": [row_view(source, deviations[source.row]) for source in sources.rows],
@@ -91,12 +93,6 @@ def _source_text(sources: PageSources) -> str:
     return ", ".join([known, *rest])
 
 
-def _domains_note(domain_map: DomainMap) -> str:
-    if not domain_map.left_out:
-        return ""
-    return f"Not on the map, because their files have no reference system: {', '.join(domain_map.left_out)}."
-
-
 def _section(section: Section, table: Table, sources: PageSources, domain_map: DomainMap) -> dict[str, Any]:
     by_row = {source.row: source for source in sources.rows}
     order = {line.result.row: place for place, line in reversed(list(enumerate(table.lines)))}
@@ -104,7 +100,7 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
     name = anchor(section.task, section.level)
     # the first of equals
     best = max(section.lines, key=lambda line: -1.0 if line.task.miou is None else line.task.miou)
-    interval = best.interval("miou")
+    interval, letters = best.interval("miou"), set(best.groups["miou"])
     return {
         **section_view(section, order),
         "anchor": name,
@@ -113,7 +109,9 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
             "miou": decimals(best.task.miou, 2) or "-",
             "interval": interval_text(interval),
             "oa": decimals(best.task.oa, 2) or "-",
-            "equals": [line.result.row for line in section.lines if line is not best and _equal(line, best)],
+            "equals": [
+                line.result.row for line in section.lines if line is not best and letters & set(line.groups["miou"])
+            ],
         },
         "spread": {line.result.row: spread_view(line, by_row[line.result.row]) for line in section.lines},
         "seeds": {line.result.row: " ".join(str(seed) for seed in line.result.seeds) for line in section.lines},
@@ -124,11 +122,6 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
         "curves": _curves(section, sources),
         "less_input": less_input_view(section, by_row),
     }
-
-
-def _equal(line: Any, best: Any) -> bool:
-    """Whether two lines share a letter of the mIoU."""
-    return bool(set(line.groups["miou"]) & set(best.groups["miou"]))
 
 
 def _map(section: Section, sources: PageSources, domain_map: DomainMap, best: str) -> dict[str, Any] | None:
