@@ -33,11 +33,10 @@ from flairhub.models.build import build_network
 from flairhub.models.network import NetworkOutput
 from flairhub.models.published import published_model
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
-from flairhub.zonal.job import Job
+from flairhub.zonal.job import Job, Request, Source
 from flairhub.zonal.ledger import Ledger
 from flairhub.zonal.model import Model, chosen_dates
 from flairhub.zonal.outputs import Outputs, write_outputs
-from flairhub.zonal.request import Request, Source
 from flairhub.zonal.run import write_blocks
 from flairhub.zonal.setup import prepare
 

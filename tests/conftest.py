@@ -19,6 +19,7 @@ pytest_plugins = (
     "tests.loopback",
     "tests.networks",
     "tests.no_skips",
+    "tests.page_repository",
     "tests.results",
 )
 

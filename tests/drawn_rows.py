@@ -19,12 +19,14 @@ from tests.folders import geotiff, write_members
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.config.reader import parse_params, read_yaml
+from flairhub.catalog.taxonomies import taxonomy
+from flairhub.config.reader import parse_params, read_params, read_yaml
 from flairhub.config.recipe import Recipe
 from flairhub.config.resolve import merged, row_recipe
 from flairhub.records.inputs import RowInputs, row_layers
 from flairhub.records.inputs_file import BandStatistics
 from flairhub.records.patches import PatchEntry, Patches
+from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
 
 ROOT = Path(__file__).parents[1]
 PARITY = Path(os.environ.get("FLAIRHUB_PARITY_DIR", ROOT / "tests" / "assets" / "parity")) / "preproc"
@@ -36,6 +38,26 @@ def make_recipe(row: str = "LC-A", **overrides: Any) -> Recipe:
     """The recipe of a row of the sample profile, with sections overridden."""
     values = merged(read_yaml(ROOT / "profiles" / "sample.yaml"), overrides)
     return row_recipe(parse_params(values, "test"), row)
+
+
+def make_contract(
+    row: str, modalities: dict[str, ModalityContract], tasks: dict[str, int], **fields: Any
+) -> WeightsContract:
+    """A contract with the network and the pre-processing of the sample profile; tasks by level."""
+    params = read_params(ROOT / "profiles" / "sample.yaml")
+    known = {task: taxonomy(task, level) for task, level in tasks.items()}
+    return WeightsContract(
+        row=row,
+        modalities=modalities,
+        tasks={
+            task: TaskContract(level=kinds.level, classes=kinds.classes, scored=kinds.scored)
+            for task, kinds in known.items()
+        },
+        ref_date="05-15",
+        model=params.model.model_dump(mode="json"),
+        preprocessing=params.preprocessing.model_dump(mode="json"),
+        **{"row_key": "", "data_sha256": "", "code_sha256": "", **fields},
+    )
 
 
 def make_statistics(recipe: Recipe) -> dict[str, dict[str, BandStatistics]]:

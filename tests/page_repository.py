@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tests.world import ROOT, epoch, evaluated_row
+import pytest
+from tests.world import EVALUATION, ROOT, epoch, evaluated_row, sample_params
 
 from flairhub.catalog.modalities import LABELS
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
@@ -92,10 +93,22 @@ def make_repository(
     return PageRepository(
         root=root,
         params=params,
-        table=build_table(results, list(params.rows), compare_table(results, by_task, evaluate)),
+        table=build_table(results, compare_table(results, by_task, evaluate)),
         labels=labels,
         predictions=_write_examples(root, params, labels),
     )
+
+
+@pytest.fixture(scope="session")
+def make_page(tmp_path_factory, confusions, geotiff, store_archive) -> Callable[..., PageRepository]:
+    """Make one in a folder of its own; with the rows of the sample profile, unless other parameters are given."""
+
+    def make(params: Params | None = None, *, resamples: int = 40, **options: int) -> PageRepository:
+        few = EVALUATION.model_copy(update={"resamples": resamples})
+        folder = tmp_path_factory.mktemp("page")
+        return make_repository(folder, params or sample_params(), confusions, geotiff, store_archive, few, **options)
+
+    return make
 
 
 def _tables(row: str, tasks: tuple[str, ...], confusions: dict[str, dict[str, ConfusionTable]]) -> list[ConfusionTable]:

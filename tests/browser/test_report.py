@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 from tests.browser.driver import Proxy, Visit
-from tests.page_repository import PageRepository, make_repository
-from tests.results import Confusions
-from tests.world import EVALUATION, sample_params
+from tests.page_repository import PageRepository
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
 
@@ -19,15 +17,9 @@ MIOU = "mIoU"
 
 
 @pytest.fixture(scope="module")
-def repository(
-    tmp_path_factory: pytest.TempPathFactory,
-    geotiff: Callable[..., bytes],
-    store_archive: Callable[..., Path],
-    confusions: Confusions,
-) -> PageRepository:
+def repository(make_page: Callable[..., PageRepository]) -> PageRepository:
     """24 rows with invented figures, and two patches with their predictions."""
-    root = tmp_path_factory.mktemp("report")
-    return make_repository(root, sample_params(), confusions, geotiff, store_archive, EVALUATION)
+    return make_page()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from flairhub.files import read_json
 from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.history import History
 from flairhub.records.layout import row_files
+from flairhub.report.build import write_table
 from flairhub.report.text import render_csv, render_markdown, render_terminal
 from flairhub.tracking.plots import draw_all
 from flairhub.tracking.reading import read_identity, read_record
@@ -62,7 +63,7 @@ def test_table_and_page_say_so(repository: PageRepository) -> None:
     line, _ = render_csv(repository.table).splitlines()[1:]
     assert line.startswith("LC-A,AERIAL_LABEL-COSIA,AERIAL_RGBI,")
     assert "nan" not in render_csv(repository.table).lower()
-    assert "nan" not in render_terminal(repository.table).lower()
+    assert "nan" not in render_terminal(write_table(repository.root / "reports", repository.table)[0]).lower()
     shown = next(text for text in render_markdown(repository.table).splitlines() if text.startswith("| LC-A"))
     assert shown.count("undefined") == 2
     page = repository.page()

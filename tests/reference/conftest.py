@@ -23,7 +23,7 @@ def user(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data").symlink_to(drawn / "data")
     shutil.copytree(drawn / "csv", tmp_path / "csv")
     monkeypatch.chdir(tmp_path)
-    # importing MLflow and making its store takes longer than all the rest; `test_tracking.py` does it once
+    # importing MLflow and making its store takes longer than all the rest; `test_train.py` does it once
     monkeypatch.setattr("flairhub.reference.run.track", lambda *_: None)
     monkeypatch.setattr("flairhub.reference.run.watch", lambda *_: nullcontext(None))
     return tmp_path

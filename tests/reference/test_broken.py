@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.reference.world import ALL, COSIA, LPIS, changed, example, write_csv, write_folder
+from tests.reference.world import ALL, COSIA, LPIS, changed, command, example, write_csv, write_folder
 
 from flairhub.cli.main import main
 
@@ -46,6 +46,16 @@ def elsewhere(user: Path, config: dict[str, Any]) -> dict[str, Any]:
 def damaged_weights(user: Path, config: dict[str, Any]) -> dict[str, Any]:
     (user / "w.safetensors").write_bytes(b"no weights")
     return changed(config, tasks__train=False, paths__ckpt_model_path="w.safetensors")
+
+
+def without_dates(user: Path, config: dict[str, Any]) -> dict[str, Any]:
+    return changed(example(user, ALL), paths__global_mtd_folder="")
+
+
+def with_more(user: Path, config: dict[str, Any]) -> dict[str, Any]:
+    write_folder(user / "configs", {})
+    (user / "configs" / "more.yaml").write_text("tasks: {train: true}")
+    return config
 
 
 NORM, WEIGHTS = "modalities__normalization", f"labels_configs__{COSIA}__value_weights"
@@ -114,6 +124,8 @@ BROKEN: list[tuple[str, Change, str]] = [
     ("a patch of no known name", csv_of(f"patch_id,AERIAL_RGBI,{COSIA}\nx,y,z\n"), "line 2: Expected a patch id"),
     ("a path of another patch", csv_of(f"patch_id,AERIAL_RGBI,{COSIA}\n{PATCH},y,z\n"), "line 2: expected the AERIAL_RGBI file"),
     ("data that are not there", elsewhere, "expected the archive D012-2019_AERIAL_RGBI"),
+    ("series without their dates", without_dates, "`paths.global_mtd_folder`: expected the folder with the acquisition dates"),
+    ("a key in two files", with_more, "more.yaml: expected `tasks` in one file, but config_task.yaml has it too"),
     ("a quirk of no known name", {"quirks": {"everything": True}}, "unknown key `quirks.everything`"),
     ("a quirk that is a number", {"quirks": 3}, "auto, true, false or a mapping"),
 ]  # fmt: skip
@@ -125,7 +137,7 @@ def test_it_is_refused_with_one_message(
 ) -> None:
     config = example(user)
     config = change(user, config) if callable(change) else changed(config, **change)
-    assert main(["--config", str(write_folder(user / "configs", config))]) == 2
+    assert command(user, config) == 2
     printed, error = capsys.readouterr()
     assert message in error
     assert error.startswith("flairhub: ")
@@ -133,12 +145,6 @@ def test_it_is_refused_with_one_message(
     assert "Traceback" not in error
     assert printed == ""
     assert not (user / "out" / "toy" / "used_csv_and_config").exists()
-
-
-def test_series_need_their_dates(user: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = changed(example(user, ALL), paths__global_mtd_folder="")
-    assert main(["--config", str(write_folder(user / "configs", config))]) == 2
-    assert "`paths.global_mtd_folder`: expected the folder with the acquisition dates" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -155,13 +161,6 @@ def test_a_file_that_is_no_configuration(
     assert message in capsys.readouterr().err
 
 
-def test_a_key_in_two_files(user: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = write_folder(user / "configs", example(user))
-    (folder / "more.yaml").write_text("tasks: {train: true}")
-    assert main(["--config", str(folder)]) == 2
-    assert "more.yaml: expected `tasks` in one file, but config_task.yaml has it too" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("override", "message"),
     [("hyperparams.batch_size", "expected KEY=VALUE"), ("hyperparams.x=1", "unknown key `x`"),
@@ -170,6 +169,5 @@ def test_a_key_in_two_files(user: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_overrides_are_checked_as_files_are(
     user: Path, capsys: pytest.CaptureFixture[str], override: str, message: str
 ) -> None:
-    folder = write_folder(user / "configs", example(user))
-    assert main(["--config", str(folder), "--set", override]) == 2
+    assert command(user, example(user), "--set", override) == 2
     assert message in capsys.readouterr().err

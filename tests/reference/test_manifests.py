@@ -19,6 +19,7 @@ from flairhub.models.published import PUBLISHED_ARCH
 from flairhub.models.spec import InputSpec, NetworkSpec
 from flairhub.models.tensors import LOSS_PREFIX, MODEL_PREFIX, auxiliary_of
 from flairhub.reference.folder import read_config
+from flairhub.reference.quirks import resolved
 from flairhub.reference.recipe import config_taxonomy, recipe_of
 
 LISTS = ROOT / "tests" / "assets" / "manifests" / "published_keys.json.xz"
@@ -44,7 +45,7 @@ def test_the_network_of_a_configuration_is_the_published_one(tmp_path: Path, man
     config = changed(config, models__monotemp_model={"arch": PUBLISHED_ARCH}, tasks__train=False)
     read = read_config(write_folder(tmp_path / "configs", config))
     # weights without a contract are the reference's: what `auto` resolves to for them
-    recipe = recipe_of(read, read.quirks.resolved(of_reference=True))
+    recipe = recipe_of(read, resolved(read.quirks, of_reference=True))
     channels = network_channels(recipe)
     listed = {key: tuple(shape) for key, shape in keys_of(manifests["manifests"][row])}
     spec = NetworkSpec(

@@ -1,4 +1,7 @@
-"""Every option of the configuration changes what runs: the recipe, the settings of the machine, or what is written."""
+"""Every option of the configuration changes what runs: the recipe, the settings of the machine, or what is written.
+
+Whatever else stands in one is a recipe or one sentence about it, never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from tests.any_values import edited, paths, refusal
 from tests.reference.world import ALL, COSIA, LPIS, changed, example, write_csv, write_folder
 from tests.reference.world import test_ids as ids_of
 
@@ -17,7 +22,7 @@ from flairhub.reference.folder import ReferenceConfig, read_config
 from flairhub.reference.prepare import prepare
 from flairhub.reference.quirks import QUIRKS
 from flairhub.reference.recipe import recipe_of
-from flairhub.reference.settings import evaluation, run_settings
+from flairhub.reference.training import evaluation, run_settings
 
 NONE = dict.fromkeys(QUIRKS, False)
 
@@ -146,8 +151,8 @@ def test_hardware_and_bars_are_settings_of_the_machine(tmp_path: Path) -> None:
             tasks__write_files=False,
         ),
     )
-    settings, notes = run_settings(config)
-    assert (settings.accelerator, settings.workers, settings.progress, settings.progress_rate) == ("cpu", 3, True, 25)
+    machine, notes = run_settings(config)
+    assert (machine.accelerator, machine.workers, machine.progress, machine.progress_rate) == ("cpu", 3, True, 25)
     assert notes == []
     assert not evaluation(config, counted_padding=False).write_predictions
     assert evaluation(config, counted_padding=True).batch_size == 1
@@ -212,3 +217,29 @@ def test_what_is_saved_follows_its_options(user: Path, capsys: pytest.CaptureFix
     assert b"GeoKey" not in written.read_bytes()
     assert read_json(out / "flairhub" / "models" / "other" / "valid.json")["epoch"] == 0
     assert yaml.safe_load((user / "configs" / "config_task.yaml").read_text())["paths"]["out_model_name"] == "toy"
+
+
+VALUES = example(Path("user"), ALL, (COSIA, LPIS))
+
+
+def understood(path: Path) -> None:
+    config = read_config(path)
+    for kept in (False, True):
+        recipe_of(config, dict.fromkeys(QUIRKS, kept))
+        evaluation(config, counted_padding=kept)
+    run_settings(config)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples, below which no other test looks for a repository."""
+    return tmp_path_factory.mktemp("any")
+
+
+@settings(max_examples=200, deadline=None)
+@given(edited(VALUES, paths(VALUES)))
+def test_a_configuration_is_accepted_or_named(folder: Path, values: dict[str, Any]) -> None:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(values))
+    said = refusal(lambda: understood(path))
+    assert said is None or "config.yaml" in said

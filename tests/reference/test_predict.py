@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,18 @@ import torch
 from safetensors.torch import save_file
 from tests.drawn_weights import drawn as drawn_tensor
 from tests.reference.oracle import confusion
-from tests.reference.world import ALL, COSIA, LPIS, archive_path, changed, example, write_folder
+from tests.reference.world import (
+    ALL,
+    COSIA,
+    LPIS,
+    archive_path,
+    changed,
+    command,
+    confusion_in,
+    example,
+    metrics_in,
+    write_folder,
+)
 from tests.reference.world import test_ids as ids_of
 
 from flairhub.cli.main import main
@@ -31,26 +41,22 @@ def predicting(user: Path, inputs: tuple[str, ...], task: str = COSIA, **changes
     return changed(example(user, inputs, (task,)), **(own | changes))
 
 
-def give_weights(user: Path, config: dict[str, Any], name: str = "weights.safetensors") -> SegmentationNetwork:
-    """Weights as the reference has them, a function of their keys; returns their network."""
+def give_weights(user: Path, config: dict[str, Any], prefix: str = "model.") -> SegmentationNetwork:
+    """Weights as the reference has them where the configuration names them, a function of their keys."""
     folder = write_folder(user / "draft", changed(config, tasks__train=True, paths__ckpt_model_path=""))
     job = prepare(read_config(folder))
     assert job.inputs is not None
     network = build_network(network_spec(job.inputs), load_weights=False)
     state = {key: drawn_tensor(key, value) for key, value in network.state_dict().items()}
     network.load_state_dict(state)
-    tensors = {f"model.{key}": value.contiguous() for key, value in state.items()}
-    path = user / name
+    tensors = {f"{prefix}{key}": value.contiguous() for key, value in state.items()}
+    tensors |= {"criterion.AERIAL_LABEL-COSIA.weight": torch.ones(19)}
+    path = user / config["paths"]["ckpt_model_path"]
     if path.suffix == ".safetensors":
         save_file(tensors, path)
     else:
         torch.save({"state_dict": tensors} if path.suffix == ".ckpt" else tensors, path)
     return network
-
-
-def results(user: Path, task: str = COSIA) -> tuple[np.ndarray, dict[str, Any]]:
-    folder = user / "out" / "toy" / "results_toy" / "metrics_toy" / task
-    return np.load(folder / "confmat_predict.npy"), json.loads((folder / "metrics.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -61,9 +67,9 @@ def results(user: Path, task: str = COSIA) -> tuple[np.ndarray, dict[str, Any]]:
 def test_predictions_are_those_of_the_reference(user: Path, inputs: tuple[str, ...], task: str) -> None:
     config = predicting(user, inputs, task)
     network = give_weights(user, config)
-    assert main(["--config", str(write_folder(user / "configs", config))]) == 0
+    assert command(user, config) == 0
     expected = confusion(network, user, ids_of(user), config, task)
-    found, metrics = results(user, task)
+    found, metrics = confusion_in(user / "out" / "toy", task), metrics_in(user / "out" / "toy", task)
     assert np.abs(found - expected).sum() <= 2 * expected.sum() / 10_000
     assert len(np.unique(np.nonzero(expected)[1])) > 1  # the network tells classes apart
     names = config["labels_configs"][task]["value_name"]
@@ -98,15 +104,9 @@ def test_the_files_are_those_of_the_reference(user: Path) -> None:
 @pytest.mark.parametrize(("suffix", "prefix"), [(".safetensors", ""), (".ckpt", "model."), (".pth", "model.")])
 def test_weights_of_every_kind_give_the_same(user: Path, suffix: str, prefix: str) -> None:
     config = predicting(user, ("AERIAL_RGBI",), paths__ckpt_model_path=f"w{suffix}", tasks__write_files=False)
-    network = give_weights(user, config)
-    tensors = {f"{prefix}{key}": value.contiguous() for key, value in network.state_dict().items()}
-    tensors |= {"criterion.AERIAL_LABEL-COSIA.weight": torch.ones(19)}
-    if suffix == ".safetensors":
-        save_file(tensors, user / f"w{suffix}")
-    else:
-        torch.save({"state_dict": tensors} if suffix == ".ckpt" else tensors, user / f"w{suffix}")
+    network = give_weights(user, config, prefix)
     assert main([f"--config={write_folder(user / 'configs', config)}"]) == 0
-    assert (results(user)[0] == confusion(network, user, ids_of(user), config, COSIA)).all()
+    assert (confusion_in(user / "out" / "toy") == confusion(network, user, ids_of(user), config, COSIA)).all()
     assert not (user / "out" / "toy" / "results_toy" / "predictions_toy").exists()
     contract = read_contract(user / "out" / "toy" / "flairhub" / "models" / "toy" / "model.safetensors")
     assert contract.modalities["AERIAL_RGBI"].bands == ("NIR", "R", "G")

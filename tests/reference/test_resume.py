@@ -10,11 +10,10 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from tests.reference.world import COSIA, changed, example, write_folder
+from tests.reference.world import COSIA, changed, command, example, write_folder
 from torch import nn
 from torch.utils.data import DataLoader
 
-from flairhub.cli.main import main
 from flairhub.models.build import build_network, network_spec
 from flairhub.reference.folder import read_config
 from flairhub.reference.prepare import prepare
@@ -108,7 +107,7 @@ def test_weights_optimiser_and_epoch_go_on(user: Path) -> None:
     assert f"criterion.{COSIA}.weight" in theirs["state_dict"]
     # a rate of nearly nothing: what changes now is not what was taken
     still = resuming(config, checkpoint, hyperparams__learning_rate=1e-12)
-    assert main(["--config", str(write_folder(user / "configs", still))]) == 0
+    assert command(user, still) == 0
     ours = torch.load(user / "out" / "toy" / "checkpoints" / "last.ckpt", weights_only=True)
     (before,), (after,) = theirs["optimizer_states"], ours["optimizer_states"]
     names = [name for name in theirs["state_dict"] if name in ours["state_dict"] and "running" not in name]
@@ -129,7 +128,7 @@ def test_a_plateau_keeps_its_reductions(user: Path) -> None:
     checkpoint = lightning_checkpoint(user, config)
     (group,) = torch.load(checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"]
     assert group["lr"] == RATE / 2  # reduced once, by torch: the checkpoint of an epoch is older than its reduction
-    assert main(["--config", str(write_folder(user / "configs", resuming(config, checkpoint)))]) == 0
+    assert command(user, resuming(config, checkpoint)) == 0
     assert [float(row["learning_rate"]) for row in history(user)] == [RATE / 2]
 
 
@@ -147,7 +146,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_executed(user: Path, capsys: py
     config = base(user, "one_cycle_lr")
     checkpoint, proof = user / "evil.ckpt", user / "proof"
     torch.save({"state_dict": {}, "callbacks": Code(proof)}, checkpoint)
-    assert main(["--config", str(write_folder(user / "configs", resuming(config, checkpoint)))]) == 2
+    assert command(user, resuming(config, checkpoint)) == 2
     said = capsys.readouterr().err
     assert "without executing code" in said
     assert len(said.splitlines()) == 1

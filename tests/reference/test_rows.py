@@ -28,6 +28,15 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def exported_and_imported(repository: Path, row: str, folder: str, *options: str) -> None:
+    """The row comes back the same under another name."""
+    before = row_recipe(read_params(repository / "params.yaml"), row)
+    assert main(["export", "--row", row, *options]) == 0
+    assert main(["import", "--config", folder, "--row", "again"]) == 0
+    after = row_recipe(read_params(repository / "params.yaml"), "again")
+    assert after.model_copy(update={"row": row}) == before
+
+
 FAST = ("LC-A", "LC-L", "LPIS-H")
 
 
@@ -35,11 +44,7 @@ FAST = ("LC-A", "LC-L", "LPIS-H")
     "row", [pytest.param(row, marks=[] if row in FAST else pytest.mark.slow) for row in PUBLISHED_ROWS]
 )
 def test_export_and_import_give_the_same_row(repository: Path, row: str) -> None:
-    before = row_recipe(read_params(repository / "params.yaml"), row)
-    assert main(["export", "--row", row]) == 0
-    assert main(["import", "--config", f"configs/{row}", "--row", "again"]) == 0
-    after = row_recipe(read_params(repository / "params.yaml"), "again")
-    assert after.model_copy(update={"row": row}) == before
+    exported_and_imported(repository, row, f"configs/{row}")
 
 
 @pytest.mark.parametrize(
@@ -57,11 +62,7 @@ def test_what_the_reference_has_no_key_for_survives(repository: Path, change: di
     values = yaml.safe_load((repository / "params.yaml").read_text())
     values["rows"][row] |= change
     (repository / "params.yaml").write_text(yaml.safe_dump(values))
-    before = row_recipe(read_params(repository / "params.yaml"), row)
-    assert main(["export", "--row", row, "--to", "there"]) == 0
-    assert main(["import", "--config", "there", "--row", "again"]) == 0
-    after = row_recipe(read_params(repository / "params.yaml"), "again")
-    assert after.model_copy(update={"row": row}) == before
+    exported_and_imported(repository, row, "there", "--to", "there")
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -5,30 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
-import torch
 import yaml
-from tests.zonal.conftest import aerial_contract, write_raster
+from tests.zonal.conftest import AERIAL, save_model, work_in, write_raster
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.cli.reference_zonal import main
-from flairhub.models.build import build_network
 from flairhub.reference.zonal import config_contract, read_zonal_config
-from flairhub.weights.checkpoints import save_weights
 from flairhub.weights.recipe import input_recipe
 
-AERIAL = "AERIAL_RGBI"
 ROOT = Path(__file__).parents[2]
 
 
-def example(folder: Path, **changes: Any) -> dict[str, Any]:
-    """All keys of the example."""
+def example(folder: Path, more_inputs: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
+    """All keys of the example, with these inputs active beside the aerial one."""
     series = {"input_img_path": "s.tif", "channels": [1, 2], "dates_txt": "", "temporal_average": False}
     custom = {"type": "custom", "means": [105.66, 111.35, 102.18], "stds": [52.23, 45.62, 44.30]}
     names = ("AERIAL-RLT_PAN", "DEM_ELEV", "SPOT_RGBI", "SENTINEL2_TS", "SENTINEL1-ASC_TS", "SENTINEL1-DESC_TS")
@@ -49,7 +44,7 @@ def example(folder: Path, **changes: Any) -> dict[str, Any]:
         "monotemp_arch": "swin_base_patch4_window12_384-upernet",
         "multitemp_model_ref_date": "05-15",
         "modalities": {
-            "inputs": {AERIAL: True, **dict.fromkeys(names, False)},
+            "inputs": {AERIAL: True, **{name: name in more_inputs for name in names}},
             AERIAL: {"input_img_path": str(folder / "a.tif"), "channels": [1, 2, 3], "normalization": custom},
             "AERIAL-RLT_PAN": {
                 "input_img_path": "p.tif", "channels": [1],
@@ -80,25 +75,21 @@ def write(folder: Path, values: dict[str, Any]) -> Path:
     return path
 
 
+def run(folder: Path, values: dict[str, Any]) -> int:
+    return main(["--config", str(write(folder, values))])
+
+
 @pytest.fixture
 def zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A raster and weights with a contract."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLAIRHUB_PROGRESS", "0")
-    monkeypatch.setenv("FLAIRHUB_ACCELERATOR", "cpu")
+    work_in(tmp_path, monkeypatch)
     array = np.random.default_rng(0).integers(1, 250, (3, 90, 70)).astype(np.uint8)
     write_raster(tmp_path / "a.tif", array)
-    contract = aerial_contract(side=64)
-    item = replace(contract.modalities[AERIAL], normalisation="custom", means=(120.0,) * 3, stds=(60.0,) * 3)
-    contract = replace(contract, modalities={AERIAL: item})
-    torch.manual_seed(0)
-    network = build_network(contract.network_spec(), load_weights=False)
-    save_weights(network, tmp_path / "model.safetensors", contract)
-    return tmp_path
+    return save_model(tmp_path).parent
 
 
 def test_the_example_makes_a_map_under_its_names(zone: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["--config", str(write(zone, example(zone)))]) == 0
+    assert run(zone, example(zone)) == 0
     told = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert all(path.is_file() for path in told)
     assert zone / "out" / "zone_slicing_job.gpkg" in told
@@ -113,9 +104,8 @@ def test_the_example_makes_a_map_under_its_names(zone: Path, capsys: pytest.Capt
 def test_a_map_that_is_there_is_not_made_again_by_another_process(zone: Path):
     path = write(zone, example(zone))
     assert main(["--config", str(path)]) == 0
-    made = [
-        file for file in (zone / "out").iterdir() if file.is_file() and "_COG" not in file.name
-    ]  # a copy, made anew
+    # but for the COG, which is a copy, made anew
+    made = [file for file in (zone / "out").iterdir() if file.is_file() and "_COG" not in file.name]
     before = {file: file.stat().st_mtime_ns for file in made}
     code = "import sys; from flairhub.cli.reference_zonal import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--config", str(path)]
@@ -126,7 +116,7 @@ def test_a_map_that_is_there_is_not_made_again_by_another_process(zone: Path):
 
 def test_margin_zero_and_probabilities(zone: Path):
     values = example(zone, margin=0, output_type="class_prob", cog_conversion=False, output_px_meters=0.5)
-    assert main(["--config", str(write(zone, values))]) == 0
+    assert run(zone, values) == 0
     with rasterio.open(zone / "out" / f"zone_{COSIA}_class-prob.tif") as raster:
         assert raster.shape == (36, 28)
         assert raster.count == 19
@@ -136,7 +126,7 @@ def test_margin_zero_and_probabilities(zone: Path):
 def test_a_raster_narrower_than_a_core_is_mapped(zone: Path):
     array = np.random.default_rng(0).integers(1, 250, (3, 90, 9)).astype(np.uint8)
     write_raster(zone / "a.tif", array)
-    assert main(["--config", str(write(zone, example(zone)))]) == 0
+    assert run(zone, example(zone)) == 0
     with rasterio.open(zone / "out" / f"zone_{COSIA}_argmax.tif") as raster:
         assert raster.shape == (90, 9)
 
@@ -150,26 +140,18 @@ def test_a_raster_narrower_than_a_core_is_mapped(zone: Path):
         ({"model_weights": "none.ckpt"}, "none.ckpt does not exist"),
         ({"output_type": "maximum"}, "`output_type`"),
         ({"tasks": [{"name": COSIA, "active": False}]}, "expected an active task"),
+        ({"more_inputs": ("SPOT_RGBI",)}, "inputs of row X, AERIAL_RGBI, active and no other"),
     ],
 )
 def test_what_cannot_work_ends_non_zero(
     zone: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], message: str
 ):
-    assert main(["--config", str(write(zone, example(zone, **change)))]) == 1
+    assert run(zone, example(zone, **change)) == 1
     assert message in capsys.readouterr().err
 
 
-def test_another_input_than_the_weights_have_is_refused(zone: Path, capsys: pytest.CaptureFixture[str]):
-    values = example(zone)
-    values["modalities"]["inputs"]["SPOT_RGBI"] = True
-    assert main(["--config", str(write(zone, values))]) == 1
-    assert "inputs of row X, AERIAL_RGBI, active and no other" in capsys.readouterr().err
-
-
 def test_weights_without_contract_take_that_of_the_configuration(zone: Path):
-    values = example(zone, monotemp_arch="resnet10t-unet", more=1)
-    for name in ("DEM_ELEV", "SENTINEL2_TS"):
-        values["modalities"]["inputs"][name] = True
+    values = example(zone, ("DEM_ELEV", "SENTINEL2_TS"), monotemp_arch="resnet10t-unet", more=1)
     values["modalities"]["DEM_ELEV"]["normalization"] = {"type": "custom", "means": [300, 5], "stds": [500, 8]}
     values["modalities"]["SENTINEL2_TS"] |= {"temporal_average": True, "average_period": "semi-monthly"}
     read = read_zonal_config(write(zone, values))
@@ -183,8 +165,7 @@ def test_weights_without_contract_take_that_of_the_configuration(zone: Path):
 
 
 def test_channels_of_another_input_are_refused(zone: Path):
-    values = example(zone)
-    values["modalities"]["inputs"]["DEM_ELEV"] = True
+    values = example(zone, ("DEM_ELEV",))
     values["modalities"]["DEM_ELEV"]["calc_elevation"] = False
     read = read_zonal_config(write(zone, values))
     with pytest.raises(
@@ -195,14 +176,14 @@ def test_channels_of_another_input_are_refused(zone: Path):
 
 def test_channels_name_the_bands_of_the_raster(zone: Path, capsys: pytest.CaptureFixture[str]):
     values = example(zone)
-    assert main(["--config", str(write(zone, values))]) == 0
+    assert run(zone, values) == 0
     with rasterio.open(zone / "out" / f"zone_{COSIA}_argmax.tif") as raster:
         plain = raster.read(1)
     with rasterio.open(zone / "a.tif") as raster:
         write_raster(zone / "a.tif", raster.read()[::-1])
     values["modalities"][AERIAL]["channels"] = [3, 2, 1]
     values["output_path"] = str(zone / "other")
-    assert main(["--config", str(write(zone, values))]) == 0
+    assert run(zone, values) == 0
     assert "band 1 is B, band 2 is G, band 3 is R" in capsys.readouterr().err
     with rasterio.open(zone / "other" / f"zone_{COSIA}_argmax.tif") as raster:
         assert (raster.read(1) == plain).all()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
-from flairhub.catalog.modalities import LABELS, MODALITIES
+from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.names import archive_of, member_of, parse_patch_id
-from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
+from flairhub.catalog.taxonomies import COSIA, LPIS
+from flairhub.cli.main import main
 from flairhub.config.pipeline import SampleParams
 from flairhub.sample.build import build_sample
 from flairhub.sample.layout import plan
@@ -111,10 +114,19 @@ def write_folder(folder: Path, config: dict[str, Any]) -> Path:
     return folder
 
 
-def classes_of(task: str) -> dict[int, str]:
-    """Class names by index, level 1."""
-    assert task in LABELS
-    return dict(enumerate(taxonomy(task).classes))
+def command(user: Path, config: dict[str, Any], *arguments: str) -> int:
+    """Write a configuration and call the command with it; returns its status."""
+    return main(["--config", str(write_folder(user / "configs", config)), *arguments])
 
 
-__all__ = ["ALL", "COSIA", "LPIS", "archive_path", "changed", "draw_data", "example", "write_csv", "write_folder"]
+def confusion_in(out: Path, task: str = COSIA, mode: str = "predict") -> np.ndarray:
+    """The confusion in a run's folder of results."""
+    return np.load(out / f"results_{out.name}" / f"metrics_{out.name}" / task / f"confmat_{mode}.npy")
+
+
+def metrics_in(out: Path, task: str = COSIA) -> dict[str, Any]:
+    return json.loads((out / f"results_{out.name}" / f"metrics_{out.name}" / task / "metrics.json").read_text())
+
+
+__all__ = ["COSIA", "LPIS"]
+"""Imported from here by the tests."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
+from tests.drawn_rows import ROOT, make_contract
 from tests.world import EVALUATED_ON, TRAINED_ON, evaluated_row, invented, sample_params
 
 from flairhub.catalog.hub import hub_archives
@@ -20,7 +21,6 @@ from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.cli.main import main
 from flairhub.config.base import build
 from flairhub.config.model import ModelParams
-from flairhub.config.reader import read_params
 from flairhub.errors import ConfigurationError, DataError, IntegrityError, MissingFileError
 from flairhub.lineage.keys import file_sha256
 from flairhub.records.details import Details, Moments, SeedSpread
@@ -28,45 +28,32 @@ from flairhub.records.layout import row_files
 from flairhub.records.receipt import Receipt
 from flairhub.report.card.build import render_card, write_card
 from flairhub.report.card.facts import read_facts
-from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
+from flairhub.weights.contract import ModalityContract, WeightsContract
 
-ROOT = Path(__file__).parents[2]
 SAMPLE = {"D951-2019_AERIAL_RGBI": "a" * 64, "D952-2020_AERIAL_LABEL-COSIA": "b" * 64}
 SIZES = {"AERIAL_RGBI": 64, "DEM_ELEV": 64, "SENTINEL2_TS": 10, "SENTINEL1-ASC_TS": 10}
 BANDS = {"AERIAL_RGBI": ("NIR", "R", "G"), "DEM_ELEV": ("DSM", "HEIGHT")}
 
 
 def contract_of(row: str, key: str, modalities: tuple[str, ...], tasks: dict[str, int]) -> WeightsContract:
-    params = read_params(ROOT / "profiles" / "sample.yaml")
-    return WeightsContract(
-        row=row,
-        row_key=key,
-        modalities={
-            name: ModalityContract(
-                bands=(bands := BANDS.get(name, MODALITIES[name].bands)),
-                dtype=MODALITIES[name].dtype,
-                unit=MODALITIES[name].unit,
-                gsd_m=1.6,
-                height=SIZES[name],
-                width=SIZES[name],
-                normalisation="scaling" if name == "SENTINEL1-ASC_TS" else "custom",
-                means=None if name == "SENTINEL1-ASC_TS" else tuple(10.5 + n for n in range(len(bands))),
-                stds=None if name == "SENTINEL1-ASC_TS" else tuple(2.25 + n for n in range(len(bands))),
-                scale=4.0 if name == "SENTINEL1-ASC_TS" else None,
-            )
-            for name in modalities
-        },
-        tasks={
-            task: TaskContract(level=level, classes=taxonomy(task, level).classes, scored=taxonomy(task, level).scored)
-            for task, level in tasks.items()
-        },
-        ref_date="05-15",
-        model=params.model.model_dump(mode="json"),
-        preprocessing=params.preprocessing.model_dump(mode="json"),
-        data_sha256="1" * 64,
-        code_sha256="2" * 64,
-        environment=TRAINED_ON,
-    )
+    items = {}
+    for name in modalities:
+        known, bands = MODALITIES[name], BANDS.get(name, MODALITIES[name].bands)
+        scaled = name == "SENTINEL1-ASC_TS"
+        items[name] = ModalityContract(
+            bands=bands,
+            dtype=known.dtype,
+            unit=known.unit,
+            gsd_m=1.6,
+            height=SIZES[name],
+            width=SIZES[name],
+            normalisation="scaling" if scaled else "custom",
+            means=None if scaled else tuple(10.5 + n for n in range(len(bands))),
+            stds=None if scaled else tuple(2.25 + n for n in range(len(bands))),
+            scale=4.0 if scaled else None,
+        )
+    sums = {"data_sha256": "1" * 64, "code_sha256": "2" * 64}
+    return make_contract(row, items, tasks, row_key=key, environment=TRAINED_ON, **sums)
 
 
 def write_weights(path: Path, contract: WeightsContract, seed: int) -> None:

@@ -15,7 +15,7 @@ from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMe
 from flairhub.report.robustness import write_robustness
 
 
-def figures(oa: float, miou: float | None, *changes: Change) -> LessInputMetrics:
+def figures(oa: float | None, miou: float | None, *changes: Change) -> LessInputMetrics:
     oa_change, miou_change = changes
     return LessInputMetrics(
         oa=oa,

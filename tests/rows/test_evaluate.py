@@ -15,7 +15,7 @@ from flairhub.archives.reader import PatchReader
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.evaluation.confusion import count_batch
 from flairhub.evaluation.confusion_file import read_confusion
-from flairhub.inference.scoring import load_network, score_split
+from flairhub.inference.scoring import Scorer, load_network
 from flairhub.maps.geotiff import predictions_sha256, read_prediction
 from flairhub.records.details import Details, TaskMetrics
 from flairhub.records.examples import Examples
@@ -86,7 +86,7 @@ def test_every_seed_has_its_figures_and_the_row_those_of_the_first(several: Smal
     further = several.files.of_seed(7)
     assert further.report == several.files.report / "seeds" / "7"
     network = load_network(several.row.inputs, further.weights)
-    tables = score_split(several.row.inputs, network, PatchReader(several.archives), SETTINGS, several.params.evaluate)
+    tables = Scorer(several.row.inputs, PatchReader(several.archives), SETTINGS, several.params.evaluate)(network)
     assert read_confusion(further.confusion)[COSIA].dense().tolist() == tables[COSIA].dense().tolist()
     details = Details.read(several.files.details)
     figures = {seed: RowMetrics.read(files.metrics).test for seed, files in ((2025, several.files), (7, further))}
@@ -115,7 +115,7 @@ def test_tests_with_less_input_are_those_of_features_zeroed_by_hand(several: Sma
         (masked,) = variant.mask
         network = load_network(inputs, several.files.weights)
         network.encoders[masked].register_forward_hook(zeroed)
-        tables = score_split(inputs, network, PatchReader(several.archives), SETTINGS, several.params.evaluate)
+        tables = Scorer(inputs, PatchReader(several.archives), SETTINGS, several.params.evaluate)(network)
         figures, whole = variant.tasks[COSIA], Details.read(several.files.details).tasks[COSIA]
         np.testing.assert_array_equal(figures.confusion, tables[COSIA].dense(), masked)
         assert figures.confusion != whole.confusion
@@ -142,7 +142,7 @@ def test_one_date_is_the_middle_one_of_those_that_the_row_uses(tmp_path: Path) -
     entries = Patches.of(replace(entry, rejected_dates=others) for entry in inputs.splits["test"])
     by_hand = replace(inputs, splits=inputs.splits | {"test": entries})
     network = load_network(inputs, row.files.weights)
-    expected = score_split(by_hand, network, PatchReader(row.archives), SETTINGS, row.params.evaluate)[COSIA]
+    expected = Scorer(by_hand, PatchReader(row.archives), SETTINGS, row.params.evaluate)(network)[COSIA]
     (variant,) = Robustness.read(row.files.robustness).variants
     np.testing.assert_array_equal(variant.tasks[COSIA].confusion, expected.dense())
     assert variant.tasks[COSIA].confusion != Details.read(row.files.details).tasks[COSIA].confusion

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 import torch
 from rasterio import Affine
-from tests.drawn_rows import make_recipe
+from tests.drawn_rows import make_contract
 
-from flairhub.catalog.taxonomies import COSIA, taxonomy
+from flairhub.catalog.taxonomies import COSIA
+from flairhub.models.build import build_network
 from flairhub.models.network import NetworkOutput
-from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
-from flairhub.zonal.job import Job
+from flairhub.weights.checkpoints import save_weights
+from flairhub.weights.contract import ModalityContract, WeightsContract
+from flairhub.zonal.job import Job, Request, Source
 from flairhub.zonal.model import Model, chosen_dates
-from flairhub.zonal.request import Request, Source
 from flairhub.zonal.run import predicted_blocks
 from flairhub.zonal.setup import Prepared, prepare
+
+AERIAL = "AERIAL_RGBI"
 
 
 def write_raster(
@@ -63,7 +68,7 @@ class Oracle(torch.nn.Module):
         self.calls = calls if calls is not None else []
 
     def forward(self, inputs, dates, valid, size):  # noqa: ARG002 - as the networks are called
-        x = inputs["AERIAL_RGBI"][:, :1]
+        x = inputs[AERIAL][:, :1]
         self.calls.append(len(x))
         classes = torch.arange(19.0)[None, :, None, None]
         return NetworkOutput({COSIA: -((classes - torch.floor(x / 13)) ** 2)})
@@ -75,23 +80,37 @@ def oracle_classes(array: np.ndarray) -> np.ndarray:
 
 def aerial_contract(bands: tuple[str, ...] = ("R", "G", "B"), *, side: int = 32, gsd: float = 0.2) -> WeightsContract:
     """A contract without normalisation, of a small U-Net."""
-    recipe = make_recipe("X", rows={"X": {"tasks": [COSIA], "modalities": ["AERIAL_RGBI"]}})
-    return WeightsContract(
-        row="X",
-        row_key="",
-        modalities={
-            "AERIAL_RGBI": ModalityContract(
-                bands=bands, dtype="uint8", unit="digital number 0..255", gsd_m=gsd, height=side, width=side,
-                normalisation="without",
-            )
-        },
-        tasks={COSIA: TaskContract(level=1, classes=taxonomy(COSIA).classes, scored=taxonomy(COSIA).scored)},
-        ref_date="05-15",
-        model=recipe.model.model_dump(mode="json"),
-        preprocessing=recipe.preprocessing.model_dump(mode="json"),
-        data_sha256="",
-        code_sha256="",
+    item = ModalityContract(
+        bands=bands, dtype="uint8", unit="digital number 0..255", gsd_m=gsd, height=side, width=side,
+        normalisation="without",
     )  # fmt: skip
+    return make_contract("X", {AERIAL: item}, {COSIA: 1})
+
+
+def with_input(contract: WeightsContract, modality: str, **changes: Any) -> WeightsContract:
+    """The contract with another input, which is as the aerial one but for these fields."""
+    item = replace(contract.modalities[AERIAL], **changes)
+    return replace(contract, modalities=contract.modalities | {modality: item})
+
+
+def save_model(folder: Path) -> Path:
+    """Random weights with a contract of patches of 64 pixels."""
+    moments = {"normalisation": "custom", "means": (120.0,) * 3, "stds": (60.0,) * 3}
+    contract, path = with_input(aerial_contract(side=64), AERIAL, **moments), folder / "model.safetensors"
+    torch.manual_seed(0)
+    save_weights(build_network(contract.network_spec(), load_weights=False), path, contract)
+    return path
+
+
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands run in a folder, on the CPU and without a bar."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FLAIRHUB_PROGRESS", "0")
+    monkeypatch.setenv("FLAIRHUB_ACCELERATOR", "cpu")
+
+
+def source_of(path: Path, modality: str = AERIAL) -> Source:
+    return Source(modality=modality, paths=(str(path),))
 
 
 def oracle_model(job: Job, network: torch.nn.Module | None = None) -> Model:
@@ -101,6 +120,23 @@ def oracle_model(job: Job, network: torch.nn.Module | None = None) -> Model:
 def prepared(tmp_path: Path, contract: WeightsContract, *sources: Source, **options: Any) -> Prepared:
     request = Request(sources=sources, **options)
     return prepare(request, tmp_path / "none.safetensors", "0" * 64, contract, tmp_path / "scratch")
+
+
+def of_array(
+    folder: Path,
+    array: np.ndarray,
+    *,
+    contract: WeightsContract | None = None,
+    written: dict[str, Any] | None = None,
+    **options: Any,
+) -> Prepared:
+    """A map of an aerial image, which is written into the folder with the options `written`."""
+    path = write_raster(folder / "a.tif", array, **(written or {}))
+    return prepared(folder, contract or aerial_contract(), source_of(path), **options)
+
+
+def class_map(job: Job, network: torch.nn.Module | None = None) -> np.ndarray:
+    return whole_map(job, oracle_model(job, network))["classes"][0]
 
 
 def whole_map(job: Job, model: Model) -> dict[str, np.ndarray]:

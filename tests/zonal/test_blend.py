@@ -23,10 +23,10 @@ def mosaic(tiling: Tiling, blend: Blend, scores: dict, layers: Layers, num_class
             tiles = [(row, column) for column in columns if (row, column) in scores]
             if tiles:
                 made.add(tiles, torch.stack([scores[tile] for tile in tiles]))
-            for strip in made.finish(row):
+            for top, strip in made.finish(row):
                 left = block.window.column
-                for name, values in strip.layers.items():
-                    place = found[name][:, strip.row : strip.row + values.shape[1], left : left + values.shape[2]]
+                for name, values in strip.items():
+                    place = found[name][:, top : top + values.shape[1], left : left + values.shape[2]]
                     assert (place == 77).all()  # written once
                     place[:] = values
     return found

@@ -15,10 +15,19 @@ from rio_cogeo import cog_validate
 
 from flairhub.catalog.taxonomies import COSIA, taxonomy
 from flairhub.zonal.blend import NODATA
-from flairhub.zonal.cog import LayerFile, resampled_map, virtual_map, write_cog
+from flairhub.zonal.cog import (
+    LayerFile,
+    area_weights,
+    majority,
+    mean,
+    ratio_of,
+    resampled_length,
+    resampled_map,
+    virtual_map,
+    write_cog,
+)
 from flairhub.zonal.grid import Grid
 from flairhub.zonal.ledger import write_block
-from flairhub.zonal.resample import area_weights, majority, mean, ratio_of, resampled_length
 from flairhub.zonal.windows import Tiling
 
 CLASSES = taxonomy(COSIA)
@@ -33,7 +42,7 @@ def stored(folder: Path, array: np.ndarray, layer: str, side: int = 64) -> tuple
     """Blocks of a map, and the virtual raster over them."""
     grid = grid_of(*array.shape[1:])
     blocks = list(Tiling.of(grid.height, grid.width, side, 0).blocks(1))
-    wanted = LayerFile(taxonomy=CLASSES, layer=layer, bands=len(array), tags={"ROW": "X"})
+    wanted = LayerFile(taxonomy=CLASSES, layer=layer, tags={"ROW": "X"})
     for block in blocks:
         write_block(folder, block, {(COSIA, layer): array[(slice(None), *block.window.slices)]}, NODATA)
     return virtual_map(folder, grid, blocks, wanted), grid, wanted
@@ -114,9 +123,8 @@ def test_a_resampled_map_has_no_empty_rows(tmp_path: Path, pixel: float, monkeyp
     monkeypatch.setattr(cog, "_PIECE", 37)
     array = np.random.default_rng(0).integers(0, 19, (1, 101, 83)).astype(np.uint8)
     virtual, grid, wanted = stored(tmp_path / "b", array, "classes")
-    path, target = resampled_map(tmp_path / "r", virtual, grid, pixel, wanted)
-    assert (target.height, target.width) == tuple(-(-round(n * 20) // round(pixel * 100)) for n in (101, 83))
-    with rasterio.open(path) as raster:
+    with rasterio.open(resampled_map(tmp_path / "r", virtual, grid, pixel, wanted)) as raster:
+        assert raster.shape == tuple(-(-round(n * 20) // round(pixel * 100)) for n in (101, 83))
         found = raster.read(1)
         assert raster.res == pytest.approx((pixel, pixel))
     ratio = ratio_of(0.2, pixel)

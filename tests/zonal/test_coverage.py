@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.zonal.conftest import aerial_contract, prepared, write_raster
+from tests.zonal.conftest import aerial_contract, prepared, source_of, with_input, write_raster
 
-from flairhub.zonal.coverage import check_coverage
-from flairhub.zonal.request import Source
+from flairhub.zonal.check import check_coverage
 
-AERIAL, DEM = "AERIAL_RGBI", "DEM_ELEV"
+DEM = "DEM_ELEV"
 
 
 @pytest.mark.parametrize(
@@ -30,13 +28,12 @@ AERIAL, DEM = "AERIAL_RGBI", "DEM_ELEV"
 def test_the_share_of_the_map_under_an_input(
     tmp_path: Path, place: tuple[float, float], pixel: float, expected: list[tuple[bool, str]]
 ):
-    base = aerial_contract(side=64)
-    elevation = replace(base.modalities[AERIAL], bands=("DSM", "DTM"), dtype="float32", unit="metre")
-    contract = replace(base, modalities={AERIAL: base.modalities[AERIAL], DEM: elevation})
+    contract = with_input(aerial_contract(side=64), DEM, bands=("DSM", "DTM"), dtype="float32", unit="metre")
     rng = np.random.default_rng(0)
     aerial = write_raster(tmp_path / "a.tif", rng.integers(1, 247, (3, 64, 80)).astype(np.uint8))
     heights = rng.normal(300, 5, (2, 64, 80)).astype(np.float32)
     dem = write_raster(tmp_path / "dem.tif", heights, origin=place, pixel=pixel)
-    sources = [Source(modality=AERIAL, paths=(str(aerial),)), Source(modality=DEM, paths=(str(dem),))]
-    job = prepared(tmp_path, contract, *sources).job  # heights of coarser pixels are no fault
+    job = prepared(
+        tmp_path, contract, source_of(aerial), source_of(dem, DEM)
+    ).job  # heights of coarser pixels are no fault
     assert [(finding.severe, finding.text) for finding in check_coverage(job)] == expected

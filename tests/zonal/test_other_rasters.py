@@ -9,22 +9,26 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
-import torch
 from rasterio import Affine
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 from shapely import Point, Polygon, box
-from tests.zonal.conftest import aerial_contract, oracle_classes, oracle_model, prepared, whole_map, write_raster
+from tests.zonal.conftest import (
+    AERIAL,
+    aerial_contract,
+    class_map,
+    of_array,
+    oracle_classes,
+    prepared,
+    save_model,
+    source_of,
+    work_in,
+    write_raster,
+)
 
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.cli.main import main
-from flairhub.models.build import build_network
-from flairhub.weights.checkpoints import save_weights
 from flairhub.zonal.blend import NODATA
-from flairhub.zonal.request import Source
-from flairhub.zonal.setup import Prepared
-
-AERIAL = "AERIAL_RGBI"
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -34,21 +38,11 @@ def smooth(height: int, width: int) -> np.ndarray:
     return np.stack([plane, plane + 5, plane + 10]).astype(np.uint8)
 
 
-def made(folder: Path, array: np.ndarray, *, gsd: float = 0.2, own_grid: bool = False, **options: Any) -> Prepared:
-    path = write_raster(folder / "a.tif", array, **options)
-    source = Source(modality=AERIAL, paths=(str(path),))
-    return prepared(folder, aerial_contract(gsd=gsd), source, own_grid=own_grid)
-
-
-def mapped(one: Prepared) -> np.ndarray:
-    return whole_map(one.job, oracle_model(one.job))["classes"][0]
-
-
 def test_rows_from_south_to_north(tmp_path: Path):
     array = smooth(60, 80)
-    one = made(tmp_path, array, transform=Affine(0.2, 0, 7e5, 0, 0.2, 6.6e6))
-    assert one.job.grid.transform == Affine(0.2, 0, 7e5, 0, -0.2, 6.6e6 + 12)
-    assert (mapped(one) == oracle_classes(array[:, ::-1])).all()
+    job = of_array(tmp_path, array, written={"transform": Affine(0.2, 0, 7e5, 0, 0.2, 6.6e6)}).job
+    assert job.grid.transform == Affine(0.2, 0, 7e5, 0, -0.2, 6.6e6 + 12)
+    assert (class_map(job) == oracle_classes(array[:, ::-1])).all()
 
 
 def test_a_folder_of_tiles_from_south_to_north(tmp_path: Path):
@@ -58,19 +52,19 @@ def test_a_folder_of_tiles_from_south_to_north(tmp_path: Path):
             where = Affine(0.2, 0, 7e5 + 0.2 * column, 0, 0.2, 6.6e6 + 0.2 * row)
             part = array[:, row : row + 30, column : column + 40]
             write_raster(tmp_path / "tiles" / f"{row}-{column}.tif", part, transform=where)
-    one = prepared(tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(tmp_path / "tiles"),)))
-    assert (mapped(one) == oracle_classes(array[:, ::-1])).all()
+    job = prepared(tmp_path, aerial_contract(), source_of(tmp_path / "tiles")).job
+    assert (class_map(job) == oracle_classes(array[:, ::-1])).all()
 
 
 @pytest.mark.parametrize("left", [179.99995, 185.0, -180.00005, -187.0])
 def test_across_the_antimeridian_and_beyond(tmp_path: Path, left: float):
     array = smooth(60, 80)
     where = Affine(1.88e-6, 0, left, 0, -1.807e-6, -17.0)
-    one = made(tmp_path, array, crs="EPSG:4326", transform=where)
-    crs = rasterio.crs.CRS.from_wkt(one.job.grid.crs)
+    job = of_array(tmp_path, array, written={"crs": "EPSG:4326", "transform": where}).job
+    crs = rasterio.crs.CRS.from_wkt(job.grid.crs)
     east = (left + 40 * 1.88e-6 + 180) % 360 - 180
     assert crs.to_epsg() == 32701 + int((east + 180) // 6)
-    found = mapped(one)
+    found = class_map(job)
     assert (found == NODATA).mean() < 0.05  # corners: the meridians are not those of the grid
     centre = array[0, 20:40, 25:55].astype(float).mean() / 13
     height, width = found.shape
@@ -81,51 +75,44 @@ def test_across_the_antimeridian_and_beyond(tmp_path: Path, left: float):
 @pytest.mark.parametrize(("latitude", "code"), [(86.0, 32661), (-85.0, 32761), (83.0, 32633), (-79.0, 32733)])
 def test_near_the_poles(tmp_path: Path, latitude: float, code: int):
     where = Affine(1.8e-5, 0, 15, 0, -1.8e-6, latitude)
-    one = made(tmp_path, smooth(60, 80), crs="EPSG:4326", transform=where)
-    assert rasterio.crs.CRS.from_wkt(one.job.grid.crs).to_epsg() == code
-    assert (mapped(one) != NODATA).mean() > 0.5
+    job = of_array(tmp_path, smooth(60, 80), written={"crs": "EPSG:4326", "transform": where}).job
+    assert rasterio.crs.CRS.from_wkt(job.grid.crs).to_epsg() == code
+    assert (class_map(job) != NODATA).mean() > 0.5
 
 
 def test_resampled_borders_have_no_empty_row_or_column(tmp_path: Path):
     """149.3 x 194.09 pixels of the model: 149 x 194 have their centre on the raster."""
-    one = made(tmp_path, smooth(100, 130), crs="EPSG:3857", pixel=0.2986)
-    found = mapped(one)
+    found = class_map(of_array(tmp_path, smooth(100, 130), written={"crs": "EPSG:3857", "pixel": 0.2986}).job)
     assert found.shape == (149, 194)
     assert (found != NODATA).all()
 
 
 def test_an_image_without_any_reference(tmp_path: Path):
     array = smooth(60, 80)
-    one = made(tmp_path, array, crs=None, transform=Affine.identity())
+    written = {"crs": None, "transform": Affine.identity()}
+    one = of_array(tmp_path, array, written=written)
     assert "no coordinate reference system" in one.notices[0]
     assert one.job.grid.bounds == (0, 0, 80, 60)
     assert one.job.grid.pixel == (1, 1)
-    assert (mapped(one) == oracle_classes(array)).all()
-    source = Source(modality=AERIAL, paths=(str(tmp_path / "a.tif"),))
-    part = prepared(tmp_path, aerial_contract(), source, bounds=(10.0, 20.0, 50.0, 35.0))
-    assert (mapped(part) == oracle_classes(array)[20:35, 10:50]).all()
+    assert (class_map(one.job) == oracle_classes(array)).all()
+    part = of_array(tmp_path, array, written=written, bounds=(10.0, 20.0, 50.0, 35.0))
+    assert (class_map(part.job) == oracle_classes(array)[20:35, 10:50]).all()
 
 
 def test_one_pixel(tmp_path: Path):
     array = np.array([50, 60, 70], np.uint8).reshape(3, 1, 1)
-    assert mapped(made(tmp_path, array)).tolist() == [[3]]
+    assert class_map(of_array(tmp_path, array).job).tolist() == [[3]]
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    contract = aerial_contract(side=64)
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    save_weights(build_network(contract.network_spec(), load_weights=False), path, contract)
-    return path
+    return save_model(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
 def run(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """The command; returns its status and what it said."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLAIRHUB_PROGRESS", "0")
-    monkeypatch.setenv("FLAIRHUB_ACCELERATOR", "cpu")
+    work_in(tmp_path, monkeypatch)
 
     def command(raster: Path | str, *more: str) -> tuple[int, str]:
         given = ["zonal", str(weights), "--input", f"{AERIAL}={raster}", "--output", "m", "--threads", "1", *more]
@@ -134,6 +121,13 @@ def run(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         return status, said.err + said.out
 
     return command
+
+
+def refused(run: Any, message: str, raster: Path | str, *more: str) -> str:
+    status, said = run(raster, *more)
+    assert status == 1
+    assert message in said
+    return said
 
 
 def test_an_image_without_reference_has_all_its_files(run: Any, tmp_path: Path):
@@ -185,10 +179,7 @@ def complex_numbers(path: Path) -> Path:
     ],
 )
 def test_what_is_no_measurement_on_the_ground_is_one_line(run: Any, tmp_path: Path, brought: Any, message: str):
-    status, said = run(brought(tmp_path / "a.tif"))
-    assert status == 1
-    assert message in said
-    assert len(said.strip().splitlines()) == 1
+    assert len(refused(run, message, brought(tmp_path / "a.tif")).strip().splitlines()) == 1
 
 
 AROUND = Polygon([(-50, 50), (-50, -90), (-40, -90), (-40, 40), (90, 40), (90, 50)])
@@ -206,9 +197,7 @@ AROUND = Polygon([(-50, 50), (-50, -90), (-40, -90), (-40, 40), (90, 40), (90, 5
 def test_an_area_without_a_pixel_is_one_line(run: Any, tmp_path: Path, area: Any, message: str):
     path = write_raster(tmp_path / "a.tif", smooth(60, 80))
     geopandas.GeoSeries([area], crs=2154).to_file(tmp_path / "area.gpkg")
-    status, said = run(path, "--area", "area.gpkg")
-    assert status == 1
-    assert message in said
+    refused(run, message, path, "--area", "area.gpkg")
     assert not list((tmp_path / "m").glob("*.tif"))
     assert run(path)[0] == 0  # nothing of it is in the way
 
@@ -217,9 +206,7 @@ def test_an_area_without_a_pixel_is_one_line(run: Any, tmp_path: Path, area: Any
 def test_other_files_than_polygons_are_told_before_the_work(run: Any, tmp_path: Path, option: str):
     path = write_raster(tmp_path / "a.tif", smooth(60, 80))
     words(tmp_path / "area.gpkg")
-    status, said = run(path, option, "area.gpkg")
-    assert status == 1
-    assert "expected a vector file of polygons" in said
+    said = refused(run, "expected a vector file of polygons", path, option, "area.gpkg")
     assert "tiles of" not in said  # nothing was computed
 
 
@@ -232,16 +219,36 @@ def test_other_files_than_polygons_are_told_before_the_work(run: Any, tmp_path: 
         (["--nodata", "DEM_ELEV=0"], "Expected --nodata for one of AERIAL_RGBI, but got 'DEM_ELEV'"),
         (["--dates", "SENTINEL2_TS=x"], "Expected --dates for one of AERIAL_RGBI, but got 'SENTINEL2_TS'"),
         (["--output", "a.tif"], "Expected --output to be a folder, but got a.tif"),
+        (["--margin", "32"], "below half a tile (64 pixels), but got 32"),
+        (["--input", "AERIAL_RGB=x.tif"], "'AERIAL_RGB'; did you mean 'AERIAL_RGBI'"),
+        (["--input", "DEM_ELEV=x.tif"], "inputs of row X, AERIAL_RGBI, but got DEM_ELEV"),
+        (["--bbox", "0,0,1,1"], "area that meets the rasters"),
+        (["--bbox", "0,0,1"], "left,bottom,right,top"),
+        (["--scales", "a"], "numbers in --scales"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(run: Any, tmp_path: Path, options: list[str], message: str):
-    status, said = run(write_raster(tmp_path / "a.tif", smooth(60, 80)), *options)
-    assert status == 1
-    assert message in said
+    refused(run, message, write_raster(tmp_path / "a.tif", smooth(60, 80)), *options)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bands", "dtype", "message"),
+    [
+        (0, 10000, 3, np.uint16, "another range"),
+        (1, 3, 3, np.uint8, "other units or scale"),
+        (0, 255, 1, np.uint8, "lacks G, B"),
+    ],
+)
+def test_rasters_that_break_the_contract_are_refused(
+    run: Any, tmp_path: Path, low: int, high: int, bands: int, dtype: Any, message: str
+):
+    array = np.random.default_rng(0).integers(low, high, (bands, 64, 64)).astype(dtype)
+    path = write_raster(tmp_path / "a.tif", array)
+    refused(run, message, path)
+    if message == "other units or scale":
+        assert run(path, "--force")[0] == 0
 
 
 def test_a_geopackage_that_holds_a_table_without_rasters(run: Any, tmp_path: Path):
     geopandas.GeoSeries([box(0, 0, 1, 1)], crs=2154).to_file(tmp_path / "a.gpkg")
-    status, said = run(tmp_path / "a.gpkg")
-    assert status == 1
-    assert "a column `location`" in said
+    refused(run, "a column `location`", tmp_path / "a.gpkg")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.zonal.conftest import Oracle, aerial_contract, oracle_model, prepared, whole_map, write_raster
+from tests.zonal.conftest import (
+    Oracle,
+    aerial_contract,
+    class_map,
+    of_array,
+    prepared,
+    source_of,
+    with_input,
+    write_raster,
+)
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.models.network import NetworkOutput
 from flairhub.zonal.blend import BLENDS
-from flairhub.zonal.request import Source
 from flairhub.zonal.setup import Prepared
 
-AERIAL, SPOT = "AERIAL_RGBI", "SPOT_RGBI"
+SPOT = "SPOT_RGBI"
 SHAPE, COARSE = (160, 192), (25, 30)
 """6.4 pixels of the map are one of the coarse input, as 51.2 aerial ones are one of Sentinel."""
 
@@ -39,21 +46,14 @@ def values(shape: tuple[int, int] = COARSE) -> np.ndarray:
 
 def case(tmp_path: Path, coarse: np.ndarray, moved: tuple[float, float] = (0, 0), **options) -> Prepared:
     """An aerial image, and a coarse one that begins some pixels of the map below and right of its corner."""
-    base = aerial_contract(side=64)
     known = MODALITIES[SPOT]
-    spot = replace(
-        base.modalities[AERIAL], bands=("R", "G"), dtype=known.dtype, gsd_m=1.28, height=10, width=10, unit=known.unit
-    )
-    contract = replace(base, modalities={AERIAL: base.modalities[AERIAL], SPOT: spot})
-    aerial = np.random.default_rng(1).integers(1, 250, (3, *SHAPE)).astype(np.uint8)
-    paths = {
-        AERIAL: write_raster(tmp_path / "a.tif", aerial),
-        SPOT: write_raster(
-            tmp_path / "s.tif", coarse, pixel=1.28, origin=(7e5 + 0.2 * moved[1], 6.6e6 - 0.2 * moved[0])
-        ),
-    }
-    sources = [Source(modality=name, paths=(str(path),)) for name, path in paths.items()]
-    return prepared(tmp_path, contract, *sources, tile=64, margin=16, **options)
+    fields = {"bands": ("R", "G"), "dtype": known.dtype, "unit": known.unit}
+    contract = with_input(aerial_contract(side=64), SPOT, **fields, gsd_m=1.28, height=10, width=10)
+    array = np.random.default_rng(1).integers(1, 250, (3, *SHAPE)).astype(np.uint8)
+    aerial = write_raster(tmp_path / "a.tif", array)
+    origin = (7e5 + 0.2 * moved[1], 6.6e6 - 0.2 * moved[0])
+    spot = write_raster(tmp_path / "s.tif", coarse, pixel=1.28, origin=origin)
+    return prepared(tmp_path, contract, source_of(aerial), source_of(spot, SPOT), tile=64, margin=16, **options)
 
 
 def under(coarse: np.ndarray, moved: tuple[int, int], corner: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_coarse_pixels_are_those_of_the_raster(tmp_path: Path, blend: str):
     made = case(tmp_path, values(), blend=blend)
     assert not [text for text in made.notices if "resampled" in text]
     assert made.job.phase == (16, 16)
-    found = whole_map(made.job, oracle_model(made.job, _Coarse()))["classes"][0]
+    found = class_map(made.job, _Coarse())
     assert (found == under(values(), (0, 0), (0, 0), SHAPE)).all()
 
 
@@ -78,7 +78,7 @@ def test_wherever_their_corner_lies_on_pixels_of_the_map(tmp_path: Path, moved: 
     coarse = values((32, 42))
     made = case(tmp_path, coarse, moved)
     assert not [text for text in made.notices if "resampled" in text]
-    found = whole_map(made.job, oracle_model(made.job, _Coarse()))["classes"][0]
+    found = class_map(made.job, _Coarse())
     assert (found == under(coarse, moved, (0, 0), SHAPE)).all()
 
 
@@ -87,7 +87,7 @@ def test_in_a_box_as_well(tmp_path: Path):
     box = (7e5 + 0.2 * left, 6.6e6 - 0.2 * (top + 90), 7e5 + 0.2 * (left + 70), 6.6e6 - 0.2 * top)
     job = case(tmp_path, values(), bounds=box).job
     assert (job.grid.height, job.grid.width) == (90, 70)
-    found = whole_map(job, oracle_model(job, _Coarse()))["classes"][0]
+    found = class_map(job, _Coarse())
     assert (found == under(values(), (0, 0), (top, left), (90, 70))).all()
 
 
@@ -97,6 +97,5 @@ def test_between_the_pixels_of_the_map_they_are_resampled_and_told(tmp_path: Pat
 
 
 def test_a_map_of_fine_inputs_begins_with_its_first_pixel(tmp_path: Path):
-    path = write_raster(tmp_path / "a.tif", np.random.default_rng(0).integers(1, 250, (3, 90, 80)).astype(np.uint8))
-    job = prepared(tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)), tile=32, margin=8).job
-    assert job.phase == (0, 0)
+    array = np.random.default_rng(0).integers(1, 250, (3, 90, 80)).astype(np.uint8)
+    assert of_array(tmp_path, array, tile=32, margin=8).job.phase == (0, 0)

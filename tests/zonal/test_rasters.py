@@ -1,4 +1,4 @@
-"""Reading: reflection, nodata, masks, collars, mosaics, reprojection."""
+"""Reading: reflection, nodata, masks, collars, mosaics, reprojection; what stands for gaps where no mean is known."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio import Affine
-from tests.zonal.conftest import write_raster
+from rasterio.vrt import WarpedVRT
+from tests.zonal.conftest import AERIAL, aerial_contract, with_input, write_raster
 
 from flairhub.errors import DataError, MissingFileError
 from flairhub.zonal.grid import Grid, grid_over, lattice_of, metric_crs
-from flairhub.zonal.layers import RasterLayer, looks_collared, name_bands, sample
+from flairhub.zonal.layers import RasterLayer, gap_means, looks_collared, name_bands, sample
 from flairhub.zonal.rasters import InputReader, RasterReader
 from flairhub.zonal.virtual_raster import one_raster
 from flairhub.zonal.windows import Tiling, Window
-
-AERIAL = "AERIAL_RGBI"
 
 
 def rgbi(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -43,11 +42,15 @@ def opened(path: Path, *, tile: int = 16, margin: int = 4, grid: Grid | None = N
     return RasterReader(layer, lattice_of(grid, tiling, tile, AERIAL))
 
 
+def warped(reader: RasterReader) -> bool:
+    return isinstance(reader._data, WarpedVRT)
+
+
 @pytest.mark.parametrize("shape", [(40, 30), (5, 7), (1, 1), (3, 50)])
 def test_context_is_reflected_and_nothing_is_read_twice(tmp_path: Path, shape: tuple[int, int]):
     array = rgbi(*shape)
     reader = opened(write_raster(tmp_path / "a.tif", array))
-    assert not reader.warped
+    assert not warped(reader)
     values, empty, out = reader.read(Window(0, 0, shape[0] + 8, shape[1] + 8))
     pad = [(0, 0), (4, 4), (4, 4)]
     assert (values == np.pad(array, pad, mode="reflect" if min(shape) > 1 else "edge")).all()
@@ -75,21 +78,31 @@ def test_nodata_of_integers_counts_where_every_band_has_it(tmp_path: Path):
     assert (np.isnan(values) == (array == 7)).all()  # as training reads the file
 
 
-def elevation(path: Path, *, grid: Grid | None = None, nodata: float | None = None) -> InputReader:
-    grid = grid or own_grid(path)
+def elevation(*paths: Path, grid: Grid | None = None, nodata: float | None = None) -> InputReader:
+    """Heights in one raster of two bands, or in two of one."""
+    grid = grid or own_grid(paths[0])
     lattice = lattice_of(grid, Tiling.of(grid.height, grid.width, 16, 4), 16, "DEM_ELEV")
-    layer = RasterLayer(modality="DEM_ELEV", path=str(path), bands=("DSM", "DTM"), indexes=(1, 2), nodata=nodata)
-    return InputReader([layer], lattice)
+    bands = [("DSM", "DTM")] if len(paths) == 1 else [("DSM",), ("DTM",)]
+    layers = [
+        RasterLayer(
+            modality="DEM_ELEV", path=str(path), bands=names, indexes=tuple(range(1, 1 + len(names))), nodata=nodata
+        )
+        for path, names in zip(paths, bands, strict=True)
+    ]
+    return InputReader(layers, lattice, ("DSM", "DTM"))
 
 
+@pytest.mark.parametrize("tagged", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
 @pytest.mark.parametrize("marker", [-9999.0, -32768.0, np.nan, -np.inf, -3.4028234663852886e38])
-def test_values_that_are_declared_missing_are_so_without_a_tag(tmp_path: Path, marker: float, dtype: str):
+def test_values_that_are_missing_are_so_band_by_band(tmp_path: Path, marker: float, dtype: str, tagged: bool):
+    """Also without a tag where they are declared."""
     if dtype == "int16" and not -32768 <= marker < 0:
         marker = -32767.0
     array = np.random.default_rng(0).integers(90, 110, (2, 12, 12)).astype(dtype)
     array[0, 2:4, 2:4] = array[:, 8] = marker
-    piece = elevation(write_raster(tmp_path / "dem.tif", array)).read(Window(4, 4, 12, 12))
+    tag = marker if tagged else None
+    piece = elevation(write_raster(tmp_path / "dem.tif", array, nodata=tag), nodata=tag).read(Window(4, 4, 12, 12))
     gaps = np.zeros((2, 12, 12), bool)
     gaps[0, 2:4, 2:4] = gaps[:, 8] = True
     assert (np.isnan(piece.values) == gaps).all()
@@ -115,30 +128,10 @@ def test_resampling_mixes_no_gap_of_one_band_into_its_neighbours(
     assert 0.03 < 1 - known[1].mean() < 0.12
 
 
-def test_nodata_of_floats_counts_band_by_band(tmp_path: Path):
-    array = np.random.default_rng(0).normal(100, 5, (2, 12, 12)).astype(np.float32)
-    array[:, 0] = -9999
-    array[1, 5] = -9999
-    path = write_raster(tmp_path / "dem.tif", array, nodata=-9999)
-    grid = own_grid(path)
-    lattice = lattice_of(grid, Tiling.of(12, 12, 16, 4), 16, "DEM_ELEV")
-    layer = RasterLayer(modality="DEM_ELEV", path=str(path), bands=("DSM", "DTM"), indexes=(1, 2), nodata=-9999.0)
-    piece = InputReader([layer], lattice).read(Window(4, 4, 12, 12))
-    assert np.isnan(piece.values[:, 0]).all()
-    assert np.isnan(piece.values[1, 5]).all()
-    assert np.isfinite(piece.values[0, 5]).all()
-    assert piece.missing.sum() == 12
-
-
 def test_two_rasters_make_one_input(tmp_path: Path):
     array = np.random.default_rng(0).normal(100, 5, (2, 12, 12)).astype(np.float32)
     paths = [write_raster(tmp_path / f"{k}.tif", array[k : k + 1]) for k in (0, 1)]
-    lattice = lattice_of(own_grid(paths[0]), Tiling.of(12, 12, 16, 4), 16, "DEM_ELEV")
-    layers = [
-        RasterLayer(modality="DEM_ELEV", path=str(path), bands=(name,), indexes=(1,))
-        for path, name in zip(paths, ("DSM", "DTM"), strict=True)
-    ]
-    assert (InputReader(layers, lattice).read(Window(4, 4, 12, 12)).values == array).all()
+    assert (elevation(*paths).read(Window(4, 4, 12, 12)).values == array).all()
 
 
 def test_masks_and_alpha_are_honoured(tmp_path: Path):
@@ -155,7 +148,7 @@ def test_masks_and_alpha_are_honoured(tmp_path: Path):
         assert (empty == (mask == 0)).all()
         crs = own_grid(path).crs
         coarse = opened(each, grid=grid_over((7e5, 6.6e6 - 4, 7e5 + 4, 6.6e6), crs, 0.4))
-        assert coarse.warped
+        assert warped(coarse)
         assert (coarse.read(Window(4, 4, 10, 10))[1] == (mask[::2, ::2] == 0)).all()
 
 
@@ -263,7 +256,7 @@ def test_a_finer_raster_is_averaged_over_the_pixels_of_the_model(tmp_path: Path)
     grid = grid_over((7e5, 6.6e6 - 4, 7e5 + 6, 6.6e6), own_grid(path).crs, 0.2)
     assert (grid.height, grid.width) == (20, 30)
     reader = opened(path, grid=grid)
-    assert reader.warped
+    assert warped(reader)
     values, empty, _ = reader.read(Window(4, 4, 20, 30))
     mean = array.reshape(4, 20, 2, 30, 2).mean(axis=(2, 4))
     assert np.abs(values - mean).max() <= 1
@@ -293,7 +286,7 @@ def test_a_rotated_raster_is_turned_north(tmp_path: Path):
     assert (values[:, ~empty] == 9).all()
 
 
-def test_coarse_inputs_share_the_corner_of_the_first_tile(tmp_path: Path):
+def test_coarse_inputs_share_the_corner_of_the_first_tile():
     grid = Grid(crs=None, transform=Affine(0.2, 0, 100, 0, -0.2, 200), height=700, width=600)
     lattice = lattice_of(grid, Tiling.of(700, 600, 512, 128), 10, "SENTINEL2_TS")
     assert (lattice.side, lattice.step) == (10, 5)
@@ -328,3 +321,39 @@ def test_bands_have_names(tmp_path: Path):
             assert name_bands(AERIAL, raster, given) == expected
     with rasterio.open(three) as raster, pytest.raises(DataError, match="at most 3 bands out of R, G, B, NIR"):
         name_bands(AERIAL, raster, ("R", "SWIR"))
+
+
+@pytest.fixture
+def heights() -> np.ndarray:
+    surface, terrain = np.random.default_rng(0).normal([[[350.0]], [[300.0]]], 5, (2, 40, 50)).astype(np.float32)
+    surface[:20] = -9999
+    terrain[:, :30] = -9999
+    return np.stack([surface, terrain])
+
+
+def known(values: np.ndarray) -> np.ndarray:
+    return np.where(values == -9999, np.nan, values).astype(np.float64)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_heights_have_the_mean_of_pixels_that_both_models_know(tmp_path: Path, heights: np.ndarray, together: bool):
+    contract = with_input(aerial_contract(), AERIAL, normalisation="custom", means=(1.0,) * 3, stds=(1.0,) * 3)
+    contract = with_input(contract, "DEM_ELEV", bands=("DSM", "HEIGHT"), dtype="float32", unit="metre", means=None)
+    groups = [("DSM", "DTM")] if together else [("DSM",), ("DTM",)]
+    layers = []
+    for names in groups:
+        bands = [("DSM", "DTM").index(name) for name in names]
+        path = write_raster(tmp_path / f"{names[0]}-{len(names)}.tif", heights[bands], nodata=-9999)
+        indexes = tuple(range(1, 1 + len(names)))
+        layers.append(RasterLayer(modality="DEM_ELEV", path=str(path), bands=names, indexes=indexes, nodata=-9999.0))
+    surface, terrain = known(heights)
+    height = np.nanmean(surface - terrain) if together else np.nanmean(surface) - np.nanmean(terrain)
+    found = gap_means(contract, {"DEM_ELEV": layers})  # those of the aerial image are in the contract
+    assert found == {"DEM_ELEV": pytest.approx((np.nanmean(surface), height))}
+
+
+def test_no_value_at_all_is_zero(tmp_path: Path):
+    path = write_raster(tmp_path / "a.tif", np.zeros((3, 10, 10), np.uint8), nodata=0)
+    names = ("R", "G", "B")
+    layer = RasterLayer(modality=AERIAL, path=str(path), bands=names, indexes=(1, 2, 3), nodata=0.0)
+    assert gap_means(aerial_contract(), {AERIAL: (layer,)})[AERIAL] == (0, 0, 0)

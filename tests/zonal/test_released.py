@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import lzma
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import rasterio
 import torch
 from safetensors.torch import save_file
 from tests.drawn_weights import drawn
-from tests.zonal.conftest import write_raster
+from tests.zonal.conftest import work_in, write_raster
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.released_contracts import RELEASED
@@ -35,7 +34,7 @@ def published(folder: Path, row: str, file: str) -> Path:
     return folder / f"{file}.safetensors"
 
 
-def drawn_raster(folder: Path, modality: str, entry: Any) -> Path:
+def drawn_raster(folder: Path, modality: str) -> Path:
     """Values around the published statistics, of the size of the map."""
     rng, known = np.random.default_rng(0), MODALITIES[modality]
     side = 8 if known.is_series else 70
@@ -58,13 +57,11 @@ def drawn_raster(folder: Path, modality: str, entry: Any) -> Path:
     ],
 )
 def test_a_published_file_maps(row: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLAIRHUB_PROGRESS", "0")
-    monkeypatch.setenv("FLAIRHUB_ACCELERATOR", "cpu")
+    work_in(tmp_path, monkeypatch)
     weights = published(tmp_path, row, file)
     command = ["zonal", str(weights), "--output", "m", "--margin", "0", "--threads", "1", "--force"]
     for entry in RELEASED[file].inputs:
-        command += ["--input", f"{entry.modality}={drawn_raster(tmp_path, entry.modality, entry)}"]
+        command += ["--input", f"{entry.modality}={drawn_raster(tmp_path, entry.modality)}"]
         if MODALITIES[entry.modality].is_series:
             (tmp_path / "days.txt").write_text("\n".join(DAYS))
             command += ["--dates", f"{entry.modality}=days.txt", "--no-cloud-filter"]

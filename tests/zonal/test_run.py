@@ -13,12 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio import Affine
 from tests.zonal.conftest import (
+    AERIAL,
     Oracle,
     aerial_contract,
+    class_map,
+    of_array,
     oracle_classes,
     oracle_model,
     prepared,
+    source_of,
     whole_map,
+    with_input,
     write_raster,
 )
 from torch import nn
@@ -29,10 +34,7 @@ from flairhub.models.network import NetworkOutput
 from flairhub.zonal import job as job_module
 from flairhub.zonal.blend import BLENDS, FULL, NODATA, Layers
 from flairhub.zonal.rasters import InputReader, Piece
-from flairhub.zonal.request import Source
 from flairhub.zonal.windows import Window
-
-AERIAL = "AERIAL_RGBI"
 
 
 def rgb(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -74,15 +76,14 @@ def test_every_pixel_of_500_maps(case: dict):
 
 def check_every_pixel(case: dict) -> None:
     array = rgb(*case["shape"])
-    contract = aerial_contract(gsd=case["pixel"])
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_module, "BLOCK_PX", case["block"])
-        path = write_raster(Path(folder) / "a.tif", array, pixel=case["pixel"], origin=case["origin"])
+        written = {name: case[name] for name in ("pixel", "origin")}
         options = {name: case[name] for name in ("tile", "margin", "batch_size", "blend")}
-        job = prepared(Path(folder), contract, Source(modality=AERIAL, paths=(str(path),)), **options).job
+        contract = aerial_contract(gsd=case["pixel"])
+        job = of_array(Path(folder), array, contract=contract, written=written, **options).job
         assert (job.grid.height, job.grid.width) == case["shape"]
-        found = whole_map(job, oracle_model(job))
-    assert (found["classes"][0] == oracle_classes(array)).all()
+        assert (class_map(job) == oracle_classes(array)).all()
 
 
 class _Convolutions(nn.Module):
@@ -97,27 +98,25 @@ class _Convolutions(nn.Module):
     def forward(self, inputs, dates, valid, size):  # noqa: ARG002 - as the networks are called
         return NetworkOutput({COSIA: self.layers(inputs[AERIAL] / 255)})
 
+    @torch.inference_mode()
+    def of_whole(self, array: np.ndarray) -> np.ndarray:
+        """Classes of an image that is seen at once, 10 reflected pixels around it."""
+        padded = np.pad(array.astype(np.float32), [(0, 0), (10, 10), (10, 10)], mode="reflect")
+        logits = self({AERIAL: torch.from_numpy(padded[None])}, {}, {}, None).logits[COSIA]
+        return logits.argmax(dim=1)[0, 10:-10, 10:-10].numpy()
+
 
 @pytest.mark.parametrize("shape", [(200, 170), (97, 211), (20, 30)])
 def test_tiled_is_whole_bit_for_bit(tmp_path: Path, shape: tuple[int, int]):
     array = rgb(*shape)
-    path = write_raster(tmp_path / "a.tif", array)
-    job = prepared(tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)), tile=48, margin=10).job
     network = _Convolutions().eval()
-    found = whole_map(job, oracle_model(job, network))
-    padded = np.pad(array, [(0, 0), (10, 10), (10, 10)], mode="reflect")
-    with torch.inference_mode():
-        logits = network({AERIAL: torch.from_numpy(padded[None].astype(np.float32))}, {}, {}, None).logits[COSIA]
-    assert (found["classes"][0] == logits.argmax(dim=1)[0, 10:-10, 10:-10].numpy()).all()
+    found = class_map(of_array(tmp_path, array, tile=48, margin=10).job, network)
+    assert (found == network.of_whole(array)).all()
 
 
 def test_batches_are_filled_across_rows_of_tiles(tmp_path: Path):
-    path = write_raster(tmp_path / "a.tif", rgb(96, 96))
     calls: list[int] = []
-    job = prepared(
-        tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)), tile=32, margin=0, batch_size=4
-    ).job
-    whole_map(job, oracle_model(job, Oracle(calls)))
+    class_map(of_array(tmp_path, rgb(96, 96), tile=32, margin=0, batch_size=4).job, Oracle(calls))
     assert calls == [4, 4, 1]
 
 
@@ -125,12 +124,9 @@ def test_batches_are_filled_across_rows_of_tiles(tmp_path: Path):
 def test_nodata_stays_nodata_and_empty_tiles_are_not_predicted(tmp_path: Path, blend: str):
     array = rgb(128, 128)
     array[:, :90] = 0
-    path = write_raster(tmp_path / "a.tif", array, nodata=0)
     calls: list[int] = []
-    job = prepared(
-        tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)), tile=32, margin=4, blend=blend
-    ).job
-    found = whole_map(job, oracle_model(job, Oracle(calls)))["classes"][0]
+    job = of_array(tmp_path, array, written={"nodata": 0}, tile=32, margin=4, blend=blend).job
+    found = class_map(job, Oracle(calls))
     assert (found[:90] == NODATA).all()
     assert (found[90:] == oracle_classes(array)[90:]).all()
     assert sum(calls) < job.tiling.rows.count * job.tiling.columns.count * 0.6
@@ -141,28 +137,20 @@ def test_an_oblique_black_corner_without_tag(tmp_path: Path):
     rows, columns = np.mgrid[:300, :300]
     corner = rows + columns < 180  # 18 %
     array[:, corner] = 0
-    path = write_raster(tmp_path / "a.tif", array)
-    source = Source(modality=AERIAL, paths=(str(path),))
-    made = prepared(tmp_path, aerial_contract(), source)
+    made = of_array(tmp_path, array)
     assert "zero in every band, up to the raster's edge" in " ".join(made.notices)
-    found = whole_map(made.job, oracle_model(made.job))["classes"][0]
+    found = class_map(made.job)
     assert (found[~corner] == oracle_classes(array)[~corner]).all()
     assert (found[corner] == NODATA).mean() > 0.98
-    kept = prepared(tmp_path, aerial_contract(), source, nodata={AERIAL: None})
+    kept = of_array(tmp_path, array, nodata={AERIAL: None})
     assert not kept.notices
-    assert (whole_map(kept.job, oracle_model(kept.job))["classes"][0] == oracle_classes(array)).all()
+    assert (class_map(kept.job) == oracle_classes(array)).all()
 
 
 def test_probabilities_and_confidence_are_those_of_the_pixel(tmp_path: Path):
     array = rgb(50, 60)
-    path = write_raster(tmp_path / "a.tif", array)
-    job = prepared(
-        tmp_path,
-        aerial_contract(),
-        Source(modality=AERIAL, paths=(str(path),)),
-        layers=Layers(probabilities=True, confidence="probability"),
-        blend="cosine",
-    ).job
+    wanted = Layers(probabilities=True, confidence="probability")
+    job = of_array(tmp_path, array, layers=wanted, blend="cosine").job
     found = whole_map(job, oracle_model(job))
     logits = -((np.arange(19)[:, None, None] - oracle_classes(array).astype(float)) ** 2)
     shares = np.exp(logits) / np.exp(logits).sum(axis=0)
@@ -172,24 +160,16 @@ def test_probabilities_and_confidence_are_those_of_the_pixel(tmp_path: Path):
 
 def test_views_change_nothing_of_what_depends_on_the_pixel_alone(tmp_path: Path):
     array = rgb(50, 60)
-    path = write_raster(tmp_path / "a.tif", array)
-    job = prepared(tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)), views=TURNS).job
-    assert (whole_map(job, oracle_model(job))["classes"][0] == oracle_classes(array)).all()
+    assert (class_map(of_array(tmp_path, array, views=TURNS).job) == oracle_classes(array)).all()
 
 
 def test_a_box_keeps_the_pixels_and_sees_its_surroundings(tmp_path: Path):
-    array = rgb(200, 170)
-    path = write_raster(tmp_path / "a.tif", array)
+    array, network = rgb(200, 170), _Convolutions().eval()
     box = (7e5 + 10, 6.6e6 - 30, 7e5 + 20, 6.6e6 - 12)
-    options = {"tile": 48, "margin": 10}
-    source = Source(modality=AERIAL, paths=(str(path),))
-    job = prepared(tmp_path, aerial_contract(), source, bounds=box, **options).job
+    job = of_array(tmp_path, array, bounds=box, tile=48, margin=10).job
     assert (job.grid.height, job.grid.width) == (90, 50)
-    network = _Convolutions().eval()
-    found = whole_map(job, oracle_model(job, network))["classes"][0]
-    everything = prepared(tmp_path, aerial_contract(), source, **options).job
-    whole = whole_map(everything, oracle_model(everything, network))["classes"][0]
-    assert (found == whole[60:150, 50:100]).all()
+    whole = class_map(of_array(tmp_path, array, tile=48, margin=10).job, network)
+    assert (class_map(job, network) == whole[60:150, 50:100]).all()
 
 
 def test_a_polygon_leaves_the_rest_without_data(tmp_path: Path):
@@ -198,12 +178,10 @@ def test_a_polygon_leaves_the_rest_without_data(tmp_path: Path):
     from shapely import Polygon
 
     array = rgb(200, 170)
-    path = write_raster(tmp_path / "a.tif", array)
     shape = Polygon([(7e5 + 5, 6.6e6 - 5), (7e5 + 30, 6.6e6 - 10), (7e5 + 12, 6.6e6 - 33)])
     geopandas.GeoSeries([shape], crs=2154).to_crs(4326).to_file(tmp_path / "area.geojson")
-    source = Source(modality=AERIAL, paths=(str(path),))
-    job = prepared(tmp_path, aerial_contract(), source, area=tmp_path / "area.geojson").job
-    found = whole_map(job, oracle_model(job))["classes"][0]
+    job = of_array(tmp_path, array, area=tmp_path / "area.geojson").job
+    found = class_map(job)
     outside = geometry_mask([shape], found.shape, job.grid.transform)
     top = round((6.6e6 - job.grid.bounds[3]) / 0.2)
     left = round((job.grid.bounds[0] - 7e5) / 0.2)
@@ -216,10 +194,9 @@ def test_a_polygon_leaves_the_rest_without_data(tmp_path: Path):
 def test_smaller_than_a_patch_with_surface_models(tmp_path: Path):
     """RGBI and DSM, DTM with nodata -9999, all smaller than one tile."""
     base = aerial_contract(("NIR", "R", "G"), side=64)
-    item = base.modalities[AERIAL]
-    elevation = replace(item, bands=("DSM", "HEIGHT"), dtype="float32", unit="metre")
     heights_of = base.preprocessing | {"calc_elevation": True, "calc_elevation_stack_dsm": True}
-    contract = replace(base, modalities={AERIAL: item, "DEM_ELEV": elevation}, preprocessing=heights_of)
+    contract = with_input(base, "DEM_ELEV", bands=("DSM", "HEIGHT"), dtype="float32", unit="metre")
+    contract = replace(contract, preprocessing=heights_of)
     array = np.random.default_rng(0).integers(1, 247, (4, 37, 23)).astype(np.uint8)
     heights = np.random.default_rng(1).normal(300, 5, (2, 37, 23)).astype(np.float32)
     heights[:, :10, :10] = -9999
@@ -232,10 +209,8 @@ def test_smaller_than_a_patch_with_surface_models(tmp_path: Path):
             seen.append(inputs["DEM_ELEV"])
             return super().forward({AERIAL: inputs[AERIAL][:, 1:]}, dates, valid, size)
 
-    sources = [Source(modality=AERIAL, paths=(str(aerial),)), Source(modality="DEM_ELEV", paths=(str(dem),))]
-    job = prepared(tmp_path, contract, *sources).job
-    found = whole_map(job, oracle_model(job, _Sees()))["classes"][0]
-    assert (found == oracle_classes(array)).all()
+    job = prepared(tmp_path, contract, source_of(aerial), source_of(dem, "DEM_ELEV")).job
+    assert (class_map(job, _Sees()) == oracle_classes(array)).all()
     for values in seen:
         assert torch.isfinite(values).all()
         assert values[:, 0].min() > 200  # never -9999
@@ -248,11 +223,10 @@ def test_world_mercator_at_ten_centimetres(tmp_path: Path):
     """EPSG:3395, pixels not quite square: averaged over the pixels of the model."""
     array = rgb(400, 300)
     where = Affine(0.0999, 0, -5e6, 0, -0.1, -2e6)
-    path = write_raster(tmp_path / "a.tif", array, crs="EPSG:3395", transform=where)
-    made = prepared(tmp_path, aerial_contract(), Source(modality=AERIAL, paths=(str(path),)))
+    made = of_array(tmp_path, array, written={"crs": "EPSG:3395", "transform": where})
     assert "resampled to 0.2" in " ".join(made.notices)
     assert (made.job.grid.height, made.job.grid.width) == (200, 150)
-    found = whole_map(made.job, oracle_model(made.job))["classes"][0]
+    found = class_map(made.job)
     mean = array[0].reshape(200, 2, 150, 2).mean(axis=(1, 3)) / 13
     assert np.abs(found - mean)[:, :100].max() < 3
     assert (found != NODATA).all()
@@ -261,14 +235,12 @@ def test_world_mercator_at_ten_centimetres(tmp_path: Path):
 def test_utm_at_ten_metres(tmp_path: Path):
     """EPSG:32633: mapped on its own pixels where asked for, refused as an aerial image otherwise."""
     array = rgb(120, 90)
-    path = write_raster(tmp_path / "a.tif", array, crs="EPSG:32633", pixel=10.0)
-    source = Source(modality=AERIAL, paths=(str(path),))
+    written = {"crs": "EPSG:32633", "pixel": 10.0}
     with pytest.raises(ValueError, match=r"about 0\.2 m, but the raster has 10 m, 50 times as large.*--force"):
-        prepared(tmp_path, aerial_contract(), source)
-    job = prepared(tmp_path, aerial_contract(), source, own_grid=True).job
-    assert (whole_map(job, oracle_model(job))["classes"][0] == oracle_classes(array)).all()
-    near = prepared(tmp_path, aerial_contract(gsd=10.24), source).job
-    assert (whole_map(near, oracle_model(near))["classes"][0] == oracle_classes(array)).all()
+        of_array(tmp_path, array, written=written)
+    for options in ({"own_grid": True}, {"contract": aerial_contract(gsd=10.24)}):
+        job = of_array(tmp_path, array, written=written, **options).job
+        assert (class_map(job) == oracle_classes(array)).all()
 
 
 def test_gaps_are_the_same_whatever_the_tiles(tmp_path: Path):
@@ -277,29 +249,19 @@ def test_gaps_are_the_same_whatever_the_tiles(tmp_path: Path):
     array[:, :30] = array[:, :30] // 4 + 1  # the means of tiles differ
     array[:, 20:40, 25:33] = 0
     gap = (array == 0).all(axis=0)
-    path = write_raster(tmp_path / "a.tif", array, nodata=0)
     network = _Convolutions().eval()
-    maps = []
-    for tile in (30, 40, 84):
-        source = Source(modality=AERIAL, paths=(str(path),))
-        job = prepared(tmp_path, aerial_contract(), source, tile=tile, margin=10, force=True).job
-        maps.append(whole_map(job, oracle_model(job, network))["classes"][0])
     filled = array.astype(np.float32)
     filled[:, gap] = array[:, ~gap].mean(axis=1, keepdims=True)
-    padded = np.pad(filled, [(0, 0), (10, 10), (10, 10)], mode="reflect")
-    with torch.inference_mode():
-        logits = network({AERIAL: torch.from_numpy(padded[None])}, {}, {}, None).logits[COSIA]
-    expected = logits.argmax(dim=1)[0, 10:-10, 10:-10].numpy()
+    expected = network.of_whole(filled)
     expected[gap] = NODATA
-    for found in maps:
-        assert (found == expected).all()
+    for tile in (30, 40, 84):
+        job = of_array(tmp_path, array, written={"nodata": 0}, tile=tile, margin=10, force=True).job
+        assert (class_map(job, network) == expected).all()
 
 
 @pytest.mark.parametrize("blend", ["crop", "linear"])
 def test_every_pixel_of_a_block_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blend: str):
-    path = write_raster(tmp_path / "a.tif", rgb(200, 170))
-    source = Source(modality=AERIAL, paths=(str(path),))
-    job = prepared(tmp_path, aerial_contract(), source, tile=32, margin=8, blend=blend).job
+    job = of_array(tmp_path, rgb(200, 170), tile=32, margin=8, blend=blend).job
     read = np.zeros((13 * 16 + 16, 11 * 16 + 16), np.uint8)  # 13 x 11 cores of 16 pixels with a margin around them
     whole = InputReader.read
 
@@ -308,5 +270,5 @@ def test_every_pixel_of_a_block_is_read_once(tmp_path: Path, monkeypatch: pytest
         return whole(reader, window)
 
     monkeypatch.setattr(InputReader, "read", counted)
-    whole_map(job, oracle_model(job))
+    class_map(job)
     assert (read == 1).all()

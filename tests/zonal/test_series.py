@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.zonal.conftest import Oracle, aerial_contract, oracle_model, prepared, whole_map, write_raster
+from tests.zonal.conftest import Oracle, aerial_contract, class_map, prepared, source_of, with_input, write_raster
 
 from flairhub.catalog.modalities import MODALITIES
 from flairhub.catalog.taxonomies import COSIA
 from flairhub.errors import DataError
 from flairhub.models.network import NetworkOutput
-from flairhub.zonal.request import Source
 from flairhub.zonal.series import read_dates
 
-AERIAL, S2, S1 = "AERIAL_RGBI", "SENTINEL2_TS", "SENTINEL1-ASC_TS"
+S2, S1 = "SENTINEL2_TS", "SENTINEL1-ASC_TS"
 DAYS = ("20200105", "20200220", "20200315", "20200401", "20200520", "20200701")
 
 
@@ -42,17 +41,12 @@ class _Dates(Oracle):
 
 
 def case(tmp_path: Path, modality: str = S2):
-    base = aerial_contract(side=64)
     known = MODALITIES[modality]
-    series = replace(
-        base.modalities[AERIAL], bands=known.bands, dtype=known.dtype, gsd_m=3.2, height=4, width=4, unit=known.unit
-    )
+    fields = {"bands": known.bands, "dtype": known.dtype, "unit": known.unit}
+    contract = with_input(aerial_contract(side=64), modality, **fields, gsd_m=3.2, height=4, width=4)
     limits = {"enabled": modality == S2, "max_cloud": 1, "max_snow": 1, "max_fraction_covered": 0.05}
-    contract = replace(
-        base,
-        modalities={AERIAL: base.modalities[AERIAL], modality: series},
-        preprocessing=base.preprocessing | {"filter_sentinel2": limits, "max_dates": 3},
-    )
+    preprocessing = contract.preprocessing | {"filter_sentinel2": limits, "max_dates": 3}
+    contract = replace(contract, preprocessing=preprocessing)
     rng = np.random.default_rng(0)
     aerial = write_raster(tmp_path / "a.tif", rng.integers(1, 250, (3, 256, 320)).astype(np.uint8))
     values = rng.integers(0, 40, (len(DAYS) * len(known.bands), 16, 20)).astype(known.dtype)
@@ -61,10 +55,7 @@ def case(tmp_path: Path, modality: str = S2):
     clouds[2 * 4 + 1, 0, :10] = 90  # a few pixels of the fifth
     (tmp_path / "days.txt").write_text("\n".join(DAYS))
     mask = write_raster(tmp_path / "m.tif", clouds, pixel=3.2)
-    sources = [
-        Source(modality=AERIAL, paths=(str(aerial),)),
-        Source(modality=modality, paths=(str(tmp_path / "s.tif"),)),
-    ]
+    sources = [source_of(aerial), source_of(tmp_path / "s.tif", modality)]
     options = {"dates": {modality: tmp_path / "days.txt"}, "mask": str(mask)}
     return contract, sources, options, values
 
@@ -77,7 +68,7 @@ def test_the_dates_do_not_depend_on_the_tiles(tmp_path: Path):
         job = prepared(tmp_path, contract, *sources, tile=tile, margin=margin, batch_size=batch, **options).job
         assert job.dates[S2] == (True, False, True, True, True, True)
         network = _Dates(S2)
-        maps.append(whole_map(job, oracle_model(job, network))["classes"][0])
+        maps.append(class_map(job, network))
         assert len(network.seen) == 1
     # three of the five clear dates, spread evenly, and the first band of each
     stacked = values.reshape(6, 10, 16, 20)[[0, 3, 5], 0].sum(axis=0) % 19
@@ -95,7 +86,7 @@ def test_gaps_are_filled_from_the_other_dates(tmp_path: Path):
         job = prepared(tmp_path, contract, *sources, tile=tile, **options).job
         assert job.dates[S1] == (True, True, True, True, False, True)
         network = _Dates(S1)
-        whole_map(job, oracle_model(job, network))
+        class_map(job, network)
         assert network.seen == {(-131.0, -61.0, 47.0)}
 
 
@@ -111,7 +102,7 @@ def test_what_a_date_lacks_never_reaches_the_network(tmp_path: Path, tag: int | 
     write_raster(tmp_path / "s.tif", values, pixel=3.2, nodata=tag)
     job = prepared(tmp_path, contract, *sources, **options).job
     network = _Dates(S2)
-    whole_map(job, oracle_model(job, network))
+    class_map(job, network)
     assert job.dates[S2] == (True, False, True, True, True, True)
     assert network.least >= 1
     assert network.most <= 41

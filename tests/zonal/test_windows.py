@@ -74,11 +74,11 @@ def test_tiles_that_touch_a_piece_are_found(length: int, tile: int, data: st.Dat
 @given(st.integers(-50, 50), st.integers(1, 60), st.integers(2, 40))
 def test_reflection_is_that_of_numpy(start: int, count: int, length: int):
     far = np.pad(np.arange(length), 150, mode="reflect")
-    assert (reflected(start, start + count, length) == far[150 + start : 150 + start + count]).all()
+    assert (reflected(np.arange(start, start + count), length) == far[150 + start : 150 + start + count]).all()
 
 
 def test_one_pixel_is_reflected_to_itself():
-    assert reflected(-3, 4, 1).tolist() == [0] * 7
+    assert reflected(np.arange(-3, 4), 1).tolist() == [0] * 7
 
 
 def test_the_part_of_a_window_inside_another():

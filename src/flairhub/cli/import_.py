@@ -34,18 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     from flairhub.config.resolve import row_recipe
     from flairhub.config.yaml_file import parse_yaml
     from flairhub.files import write_text
-    from flairhub.reference.concerned import concerned
     from flairhub.reference.folder import read_config
-    from flairhub.reference.quirks import QUIRKS
-    from flairhub.reference.to_row import row_of
-    from flairhub.reference.yaml_rows import with_row
+    from flairhub.reference.quirks import QUIRKS, resolved
+    from flairhub.reference.to_row import row_of, with_row
+    from flairhub.reference.weights import concerned
 
     check_identifier(arguments.row, "--row")
     project = find_project()
     path = project.root / PARAMS
     config = read_config(arguments.config, arguments.overrides)
     weights = not config.tasks.train and config.paths.ckpt_model_path is not None
-    quirks = config.quirks.resolved(of_reference=weights)
+    quirks = resolved(config.quirks, of_reference=weights)
     row = row_of(config, read_params(path), quirks)
     text = with_row(path.read_text(encoding="utf-8"), arguments.row, row)
     row_recipe(parse_params(parse_yaml(text, PARAMS), PARAMS), arguments.row)  # what does not fit is said before

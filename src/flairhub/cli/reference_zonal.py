@@ -15,7 +15,7 @@ from flairhub.errors import ConfigurationError, FlairhubError, MissingFileError
 if TYPE_CHECKING:
     from flairhub.reference.zonal import ReadConfig, ZonalInput
     from flairhub.weights.contract import WeightsContract
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,7 +108,7 @@ def _named(name: str, item: ZonalInput, bands: tuple[str, ...]) -> tuple[str, ..
 def _request(read: ReadConfig, arguments: argparse.Namespace, contract: WeightsContract) -> Request:
     from flairhub.reference.zonal import config_preprocessing
     from flairhub.zonal.blend import Layers
-    from flairhub.zonal.request import Request, Source
+    from flairhub.zonal.job import Request, Source
 
     config, optical = read.config, read.inputs.get("SENTINEL2_TS")
     settings = config_preprocessing(read)

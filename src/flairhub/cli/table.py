@@ -20,10 +20,11 @@ def add(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the table that the benchmark stage wrote."""
-    from flairhub.report.text import render_terminal
-
     if not (find_project().root / CSV).is_file():
         raise MissingFileError(f"Expected {CSV}, but there is none; run `dvc repro` first.")
+
+    from flairhub.report.text import render_terminal
+
     print(render_terminal(CSV))
     print("\nreports/index.html shows it with intervals and classes; `make ui` opens the runs in MLflow.")
     return 0

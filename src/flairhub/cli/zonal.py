@@ -14,7 +14,7 @@ from flairhub.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     from flairhub.weights.contract import WeightsContract
     from flairhub.zonal.estimate import Estimate
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
 _EXPLAINED = (
     "Maps rasters with a trained row or a published file: DIR/<TASK>.tif as Cloud-Optimized GeoTIFF, its QGIS style, a "
@@ -187,7 +187,7 @@ def _make_folder(output: Path) -> None:
 
 def _beside(job: Any, *, force: bool) -> list[str]:
     """Notices about inputs that cover only a part of the map."""
-    from flairhub.zonal.coverage import check_coverage
+    from flairhub.zonal.check import check_coverage
 
     findings = list(check_coverage(job))
     severe = [finding.text for finding in findings if finding.severe]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from flairhub.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
     """What the command line asks for."""
     from flairhub.inference.views import FLIPS, PLAIN, TURNS, at_scales
     from flairhub.zonal.blend import Layers
-    from flairhub.zonal.request import Request
+    from flairhub.zonal.job import Request
 
     try:
         scales = [float(part) for part in arguments.scales.split(",")]
@@ -69,7 +69,7 @@ def _averages(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _sources(given: Sequence[str]) -> Iterator[Any]:
-    from flairhub.zonal.request import Source
+    from flairhub.zonal.job import Source
 
     for name, path in _pairs("--input", given):
         modality, _, bands = name.partition(":")

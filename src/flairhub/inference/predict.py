@@ -47,25 +47,6 @@ def logits_of(
     return scores
 
 
-def predict(network: SegmentationNetwork, preprocessor: Preprocessor, batch: Batch) -> dict[str, Tensor]:
-    """Class maps of one batch.
-
-    Args:
-        network: in evaluation mode.
-        preprocessor: of the row.
-        batch: as it leaves the loader, on the network's device.
-
-    Returns:
-        Task -> class maps uint8 `[B, H, W]` at the size of the labels.
-    """
-    return class_maps(logits_of(network, preprocessor, batch, label_size(batch)))
-
-
-def class_maps(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Class maps uint8 `[B, H, W]` of scores `[B, K, H, W]`."""
-    return {task: classes_of(logits) for task, logits in scores.items()}
-
-
 def label_size(batch: Batch) -> tuple[int, int]:
     """Height and width of the batch's class maps, pixels."""
     height, width = next(iter(batch.labels.values())).shape[-2:]
@@ -105,7 +86,8 @@ def confusion_of(
             scores = logits_of(network, preprocessor, moved, label_size(moved))
             if on_scores is not None:
                 on_scores(moved, scores)
-            for task, prediction in class_maps(scores).items():
+            for task, logits in scores.items():
+                prediction = classes_of(logits)
                 builders[task].add(moved.patch_ids, moved.labels[task], prediction)
                 if on_prediction is not None:
                     on_prediction(moved.patch_ids, task, prediction)

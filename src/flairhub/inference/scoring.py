@@ -91,19 +91,6 @@ class Scorer:
             network.modality_dropout.mask(())
 
 
-def score_split(
-    inputs: RowInputs,
-    network: SegmentationNetwork,
-    reader: PatchReader,
-    settings: RuntimeSettings,
-    evaluation: EvaluateParams,
-    *,
-    on_prediction: OnPrediction | None = None,
-) -> Tables:
-    """Confusion of every test patch, or of this process's where several work together."""
-    return Scorer(inputs, reader, settings, evaluation)(network, on_prediction=on_prediction)
-
-
 def load_network(inputs: RowInputs, weights: Path) -> SegmentationNetwork:
     """The row's network with its weights, which must fit exactly; given ones may lack auxiliary decoders."""
     spec = replace(network_spec(inputs), auxiliary=read_contract(weights).auxiliary)

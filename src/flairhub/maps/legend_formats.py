@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from xml.etree import ElementTree as ET
 
 from flairhub.errors import ConfigurationError
@@ -102,24 +103,9 @@ def _gdal(legend: Legend, _: int) -> str:
 
 
 def _json(legend: Legend, _: int) -> str:
-    value = {
-        "task": legend.task,
-        "level": legend.level,
-        "language": legend.language,
-        "title": legend.title,
-        "notes": list(legend.notes),
-        "classes": [
-            {
-                "value": entry.value,
-                "name": entry.name,
-                "label": entry.label,
-                "colour": entry.colour,
-                "rgb": list(entry.rgb),
-                "scored": entry.scored,
-            }
-            for entry in legend.entries
-        ],
-    }
+    value = asdict(legend)
+    classes = zip(value.pop("entries"), legend.entries, strict=True)
+    value["classes"] = [fields | {"rgb": list(entry.rgb)} for fields, entry in classes]
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -51,7 +51,7 @@ def iou_bars(title: str, task: str, details: TaskDetails) -> bytes:
         edge = max(values[place], score.interval[1] if score.interval is not None else 0.0)
         axes.text(min(edge + 1, 104), place, text, va="center", fontsize=7, color=INK)
     axes.set_ylim(len(scores) - 0.4, -0.6)
-    _name_rows(axes, [score.name for score in scores], [INK] * len(scores))
+    _name_rows(axes, [score.name for score in scores])
     axes.set_xlim(0, 110)
     axes.set_xticks(range(0, 101, 20))
     axes.tick_params(axis="x", labelsize=7)
@@ -70,10 +70,10 @@ def class_colours(task: str, details: TaskDetails) -> Sequence[str]:
     return colours if len(colours) == len(details.classes) else [GREY] * len(details.classes)
 
 
-def _name_rows(axes: Axes, labels: Sequence[str], inks: Sequence[str]) -> None:
+def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Labels left of the axes. Plain texts: matplotlib's ticks take five times as long."""
     axes.set_yticks([])
-    for place, (label, ink) in enumerate(zip(labels, inks, strict=True)):
+    for place, label in enumerate(labels):
         axes.text(
-            -0.01, place, label, color=ink, fontsize=7, ha="right", va="center", transform=axes.get_yaxis_transform()
+            -0.01, place, label, color=INK, fontsize=7, ha="right", va="center", transform=axes.get_yaxis_transform()
         )

@@ -24,14 +24,14 @@ def top_miou(histories: Sequence[History], task: str) -> float:
     return float(max(10 * np.ceil(max(values, default=0.0) / 10), 10))
 
 
-def draw_curves(histories: Sequence[History], task: str, top: float, *, label: str, prefix: str) -> str:
+def draw_curves(row: str, histories: Sequence[History], task: str, top: float, *, prefix: str) -> str:
     """An SVG of one row's trainings; further seeds are thin.
 
     Args:
+        row: its name.
         histories: one per seed, the row's own first.
         task: whose mIoU is drawn.
         top: upper end of the mIoU axis, percent.
-        label: what it shows.
         prefix: unique on the page.
     """
     with themed_figure(*_SIZE) as figure:
@@ -51,7 +51,7 @@ def draw_curves(histories: Sequence[History], task: str, top: float, *, label: s
             0, 1.05 * max((e.train_loss for each in histories for e in each.epochs if e.train_loss), default=1.0)
         )
         miou.set_ylim(0, top)
-        return inline_svg(figure, label=label, prefix=prefix)
+        return inline_svg(figure, label=f"Training of {row}: loss and mIoU on valid by epoch", prefix=prefix)
 
 
 def _known(history: History, figure: Callable[[Epoch], float | None]) -> tuple[list[int], list[float]]:

@@ -1,18 +1,32 @@
-"""The map of domains, drawn once per task; the page's script colours it for another row."""
+"""The map of domains, from the footprints of the data's own patches.
+
+It is drawn once per task; the page's script colours it for another row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from flairhub.pictures.domains import Domain, DomainMap, Points
+from flairhub.catalog.modalities import LABELS
+from flairhub.facts.tables import iter_patches
 from flairhub.pictures.svg import INK, LINE, MARK, SOFT, inline_svg, themed_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Points = npt.NDArray[np.float64]
+"""[n, 2] x, y."""
+
+_EDGES = {"left": "min", "bottom": "min", "right": "max", "top": "max"}
+_COLUMNS = ("patch_id", "crs", *_EDGES)
+_REGION = ["domain", "crs", "region"]
 
 STEPS = 20
 """Colours of a scale."""
@@ -23,6 +37,79 @@ _MOST_NAMES = 30
 """Domains whose names fit on the map; of more, the names appear under the pointer."""
 _AIR = 0.07
 """Free space around the domains, share of the larger side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """The ground of one domain-year."""
+
+    name: str
+    """`<DOMAIN>-<YEAR>`."""
+    hull: Points
+    """Corners of the convex hull of all footprints."""
+    regions: tuple[Points, ...]
+    """The four corners of each region of interest."""
+    num_patches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainMap:
+    """All domains in one reference system."""
+
+    crs: str | None
+    """Of most patches; None: the data has none."""
+    domains: tuple[Domain, ...]
+    """Sorted by name."""
+    left_out: tuple[str, ...]
+    """Domains without a reference system, where others have one."""
+
+
+def read_domains(index: Path) -> DomainMap:
+    """Domains of every labelled patch.
+
+    Args:
+        index: folder of the index stage.
+
+    Raises:
+        MissingFileError: the index was not built.
+    """
+    parts = [_footprints(part.to_pandas()) for part in iter_patches(index, LABELS, _COLUMNS)]
+    if not parts:
+        return DomainMap(crs=None, domains=(), left_out=())
+    boxes = pd.concat([boxes for boxes, _ in parts]).groupby(level=_REGION).agg(_EDGES)
+    counts = pd.concat([counts for _, counts in parts]).groupby(level=_REGION[:2]).max()
+    by_crs = counts.groupby(level="crs").sum().drop("", errors="ignore").to_dict()
+    common = max(by_crs, key=lambda crs: (by_crs[crs], crs)) if by_crs else None
+    found = {}
+    for (name, crs), count in sorted(counts.items(), key=lambda item: (item[0][0], item[1])):
+        if crs or common is None:  # of several systems the one of most patches
+            regions = boxes.loc[(name, crs)].to_numpy(dtype=np.float64)
+            found[name] = _domain(name, regions, int(count), crs or None, common)
+    left_out = sorted({name for name, _ in counts.index} - set(found))
+    return DomainMap(crs=common, domains=tuple(found.values()), left_out=tuple(left_out))
+
+
+def _footprints(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The box around each region of an archive, and the number of patches, of which two label layers have the same."""
+    frame = frame.dropna(subset=list(_EDGES)).fillna({"crs": ""})
+    frame["region"] = frame["patch_id"].str.rpartition("_")[0]
+    frame["domain"] = frame["region"].str.partition("_")[0]
+    return frame.groupby(_REGION).agg(_EDGES), frame.groupby(_REGION[:2]).size()
+
+
+def _domain(name: str, boxes: Points, count: int, crs: str | None, common: str | None) -> Domain:
+    """From left, bottom, right, top of its regions, `[n, 4]`."""
+    from scipy.spatial import ConvexHull
+
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    if crs != common and crs is not None and common is not None:
+        from rasterio.warp import transform
+
+        x, y = transform(crs, common, corners[..., 0].ravel().tolist(), corners[..., 1].ravel().tolist())
+        corners = np.stack([x, y], axis=1).reshape(corners.shape)
+    points = corners.reshape(-1, 2)
+    hull = points[ConvexHull(points - points.mean(axis=0)).vertices]
+    return Domain(name=name, hull=hull, regions=tuple(corners), num_patches=count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +126,12 @@ class Scale:
         return self.colours[min(max(int(place), 0), len(self.colours) - 1)]
 
 
-def scale_of(values: list[float], step: float = 5.0) -> Scale:
-    """A scale whose ends are multiples of `step` around all values."""
+def scale_of(values: list[float]) -> Scale:
+    """A scale whose ends are multiples of 5 around all values."""
     import matplotlib
 
-    low = step * np.floor(min(values, default=0.0) / step)
-    high = max(step * np.ceil(max(values, default=0.0) / step), low + step)
+    low = 5 * np.floor(min(values, default=0.0) / 5)
+    high = max(5 * np.ceil(max(values, default=0.0) / 5), low + 5)
     ramp = matplotlib.colormaps["viridis"](np.linspace(0, 1, STEPS))[:, :3]
     colours = tuple("#" + "".join(f"{round(255 * part):02x}" for part in colour) for colour in ramp)
     return Scale(low=float(low), high=float(high), colours=colours)

@@ -21,30 +21,30 @@ _FEW_PIXELS = 64
 _QUALITY = 82
 
 
-def photo_uri(image: npt.NDArray[np.float64], side: int = SIDE) -> str:
+def photo_uri(image: npt.NDArray[np.float64]) -> str:
     """A picture [H, W, 3] in 0..1: PNG where single pixels matter, else WebP."""
     from PIL import Image
 
     picture = Image.fromarray(np.round(image * 255).astype(np.uint8))
     if max(picture.size) <= _FEW_PIXELS:
         return _uri(picture, "png")
-    return _uri(_fitted(picture, side, Image.Resampling.BOX), "webp")
+    return _uri(_fitted(picture, Image.Resampling.BOX), "webp")
 
 
-def class_uri(classes: npt.NDArray[np.uint8], colours: Sequence[str], side: int = SIDE) -> str:
+def class_uri(classes: npt.NDArray[np.uint8], colours: Sequence[str]) -> str:
     """A class map uint8 [H, W] in its colours (`#rrggbb` by class), as PNG with a palette; never blended."""
     from PIL import Image
 
     picture = Image.fromarray(classes)
     picture.putpalette(b"".join(bytes.fromhex(colour.removeprefix("#")) for colour in colours))
-    return _uri(_fitted(picture, side, Image.Resampling.NEAREST), "png")
+    return _uri(_fitted(picture, Image.Resampling.NEAREST), "png")
 
 
-def _fitted(picture: Image, side: int, how: int) -> Image:
+def _fitted(picture: Image, how: int) -> Image:
     longest = max(picture.size)
-    if longest <= side:
+    if longest <= SIDE:
         return picture
-    width, height = (max(1, round(length * side / longest)) for length in picture.size)
+    width, height = (max(1, round(length * SIDE / longest)) for length in picture.size)
     return picture.resize((width, height), how)
 
 

@@ -108,19 +108,25 @@ def read_layers(reader: PatchReader, patch_id: str) -> dict[str, Raster]:
         DataError: `patch_id` is no patch id, or a raster is unreadable.
         MissingFileError: the patch has no layer at all.
     """
-    patch = parse_patch_id(patch_id)
-    layers = {}
-    for modality in MODALITIES:
-        try:
-            data = reader.read(archive_of(patch, modality), member_of(patch, modality))
-        except MissingFileError:
-            continue
-        layers[modality] = read_raster(data)
+    layers = layers_there(reader, patch_id, MODALITIES)
     if not layers:
         raise MissingFileError(
             f"Expected a patch of the archives in {reader.folder}, but {patch_id} has no layer there; "
             "take a name from data/splits/, or run `flairhub pull`."
         )
+    return layers
+
+
+def layers_there(reader: PatchReader, patch_id: str, modalities: Iterable[str]) -> dict[str, Raster]:
+    """Those of the modalities that the patch has."""
+    patch = parse_patch_id(patch_id)
+    layers = {}
+    for modality in modalities:
+        try:
+            data = reader.read(archive_of(patch, modality), member_of(patch, modality))
+        except MissingFileError:
+            continue
+        layers[modality] = read_raster(data)
     return layers
 
 

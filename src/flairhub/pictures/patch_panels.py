@@ -104,7 +104,7 @@ def _coarse(layers: Mapping[str, Raster]) -> Iterator[Panel]:
 def _optical(layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) -> Iterator[Panel]:
     if OPTICAL not in layers:
         return
-    cube, calendar = cube_of(layers[OPTICAL], OPTICAL), _calendar(OPTICAL, layers, dates)
+    cube, calendar = cube_of(layers[OPTICAL], OPTICAL), calendar_of(OPTICAL, layers, dates)
     chosen = pick_dates(calendar, 3)
     bands = cube[chosen][:, bands_of(OPTICAL, "B04", "B03", "B02")]
     limits = limits_of(bands.transpose(1, 0, 2, 3), shared=True)  # one stretch: the dates can be compared
@@ -118,14 +118,14 @@ def _radar(layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) -> It
     for series, orbit in RADARS.items():
         if series not in layers:
             continue
-        cube, calendar = cube_of(layers[series], series), _calendar(series, layers, dates)
+        cube, calendar = cube_of(layers[series], series), calendar_of(series, layers, dates)
         (place,) = pick_dates(calendar, 1)
         image = radar_composite(cube[place])
         note = f"{orbit}, {_date(calendar, place)}"
         yield Panel(title="Sentinel-1", note=note, image=to_rgb(image, limits_of(image)))
 
 
-def _calendar(series: str, layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) -> SeriesDates:
+def calendar_of(series: str, layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) -> SeriesDates:
     """The series' calendar; of unknown dates where none was given."""
     count = len(layers[series].array) // len(MODALITIES[series].bands)
     calendar = dates.get(series) or SeriesDates(dates=("",) * count)
@@ -143,7 +143,7 @@ def _labels(layers: Mapping[str, Raster]) -> Iterator[Panel]:
     for task in (COSIA, LPIS):
         if task in layers:
             kinds = taxonomy(task)
-            colours = np.array([_rgb(colour) for colour in kinds.colours])
+            colours = np.array([tuple(bytes.fromhex(colour[1:])) for colour in kinds.colours]) / 255
             image = colours[label_of(layers, task, kinds)]
             yield Panel(title=f"label, {SHORT[task]}", note=_grid(layers[task]), image=image)
 
@@ -209,17 +209,7 @@ def _mean(values: Values) -> Values:
     return means
 
 
-def optical_calendar(layers: Mapping[str, Raster], dates: Mapping[str, SeriesDates]) -> SeriesDates:
-    """Calendar of Sentinel-2, of unknown dates where none was given."""
-    return _calendar(OPTICAL, layers, dates)
-
-
 def _grid(raster: Raster) -> str:
     width = raster.array.shape[2]
     left, _, right, _ = raster.bounds
     return f"{width} px of {(right - left) / width:.3g} m"
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
-    return red, green, blue

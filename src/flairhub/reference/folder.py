@@ -25,7 +25,7 @@ from flairhub.reference.keys import (
     Saving,
     Tasks,
 )
-from flairhub.reference.quirks import Quirks, read_quirks
+from flairhub.reference.quirks import read_quirks
 
 SUFFIXES = (".yaml", ".yml")
 OVERRIDE = "--set"
@@ -53,7 +53,8 @@ class ReferenceConfig:
     labels: tuple[str, ...]
     """Active tasks."""
     labels_configs: Mapping[str, LabelConfig]
-    quirks: Quirks
+    quirks: Mapping[str, bool]
+    """Kept or not, where the file says so."""
     own: Mapping[str, Any]
     """Section `flairhub` of what `export` writes: what the reference has no key for."""
     plain: Mapping[str, Any]
@@ -89,7 +90,8 @@ def read_config(source: Path, overrides: Sequence[str] = ()) -> ReferenceConfig:
     origins: dict[str, str] = {}
     files = _files(source)
     for path in files:
-        for key, value in _load(path).items():
+        for name, value in read_mapping(path).items():
+            key = str(name)
             if key in values:
                 raise ConfigurationError(
                     f"{path.name}: expected `{key}` in one file, but {origins[key]} has it too; remove one of them."
@@ -112,14 +114,19 @@ def _files(source: Path) -> tuple[Path, ...]:
     return found
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """The content of a YAML file.
+
+    Raises:
+        ConfigurationError: it is no YAML, or no mapping.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: expected YAML, but got: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected a mapping of keys, but got {type(values).__name__}.")
-    return {str(key): value for key, value in values.items()}
+    return values
 
 
 def _override(values: dict[str, Any], text: str) -> str:

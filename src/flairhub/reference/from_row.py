@@ -27,6 +27,7 @@ from flairhub.records.inputs_file import BandStatistics
 from flairhub.reference.folder import OWN, read_config
 from flairhub.reference.quirks import QUIRKS
 from flairhub.reference.recipe import row_values
+from flairhub.reference.to_row import differences
 
 Statistics = Mapping[str, Mapping[str, BandStatistics]]
 
@@ -242,7 +243,8 @@ def _own(params: Params, row: str, sections: Mapping[str, Any]) -> dict[str, Any
     own: dict[str, Any] = {}
     for section in OVERRIDABLE:
         if section in Recipe.model_fields:
-            changes = _differences(got.model_dump(mode="json")[section], wanted.model_dump(mode="json")[section])
+            old, new = (recipe.model_dump(mode="json")[section] for recipe in (got, wanted))
+            changes = differences(old, new, section)
             if changes:
                 own[section] = changes
     if params.rows[row].seeds is not None:
@@ -250,16 +252,3 @@ def _own(params: Params, row: str, sections: Mapping[str, Any]) -> dict[str, Any
     if wanted.weights == RELEASED:
         own["weights"] = RELEASED
     return own
-
-
-def _differences(got: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in wanted.items():
-        old = got.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            inner = _differences(old, value)
-            if inner:
-                found[key] = inner
-        elif old != value or key not in got:
-            found[key] = value
-    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,18 +26,9 @@ from flairhub.reference.tables import PathTable
 _READERS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Checksums of weights that a row's inputs name."""
-
-    weights: tuple[str, str] | None = None
-    """Name and SHA-256 of the file that is predicted with."""
-    encoder_sha256: str | None = None
-    initial_sha256: str | None = None
-    """Of the file that the whole network starts from."""
-
-
-def build_inputs(recipe: Recipe, tables: Mapping[SplitName, PathTable], archives: Path, files: Files) -> RowInputs:
+def build_inputs(
+    recipe: Recipe, tables: Mapping[SplitName, PathTable], archives: Path, weights: Mapping[str, Any]
+) -> RowInputs:
     """The inputs of a row that reads the patches of CSV files.
 
     Every file is read once for its checksum, unless it lies in a zip, which has it.
@@ -46,7 +37,7 @@ def build_inputs(recipe: Recipe, tables: Mapping[SplitName, PathTable], archives
         recipe: of the row.
         tables: split -> patches; a split that is missing is empty.
         archives: folder of the archives, with GLOBAL_ALL_MTD where the row has series.
-        files: weights.
+        weights: what the inputs say of weights files, by field of `RowInputs`.
 
     Raises:
         MissingFileError: a file of a patch, or the dates, are not there.
@@ -67,10 +58,7 @@ def build_inputs(recipe: Recipe, tables: Mapping[SplitName, PathTable], archives
         gsd_m={name: rasters[name][1] for name in recipe.modalities},
         archives=_lineage(sums),
         splits={split: _patches(ids[split], layers, series, calendars, sums) for split in SPLITS},
-        weights_file=None if files.weights is None else files.weights[0],
-        weights_sha256=None if files.weights is None else files.weights[1],
-        encoder_sha256=files.encoder_sha256,
-        initial_sha256=files.initial_sha256,
+        **weights,
     )
 
 

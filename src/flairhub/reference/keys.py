@@ -131,7 +131,7 @@ class PreProcessings(Section):
 
 
 class Modalities(Section):
-    """`modalities`; `normalization` is read by `normalization.read_normalization`, whose keys hold names of inputs."""
+    """`modalities`; `normalization`, whose keys hold names of inputs, is read by `reference.normalization`."""
 
     inputs: dict[str, bool]
     inputs_channels: Annotated[dict[str, tuple[int, ...]], BeforeValidator(_or_empty)] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ from flairhub.reference.folder import ReferenceConfig
 NORM_TYPES = ("custom", "scaling", "without")
 _KEY = "modalities.normalization"
 _ENDS = ("_means", "_stds")
-_SCALES = {"uint8": 255.0, "uint16": 65535.0}
+SCALES = {"uint8": 255.0, "uint16": 65535.0}
 """What `scaling` divides files of a type by; those of floating point stay as they are."""
 
 
@@ -24,8 +24,6 @@ def input_channels(config: ReferenceConfig) -> dict[str, tuple[str, ...]]:
     Raises:
         ConfigurationError: an input has no channels, or a channel is no band of it.
     """
-    for name in config.modalities.inputs_channels:
-        _require_input(config, f"modalities.inputs_channels.{name}", name)
     return {name: _bands(config, name) for name in config.inputs}
 
 
@@ -116,11 +114,6 @@ def moments(config: ReferenceConfig, name: str, *, by_position: bool) -> dict[st
     return dict(zip(channels, pairs, strict=False)) if by_position else {band: of_band[band] for band in channels}
 
 
-def divisor(name: str) -> float | None:
-    """What `norm_type: scaling` divides an input by; None: nothing."""
-    return _SCALES.get(MODALITIES[name].dtype)
-
-
 def _numbers(config: ReferenceConfig, key: str) -> list[float]:
     value: Any = config.modalities.normalization.get(key)
     if not isinstance(value, Sequence) or isinstance(value, str) or not value or not all(map(_is_number, value)):
@@ -133,11 +126,6 @@ def _numbers(config: ReferenceConfig, key: str) -> list[float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _require_input(config: ReferenceConfig, key: str, name: str) -> None:
-    if name not in INPUTS:
-        raise ConfigurationError(f"{config.place(key)}: expected the name of an input{nearest(name, INPUTS)}")
 
 
 def _numbered(bands: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def copy_used(tree: OutputTree, files: Iterable[Path]) -> None:
 
 def name_predictions(
     tree: OutputTree, written: Path, tasks: Sequence[Taxonomy], patch_ids: Iterable[str], *, georeferenced: bool
-) -> int:
+) -> None:
     """Move every predicted map to where the reference has it, under its name there.
 
     Args:
@@ -85,11 +85,9 @@ def name_predictions(
         tasks: taxonomy of each task.
         patch_ids: test patches.
         georeferenced: False: without coordinates, as `georeferencing_output: False` wants it.
-
-    Returns:
-        How many.
     """
-    number = 0
+    from PIL import Image
+
     for patch_id in patch_ids:
         for taxonomy in tasks:
             source, target = prediction_path(written, taxonomy.task, patch_id), tree.prediction(taxonomy.task, patch_id)
@@ -97,17 +95,9 @@ def name_predictions(
             if georeferenced:
                 shutil.move(source, target)
             else:
-                _write_plain(target, read_prediction(source, taxonomy))
-            number += 1
+                with replacing(target) as temporary:
+                    Image.fromarray(read_prediction(source, taxonomy)).save(temporary, compression="tiff_lzw")
     shutil.rmtree(written)
-    return number
-
-
-def _write_plain(path: Path, classes: npt.NDArray[np.uint8]) -> None:
-    from PIL import Image
-
-    with replacing(path) as temporary:
-        Image.fromarray(classes).save(temporary, compression="tiff_lzw")
 
 
 def write_metrics(

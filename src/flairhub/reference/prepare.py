@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flairhub.archives.checksums import Checksums
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import METADATA_ARCHIVE, MODALITIES
 from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.config.recipe import IMAGENET, Recipe
 from flairhub.config.runtime import RuntimeSettings
@@ -15,17 +15,14 @@ from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.records.inputs import RowInputs, row_layers
 from flairhub.records.inputs_file import SplitName
 from flairhub.records.layout import RowFiles, row_files
-from flairhub.reference.archives import link_archives, link_metadata
-from flairhub.reference.concerned import concerned
 from flairhub.reference.folder import ReferenceConfig
-from flairhub.reference.inputs import Files, build_inputs
+from flairhub.reference.inputs import build_inputs
 from flairhub.reference.outputs import OutputTree
-from flairhub.reference.paths import Places
-from flairhub.reference.quirks import QUIRKS
+from flairhub.reference.quirks import QUIRKS, resolved
 from flairhub.reference.recipe import AUTO, config_taxonomy, recipe_of
-from flairhub.reference.settings import run_settings
-from flairhub.reference.tables import PathTable, read_path_table
-from flairhub.reference.weights import find_given, known_quirks
+from flairhub.reference.tables import PathTable, Places, link_archive, link_archives, read_path_table
+from flairhub.reference.training import run_settings
+from flairhub.reference.weights import concerned, find_given, known_quirks
 from flairhub.weights.encoders import encoder_sha256
 from flairhub.weights.weights_file import WeightsFile, require_agreement
 
@@ -89,14 +86,14 @@ def prepare(config: ReferenceConfig, root: Path | None = None) -> Job:
     given = find_given(config, places, checksums)
     quirks = _quirks(config, given)
     predicts_only = given is not None and not config.tasks.train
-    recipe, encoder, files, notes = _weights(config, quirks, given, places, checksums, predicts_only)
+    recipe, encoder, named, notes = _weights(config, quirks, given, places, checksums, predicts_only)
     layers = _layers(draft, config)
     tables = {split: read_path_table(_csv(config, places, split), layers) for split in splits}
     archives = link_archives(list(tables.values()), layers, places, tree.graph / "archives")
     inputs = None
     if not config.tasks.metrics_only or config.tasks.train:
         _link_dates(config, recipe, places, archives)
-        inputs = build_inputs(recipe, tables, archives, files)
+        inputs = build_inputs(recipe, tables, archives, named)
         _try_network(config, inputs)
         if predicts_only and given is not None and (given.contract is None or given.contract.row_key):
             # of a published file the catalog's contract has sizes; its statistics are not all confirmed
@@ -154,11 +151,11 @@ def _layers(recipe: Recipe, config: ReferenceConfig) -> tuple[str, ...]:
 
 def _quirks(config: ReferenceConfig, given: WeightsFile | None) -> dict[str, bool]:
     if given is None:
-        return config.quirks.resolved(of_reference=False)
+        return resolved(config.quirks, of_reference=False)
     if given.contract is None:
-        return config.quirks.resolved(of_reference=True)
+        return resolved(config.quirks, of_reference=True)
     ours = bool(given.contract.row_key)
-    return config.quirks.resolved(of_reference=not ours, known=known_quirks(config, given.contract))
+    return resolved(config.quirks, of_reference=not ours, known=known_quirks(config, given.contract))
 
 
 def _weights(
@@ -168,18 +165,17 @@ def _weights(
     places: Places,
     checksums: Checksums,
     predicts_only: bool,
-) -> tuple[Recipe, Path | None, Files, list[str]]:
-    """The recipe with its weights, the file of encoders, checksums, and what there is to say."""
+) -> tuple[Recipe, Path | None, dict[str, str | None], list[str]]:
+    """The recipe with its weights, the file of encoders, what the inputs say of them, and what there is to say."""
     if predicts_only and given is not None:
         recipe = recipe_of(config, quirks, weights=given.path.name)
-        return recipe, None, Files(weights=(given.path.name, given.sha256)), []
+        return recipe, None, {"weights_file": given.path.name, "weights_sha256": given.sha256}, []
     if not config.tasks.train:
-        return recipe_of(config, quirks), None, Files(), []
-    initial = None if given is None else given.sha256
+        return recipe_of(config, quirks), None, {}, []
     wanted = config.models.monotemp_model.encoder_weights
     mono = any(not MODALITIES[name].is_series for name in config.inputs)
-    if initial is not None or not mono or wanted is None:
-        return recipe_of(config, quirks), None, Files(initial_sha256=initial), []
+    if given is not None or not mono or wanted is None:
+        return recipe_of(config, quirks), None, {} if given is None else {"initial_sha256": given.sha256}, []
     key = "models.monotemp_model.encoder_weights"
     path = None if wanted in {AUTO, IMAGENET} else places.find(wanted, config.place(key))
     recipe = recipe_of(config, quirks, encoder_weights=IMAGENET if path is None else path.name)
@@ -189,8 +185,8 @@ def _weights(
         if wanted != AUTO:
             raise
         note = f"encoders start at random: {error} `--set {key}=imagenet` refuses instead"
-        return recipe_of(config, quirks), None, Files(), [note]
-    return recipe, path, Files(encoder_sha256=sha256), []
+        return recipe_of(config, quirks), None, {}, [note]
+    return recipe, path, {"encoder_sha256": sha256}, []
 
 
 def _try_network(config: ReferenceConfig, inputs: RowInputs) -> None:
@@ -220,4 +216,4 @@ def _link_dates(config: ReferenceConfig, recipe: Recipe, places: Places, archive
         found = places.find(text, place)
     except MissingFileError:
         found = places.find(f"{text.rstrip('/')}.zip", place)
-    link_metadata(found, archives)
+    link_archive(archives, METADATA_ARCHIVE, found)

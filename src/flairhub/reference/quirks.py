@@ -94,34 +94,30 @@ QUIRKS: dict[str, Quirk] = {quirk.name: quirk for quirk in _ALL}
 """By name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quirks:
-    """What a configuration says of them."""
+def resolved(
+    asked: Mapping[str, bool], *, of_reference: bool, known: Mapping[str, bool] | None = None
+) -> dict[str, bool]:
+    """Name -> kept or not.
 
-    asked: Mapping[str, bool]
-    """Name -> kept or not, where the configuration says so; the others are automatic."""
-
-    def resolved(self, of_reference: bool, known: Mapping[str, bool] | None = None) -> dict[str, bool]:
-        """Name -> kept or not.
-
-        Args:
-            of_reference: weights are given and nobody but the reference can have trained them.
-            known: what weights of ours say of themselves; it goes before the automatic choice.
-        """
-        automatic = {name: quirk.of_weights and of_reference for name, quirk in QUIRKS.items()}
-        return automatic | dict(known or {}) | dict(self.asked)
+    Args:
+        asked: from `read_quirks`.
+        of_reference: weights are given and nobody but the reference can have trained them.
+        known: what weights of ours say of themselves; it goes before the automatic choice.
+    """
+    automatic = {name: quirk.of_weights and of_reference for name, quirk in QUIRKS.items()}
+    return {**automatic, **(known or {}), **asked}
 
 
-def read_quirks(value: Any, file: str) -> Quirks:
-    """The key `quirks`.
+def read_quirks(value: Any, file: str) -> dict[str, bool]:
+    """The key `quirks`: name -> kept or not, where the configuration says so; the others are automatic.
 
     Raises:
         ConfigurationError: it is neither of auto, true, false, nor a mapping of known names to true or false.
     """
     if value is None or value == "auto":
-        return Quirks(asked={})
+        return {}
     if isinstance(value, bool):
-        return Quirks(asked=dict.fromkeys(QUIRKS, value))
+        return dict.fromkeys(QUIRKS, value)
     if not isinstance(value, Mapping):
         raise ConfigurationError(
             f"{file}: expected `quirks` to be auto, true, false or a mapping of names, but got {value!r}."
@@ -131,4 +127,4 @@ def read_quirks(value: Any, file: str) -> Quirks:
             raise ConfigurationError(f"{file}: unknown key `quirks.{name}`{nearest(str(name), QUIRKS)}")
         if not isinstance(kept, bool):
             raise ConfigurationError(f"{file}: expected `quirks.{name}` to be true or false, but got {kept!r}.")
-    return Quirks(asked=dict(value))
+    return dict(value)

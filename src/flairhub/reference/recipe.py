@@ -16,7 +16,7 @@ from flairhub.config.resolve import merged, recipe_from
 from flairhub.errors import ConfigurationError
 from flairhub.reference.folder import ReferenceConfig
 from flairhub.reference.keys import LabelConfig
-from flairhub.reference.normalization import divisor, input_channels, moments, norm_type
+from flairhub.reference.normalization import SCALES, input_channels, moments, norm_type
 from flairhub.reference.training import train_values
 
 AUTO = "auto"
@@ -183,7 +183,7 @@ def _normalisation(config: ReferenceConfig, quirks: Mapping[str, bool]) -> dict[
         if MODALITIES[name].is_series or kind == "without":
             found[name] = {"type": "without"}
         elif kind == "scaling":
-            scale = divisor(name)
+            scale = SCALES.get(MODALITIES[name].dtype)
             found[name] = {"type": "without"} if scale is None else {"type": "scaling", "scale": scale}
         else:
             pairs = moments(config, name, by_position=quirks["statistics_by_position"])

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
 import flairhub
+from flairhub.archives.raster import read_array
+from flairhub.archives.reader import PatchReader
+from flairhub.catalog.names import archive_of, member_of, parse_patch_id
+from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.compute.devices import find_devices
 from flairhub.config.recipe import TRAINED
 from flairhub.config.workspace import Workspace
@@ -19,13 +28,12 @@ from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.lineage.keys import code_sha256, file_sha256, seed_keys
 from flairhub.records.inputs import RowInputs, write_inputs
 from flairhub.records.plan import EvaluationPlan, write_plan
-from flairhub.reference.checkpoints import keep_checkpoints
-from flairhub.reference.metrics_only import score_written
+from flairhub.reference.checkpoints import keep_checkpoints, resume_from
 from flairhub.reference.outputs import copy_used, name_predictions, write_metrics
 from flairhub.reference.prepare import Job
-from flairhub.reference.resume import resume_from
-from flairhub.reference.settings import evaluation
+from flairhub.reference.training import evaluation
 from flairhub.rows.evaluate import evaluate_row
+from flairhub.rows.score import confusion_from_predictions
 from flairhub.rows.train import TrainingIdentity, TrainingPlace, train_row
 from flairhub.training.resume_state import training_state
 from flairhub.weights.of_row import row_contract
@@ -98,7 +106,7 @@ def _train(job: Job, inputs: RowInputs, say: Say) -> None:
         code_sha256=identity.code_sha256,
         environment=training_environment(find_devices(job.settings), inputs.recipe.train.threads),
     )
-    state = _state(job)
+    state = job.tree.folder.parent / ".flairhub"
     if trains and given is not None and job.config.tasks.train_tasks.resume_training_from_ckpt:
         resume_from(given.path, training_state(state, next(iter(keys.values()))), inputs, say)
     place = TrainingPlace(
@@ -109,14 +117,12 @@ def _train(job: Job, inputs: RowInputs, say: Say) -> None:
         weights=None if given is None or trains else lambda _: given.path,
         encoder=job.encoder,
         initial=given.path if given is not None and inputs.initial_sha256 is not None else None,
-        keep=lambda folder, trained: keep_checkpoints(job, contract.to_metadata(), folder, trained, say),
+        keep=lambda kept, trained: keep_checkpoints(
+            job.config, job.tree.checkpoints, contract.to_metadata(), kept, trained, say
+        ),
     )
     with watch(job, keys, say) if trains else nullcontext(None) as monitor:
         train_row(files.inputs, identity, place, job.settings, monitor=monitor)
-
-
-def _state(job: Job) -> Path:
-    return job.tree.folder.parent / ".flairhub"
 
 
 def workspace_of(job: Job) -> Workspace:
@@ -169,8 +175,26 @@ def _predict(job: Job, say: Say) -> dict[str, dict[str, Any]]:
 
 
 def _metrics_only(job: Job) -> dict[str, dict[str, Any]]:
+    """Figures of predictions that were written before, by this command or by the reference.
+
+    Raises:
+        MissingFileError: a patch has no prediction; the reference would leave it out without a word.
+        DataError: a map or a label does not fit the taxonomy, or they differ in size.
+    """
     found = {}
     for taxonomy in job.taxonomies:
-        confusion = score_written(job.tree, job.tables["test"], taxonomy, job.archives, progress=job.settings.progress)
-        found[taxonomy.task] = write_metrics(job.tree, job.config, taxonomy.task, confusion, "metrics_only")
+        place = partial(job.tree.prediction, taxonomy.task)
+        table = confusion_from_predictions(place, _labels(job, taxonomy), taxonomy)
+        counts = table.dense().astype(np.int64)
+        found[taxonomy.task] = write_metrics(job.tree, job.config, taxonomy.task, counts, "metrics_only")
     return found
+
+
+def _labels(job: Job, taxonomy: Taxonomy) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    """Patch ids of the test table and their labels `[H, W]`."""
+    reader, task = PatchReader(job.archives), taxonomy.task
+    ids = sorted(job.tables["test"].ids)
+    for patch_id in tqdm(ids, desc=f"score {task}", unit="patch", disable=not job.settings.progress):
+        patch = parse_patch_id(patch_id)
+        data = reader.read(archive_of(patch, task), member_of(patch, task))
+        yield patch_id, read_array(data)[taxonomy.level - 1].astype(np.uint8)

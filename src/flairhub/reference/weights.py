@@ -1,16 +1,17 @@
-"""The weights that a configuration names, and what they say of the quirks that they were trained with."""
+"""The weights that a configuration names; which quirks concern it, and which of them its weights were trained with."""
 
 from __future__ import annotations
 
 from flairhub.archives.checksums import Checksums
+from flairhub.catalog.modalities import SERIES_INPUTS
 from flairhub.errors import ConfigurationError
 from flairhub.models.tensors import SUFFIXES
-from flairhub.reference.concerned import concerned
+from flairhub.reference.checkpoints import read_resumable
 from flairhub.reference.folder import ReferenceConfig
-from flairhub.reference.normalization import moments
-from flairhub.reference.paths import Places
-from flairhub.reference.recipe import output_widths
-from flairhub.reference.resume import read_resumable
+from flairhub.reference.normalization import lists_bands, moments, norm_type
+from flairhub.reference.quirks import QUIRKS
+from flairhub.reference.recipe import auxiliary_inputs, output_widths
+from flairhub.reference.tables import Places
 from flairhub.weights.contract import WeightsContract
 from flairhub.weights.weights_file import WeightsFile, known_contract
 
@@ -58,6 +59,29 @@ def find_given(config: ReferenceConfig, places: Places, checksums: Checksums) ->
     if config.tasks.train and config.tasks.train_tasks.resume_training_from_ckpt:
         read_resumable(path, config.hyperparams.num_epochs)  # said before anything runs
     return WeightsFile(path=path, sha256=checksums.sha256(path), contract=known_contract(path))
+
+
+def concerned(config: ReferenceConfig) -> dict[str, bool]:
+    """Quirk -> whether it makes a difference to this configuration."""
+    series = [name for name in config.inputs if name in SERIES_INPUTS]
+    steps, hyper, trains = config.modalities.pre_processings, config.hyperparams, config.tasks.train
+    averaged = (steps.temporal_average_sentinel2 is not None and "SENTINEL2_TS" in series) or (
+        steps.temporal_average_sentinel1 is not None and any(name.startswith("SENTINEL1") for name in series)
+    )
+    listed = [name for name in config.inputs if name not in SERIES_INPUTS and lists_bands(config, name)]
+    found = {
+        "statistics_by_position": norm_type(config) == "custom" and bool(listed),
+        "zero_dates": bool(series),
+        "counted_padding": bool(series),
+        "empty_slots": averaged,
+        "appended_classes": bool(series) and output_widths(config, True) != output_widths(config, False),
+        "weighted_selection": trains and config.saving.ckpt_monitor.startswith("val_miou"),
+        "unused_aux_losses": trains and bool(auxiliary_inputs(config)),
+        "even_dropout": trains and any(config.modalities.modality_dropout.values()),
+        "fixed_patience": trains and "plateau" in (hyper.scheduler or "") and hyper.plateau_patience != 10,
+        "undecayed_sgd": trains and hyper.optimizer == "sgd" and hyper.optim_weight_decay > 0,
+    }
+    return {name: found[name] for name in QUIRKS}
 
 
 def known_quirks(config: ReferenceConfig, contract: WeightsContract) -> dict[str, bool]:

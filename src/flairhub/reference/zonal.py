@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ConfigDict, Field
 
 from flairhub.catalog.modalities import HEIGHT, INPUTS, MODALITIES
@@ -20,6 +19,7 @@ from flairhub.config.base import Section, build, nearest
 from flairhub.config.inputs import CloudFilter, Preprocessing
 from flairhub.errors import ConfigurationError, MissingFileError
 from flairhub.models.published import PUBLISHED_ARCH, published_model
+from flairhub.reference.folder import read_mapping
 from flairhub.weights.contract import ModalityContract, TaskContract, WeightsContract
 
 PUBLISHED_FILTER = CloudFilter(enabled=True, max_cloud=1, max_snow=1, max_fraction_covered=0.05)
@@ -109,13 +109,7 @@ def read_zonal_config(path: Path) -> ReadConfig:
     """
     if not path.is_file():
         raise MissingFileError(f"Expected a configuration file of the zonal tool, but {path} does not exist.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: expected YAML, but got: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"{path}: expected a mapping of keys, but got {type(values).__name__}.")
-    config = build(ZonalConfig, values, str(path))
+    config = build(ZonalConfig, read_mapping(path), str(path))
     if 2 * config.margin >= config.img_pixels_detection:
         raise ConfigurationError(
             f"{path}: expected a margin below half of img_pixels_detection ({config.img_pixels_detection}), but got "
@@ -213,9 +207,9 @@ def _modality(name: str, item: ZonalInput) -> ModalityContract:
                 f"({', '.join(known.bands)}), but got {list(item.channels)}."
             )
         bands = tuple(known.bands[channel - 1] for channel in item.channels)
-    scale = item.normalization
-    custom = scale is not None and scale.type == "custom"
-    means, stds = (scale.means, scale.stds) if scale is not None and custom else (None, None)
+    scale = item.normalization or Normalization()
+    custom = scale.type == "custom"
+    means, stds = (scale.means, scale.stds) if custom else (None, None)
     if custom and (means is None or stds is None or not len(bands) == len(means) == len(stds)):
         raise ConfigurationError(
             f"modalities.{name}.normalization: expected a mean and a standard deviation for each of "
@@ -228,10 +222,10 @@ def _modality(name: str, item: ZonalInput) -> ModalityContract:
         gsd_m=known.gsd_m,
         height=known.size_px,
         width=known.size_px,
-        normalisation=(scale.type or "without") if scale is not None else "without",
+        normalisation=scale.type or "without",
         means=means,
         stds=stds,
-        scale=255.0 if scale is not None and scale.type == "scaling" else None,
+        scale=255.0 if scale.type == "scaling" else None,
     )
 
 

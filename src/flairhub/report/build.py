@@ -18,6 +18,7 @@ from flairhub.report.comparisons import compare_table
 from flairhub.report.results import HASHES, RowResult, published_metrics, task_results
 from flairhub.report.robustness import write_robustness
 from flairhub.report.table import Table, build_table
+from flairhub.report.text import render_csv, render_markdown
 
 
 def build_report(params: Params, root: Path = Path(), without: Sequence[str] = ()) -> Table:
@@ -35,7 +36,7 @@ def build_report(params: Params, root: Path = Path(), without: Sequence[str] = (
     results = [row_result(row, params, found) for row, found in files.items()]
     confusions = {row: read_confusion(found.confusion) for row, found in files.items()}
     comparisons = compare_table(results, confusions, params.evaluate)
-    table = build_table(results, list(params.rows), comparisons)
+    table = build_table(results, comparisons)
     note = f"Incomplete: {', '.join(without)} failed and {'is' if len(without) == 1 else 'are'} not shown."
     return replace(table, caption=(note, *table.caption)) if without else table
 
@@ -77,14 +78,9 @@ def row_result(row: str, params: Params, files: RowFiles) -> RowResult:
     )
 
 
-def write_table(folder: Path, table: Table, *, name: str = "benchmark") -> tuple[Path, ...]:
-    """Write `<name>.csv` and `.md`; returns their paths."""
-    from flairhub.report.text import render_csv, render_markdown
-
-    texts = {"csv": render_csv(table), "md": render_markdown(table)}
-    paths = []
-    for suffix, text in texts.items():
-        path = folder / f"{name}.{suffix}"
+def write_table(folder: Path, table: Table) -> tuple[Path, ...]:
+    """Write `benchmark.csv` and `.md`; returns their paths."""
+    texts = {folder / "benchmark.csv": render_csv(table), folder / "benchmark.md": render_markdown(table)}
+    for path, text in texts.items():
         write_text(path, text)
-        paths.append(path)
-    return tuple(paths)
+    return tuple(texts)

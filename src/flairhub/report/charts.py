@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from flairhub.catalog.rows import short_modalities
 from flairhub.catalog.taxonomies import taxonomy
 from flairhub.pictures.canvas import BAR, GRID, INK, SOFT, figure_file
-from flairhub.report.table import Line, Section, Table
+from flairhub.report.table import Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 def draw_intervals(table: Table, path: Path) -> None:
     """Draw mIoU with its interval per row, one panel per task; published figures as rings where comparable.
 
-    Args:
-        table: the table.
-        path: destination, `.png` or `.svg`.
+    The suffix of the path is `.png` or `.svg`.
 
     Raises:
         DataError: another suffix.
@@ -69,14 +66,12 @@ def _draw_section(axes: Axes, section: Section) -> None:
 def draw_classes(table: Table, path: Path) -> None:
     """Draw IoU of every scored class and row as a heat map per task, with the official class colours as a key.
 
-    Args:
-        table: the table.
-        path: destination, `.png` or `.svg`.
+    The suffix of the path is `.png` or `.svg`.
 
     Raises:
         DataError: another suffix.
     """
-    widest = max(len(_scored(section.lines)) for section in table.sections)
+    widest = max(len(section.scored) for section in table.sections)
     heights = [1.5 + 0.26 * len(section.lines) for section in table.sections]
     with figure_file(path, (1.9 + 0.42 * widest, sum(heights) + 0.3)) as figure:
         panels = figure.subplots(len(table.sections), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -87,7 +82,7 @@ def draw_classes(table: Table, path: Path) -> None:
 def _draw_heat(axes: Axes, section: Section, widest: int) -> None:
     import matplotlib
 
-    scored = _scored(section.lines)
+    scored = section.scored
     values = np.full((len(section.lines), len(scored)), np.nan)
     for row, line in enumerate(section.lines):
         for index, value in zip(line.task.scored, line.task.iou, strict=True):
@@ -119,10 +114,6 @@ def _draw_heat(axes: Axes, section: Section, widest: int) -> None:
     axes.tick_params(axis="y", pad=3)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"{section.title}, IoU per class, %", loc="left", fontweight="bold")
-
-
-def _scored(lines: Sequence[Line]) -> list[int]:
-    return sorted({index for line in lines for index in line.task.scored})
 
 
 def _short(row: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flairhub.config.training import EvaluateParams
 from flairhub.evaluation.confusion import ConfusionTable
 from flairhub.evaluation.paired import Comparison, compare_rows, ground_truth
-from flairhub.records.details import ClusterUnit, Metric
+from flairhub.records.details import Metric
 from flairhub.report.results import RowResult
 
 
@@ -30,15 +30,13 @@ def compare_table(
     results: Sequence[RowResult],
     confusions: Mapping[str, Mapping[str, ConfusionTable]],
     params: EvaluateParams,
-    unit: ClusterUnit = "roi",
 ) -> tuple[TaskComparison, ...]:
     """Compare all rows of the table that can be compared.
 
     Args:
         results: rows in the table's order.
         confusions: row -> task -> confusion table.
-        params: of the resamples.
-        unit: cluster that is resampled.
+        params: of the resamples, of regions of interest.
     """
     sets: dict[tuple[str, int], dict[str, list[str]]] = {}
     scored: dict[str, tuple[int, ...]] = {}
@@ -57,7 +55,7 @@ def compare_table(
                 task=task_name,
                 level=level,
                 rows=tuple(chosen),
-                by_metric=compare_rows(tables, scored[key], params, unit),
+                by_metric=compare_rows(tables, scored[key], params),
                 left_out=tuple(row for other, rows in by_key.items() if other != key for row in rows),
             )
         )

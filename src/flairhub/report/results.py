@@ -37,10 +37,8 @@ class TaskResult:
 
     task: str
     level: int
-    classes: tuple[str, ...]
-    """Names of the scored classes."""
     scored: tuple[int, ...]
-    """Their indices in the taxonomy."""
+    """Indices of the scored classes in the taxonomy."""
     oa: float | None
     miou: float | None
     miou_absent_left_out: float | None
@@ -62,7 +60,6 @@ def _task_result(task: str, figures: TaskDetails, details: Details) -> TaskResul
     return TaskResult(
         task=task,
         level=figures.level,
-        classes=tuple(figures.classes[i] for i in figures.scored),
         scored=figures.scored,
         oa=published.oa,
         miou=published.miou,

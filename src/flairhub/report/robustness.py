@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flairhub.config.training import EvaluateParams
 from flairhub.files import write_text
@@ -15,7 +12,7 @@ from flairhub.records.details import METRICS, Details
 from flairhub.records.layout import RowFiles
 from flairhub.records.robustness import LessInput, LessInputMetrics, Robustness
 from flairhub.report.table import section_title
-from flairhub.report.text import decimals
+from flairhub.report.text import csv_text, decimals, pipe_table
 
 _COLUMNS = (
     *("row", "task", "level", "test", "mask", "dates", "oa", "miou"),
@@ -40,7 +37,7 @@ def write_robustness(folder: Path, rows: Mapping[str, RowFiles], params: Evaluat
         MissingFileError: a row has not been evaluated.
     """
     lines = [line for row, files in rows.items() for line in _lines(row, files)]
-    write_text(folder / "robustness.csv", _csv(lines))
+    write_text(folder / "robustness.csv", csv_text(_COLUMNS, map(_csv_line, lines)))
     write_text(folder / "robustness.md", _markdown(lines, params))
 
 
@@ -65,30 +62,23 @@ def _lines(row: str, files: RowFiles) -> Iterator[_Line]:
             yield _Line(row=row, task=task, level=tasks[task].level, test=test)
 
 
-def _csv(lines: Sequence[_Line]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for line in lines:
-        test, figures = line.test, line.figures
-        cells: dict[str, Any] = {"row": line.row, "task": line.task, "level": line.level, "test": test.name}
-        cells |= {"mask": " ".join(test.mask), "dates": test.dates}
-        cells |= {"oa": decimals(figures.oa, 4), "miou": decimals(figures.miou, 4)}
-        for metric, change in figures.change.items():
-            cells[f"{metric}_change"] = decimals(change.estimate, 4)
-            cells[f"{metric}_change_low"] = decimals(change.low, 4)
-            cells[f"{metric}_change_high"] = decimals(change.high, 4)
-        writer.writerow(cells)
-    return buffer.getvalue()
+def _csv_line(line: _Line) -> dict[str, str]:
+    test, figures = line.test, line.figures
+    cells = {"row": line.row, "task": line.task, "level": str(line.level), "test": test.name}
+    cells |= {"mask": " ".join(test.mask), "dates": decimals(test.dates, 0)}
+    cells |= {"oa": decimals(figures.oa, 4), "miou": decimals(figures.miou, 4)}
+    for metric, change in figures.change.items():
+        cells[f"{metric}_change"] = decimals(change.estimate, 4)
+        cells[f"{metric}_change_low"] = decimals(change.low, 4)
+        cells[f"{metric}_change_high"] = decimals(change.high, 4)
+    return cells
 
 
 def _markdown(lines: Sequence[_Line], params: EvaluateParams) -> str:
     parts = ["# Tests with less input"]
     for task, level in sorted({(line.task, line.level) for line in lines}):
         chosen = [line for line in lines if (line.task, line.level) == (task, level)]
-        align = [":--" if name in {"Row", "Test"} else "--:" for name in _HEADER]
-        rows = [_HEADER, align, *(_cells(line) for line in chosen)]
-        parts += [f"## {section_title(task, level)}", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+        parts += [f"## {section_title(task, level)}", pipe_table(_HEADER, map(_cells, chosen))]
     parts.append(_caption(params) if lines else _NONE)
     return "\n\n".join(parts) + "\n"
 

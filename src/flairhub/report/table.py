@@ -1,7 +1,7 @@
 """The benchmark table: which lines it has, in which order, and what its caption says.
 
 Row ids come from the parameters, never from what lies on disk; a row without a result is an error. Rendering is in
-`report.text`, `report.html` and `report.charts`; every rendering of the same table has the same bytes.
+`report.text`, `report.page` and `report.charts`; every rendering of the same table has the same bytes.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ class Section:
         return section_title(self.task, self.level)
 
     @property
+    def scored(self) -> list[int]:
+        """Classes that any line scores."""
+        return sorted({index for line in self.lines for index in line.task.scored})
+
+    @property
     def shows_published(self) -> bool:
         """Whether any line has published figures."""
         return any(line.published for line in self.lines)
@@ -93,18 +98,23 @@ class Table:
     """Sentences that belong under every rendering."""
 
 
-def build_table(results: Sequence[RowResult], rows: Sequence[str], comparisons: Sequence[TaskComparison] = ()) -> Table:
-    """Arrange results as the parameters list the rows.
+def build_table(results: Sequence[RowResult], comparisons: Sequence[TaskComparison] = ()) -> Table:
+    """Arrange results, which are in the order of the rows in the parameters.
 
     Args:
-        results: one per row, in any order; rows that the parameters do not have are ignored.
-        rows: row ids of the parameters, in the table's order.
+        results: one per row.
         comparisons: from `comparisons.compare_table`.
 
     Raises:
-        DataError: a row has no result, or two.
+        DataError: a row has no result.
     """
-    by_row = _by_row(results, rows)
+    missing = [result.row for result in results if not result.tasks]
+    if missing:
+        raise DataError(
+            f"Expected a result of every row of params.yaml, but {', '.join(missing)} "
+            f"{'has' if len(missing) == 1 else 'have'} none; evaluate {'it' if len(missing) == 1 else 'them'} "
+            "(`dvc repro`) or remove the row from the parameters."
+        )
     groups = {
         (comparison.task, comparison.level, row, metric): letters
         for comparison in comparisons
@@ -113,12 +123,12 @@ def build_table(results: Sequence[RowResult], rows: Sequence[str], comparisons: 
     }
     lines = tuple(
         Line(
-            result=by_row[row],
+            result=result,
             task=task,
-            groups={metric: groups.get((task.task, task.level, row, metric), "") for metric in METRICS},
+            groups={metric: groups.get((task.task, task.level, result.row, metric), "") for metric in METRICS},
         )
-        for row in rows
-        for task in by_row[row].tasks
+        for result in results
+        for task in result.tasks
     )
     keys = sorted({(line.task.task, line.task.level) for line in lines})
     sections = tuple(
@@ -130,22 +140,6 @@ def build_table(results: Sequence[RowResult], rows: Sequence[str], comparisons: 
         for task, level in keys
     )
     return Table(sections=sections, lines=lines, caption=_caption(lines, comparisons))
-
-
-def _by_row(results: Sequence[RowResult], rows: Sequence[str]) -> dict[str, RowResult]:
-    by_row: dict[str, RowResult] = {}
-    for result in results:
-        if result.row in by_row:
-            raise DataError(f"Expected one result of row {result.row}, but got two.")
-        by_row[result.row] = result
-    missing = [row for row in rows if row not in by_row or not by_row[row].tasks]
-    if missing:
-        raise DataError(
-            f"Expected a result of every row of params.yaml, but {', '.join(missing)} "
-            f"{'has' if len(missing) == 1 else 'have'} none; evaluate {'it' if len(missing) == 1 else 'them'} "
-            "(`dvc repro`) or remove the row from the parameters."
-        )
-    return by_row
 
 
 def _caption(lines: Sequence[Line], comparisons: Sequence[TaskComparison]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flairhub.catalog.rows import short_modalities
@@ -39,11 +40,15 @@ _COLUMNS = (
 
 def render_csv(table: Table) -> str:
     """One line per row and task, percent with 4 decimals, empty where undefined."""
+    return csv_text(_COLUMNS, map(_csv_line, table.lines))
+
+
+def csv_text(columns: Sequence[str], lines: Iterable[Mapping[str, str]]) -> str:
+    """A header and the lines; a cell that a line has not got is empty."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
-    for line in table.lines:
-        writer.writerow(_csv_line(line))
+    writer.writerows(lines)
     return buffer.getvalue()
 
 
@@ -76,12 +81,8 @@ def _csv_line(line: Line) -> dict[str, str]:
         "seeds": " ".join(str(seed) for seed in result.seeds),
         "unknown": " ".join(result.unknown),
     }
-    for prefix, interval in (
-        ("oa", roi.oa),
-        ("miou", roi.miou),
-        ("oa_domain", domain.oa),
-        ("miou_domain", domain.miou),
-    ):
+    ends = {"oa": roi.oa, "miou": roi.miou, "oa_domain": domain.oa, "miou_domain": domain.miou}
+    for prefix, interval in ends.items():
         values[f"{prefix}_low"] = decimals(interval.low if interval else None, 4)
         values[f"{prefix}_high"] = decimals(interval.high if interval else None, 4)
     for metric, spread in task.spread.items():
@@ -95,38 +96,30 @@ def render_markdown(table: Table) -> str:
     """A heading, a pipe table per task, the caption."""
     parts = ["# Benchmark"]
     for section in table.sections:
-        header, rows = _grid(section)
-        align = [":--" if name in {"Row", "Inputs", "Profile"} else "--:" for name in header]
-        lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in (header, align, *rows)]
-        parts += [f"## {section.title}", "\n".join(lines)]
+        parts += [f"## {section.title}", pipe_table(*_grid(section))]
     parts.append("\n".join(f"- {sentence}" for sentence in table.caption))
     return "\n\n".join(parts) + "\n"
 
 
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def pipe_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; figures stand at the right."""
+    align = [":--" if name in {"Row", "Inputs", "Profile", "Test"} else "--:" for name in header]
+    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (header, align, *rows))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
-def render_terminal(source: Table | Path) -> str:
-    """The table for a terminal; no line is wider than `TERMINAL_WIDTH`.
-
-    Args:
-        source: the table, or a `benchmark.csv` written before (which holds no caption: one sentence replaces it).
+def render_terminal(path: Path) -> str:
+    """A written `benchmark.csv` for a terminal; no line is wider than `TERMINAL_WIDTH`.
 
     Raises:
         DataError: the file has other columns.
     """
-    lines, caption = (
-        ([_csv_line(line) for line in source.lines], source.caption)
-        if isinstance(source, Table)
-        else (_read_csv(source), (_SHORT_CAPTION,))
-    )
+    lines = _read_csv(path)
     parts = []
     for key in sorted({(line["task"], int(line["level"])) for line in lines}):
         chosen = [line for line in lines if (line["task"], int(line["level"])) == key]
         parts += [section_title(*key), *_terminal_table(chosen), ""]
-    for sentence in caption:
-        parts += textwrap.wrap(sentence, TERMINAL_WIDTH, subsequent_indent="  ")
+    parts += textwrap.wrap(_SHORT_CAPTION, TERMINAL_WIDTH, subsequent_indent="  ")
     return "\n".join(parts) + "\n"
 
 

@@ -21,8 +21,7 @@ from flairhub.evaluation.variants import Variants, variants_of
 from flairhub.inference.scoring import Pass, Tables, score_passes
 from flairhub.lineage.environment import evaluation_environment
 from flairhub.maps.examples import example_patches, example_path, start_examples
-from flairhub.maps.geotiff import prediction_path
-from flairhub.maps.writer import Destination, MapWriter
+from flairhub.maps.geotiff import Destination, MapWriter, prediction_path
 from flairhub.models.build import network_spec
 from flairhub.models.parameters import count_parameters
 from flairhub.records.details import Details

@@ -19,7 +19,7 @@ from flairhub.errors import MissingFileError
 from flairhub.evaluation.details import scored_tasks
 from flairhub.evaluation.robustness import build_robustness
 from flairhub.evaluation.variants import variants_of
-from flairhub.inference.scoring import Scorer, load_network, score_split
+from flairhub.inference.scoring import Scorer, load_network
 from flairhub.lineage.environment import evaluation_environment
 from flairhub.records.environment import Environment
 from flairhub.records.inputs import RowInputs
@@ -58,7 +58,7 @@ def repeat_inference(
     quiet, device, changed = _here(subject, settings)
     network = load_network(part, weights).to(device)
     maps = KeptMaps(subject, files)
-    again = score_split(part, network, PatchReader(folder), quiet, evaluation, on_prediction=maps.compare)
+    again = Scorer(part, PatchReader(folder), quiet, evaluation)(network, on_prediction=maps.compare)
     stored = subject.evidence["confusion"] if files == subject.files else read_tables(files.confusion)
     outcome = judge(again, stored, subject.name(files.confusion), chosen, changed, options.agreement)
     return outcome if changed else maps.added_to(outcome)

@@ -44,11 +44,6 @@ class Layers:
     confidence: Confidence | None = None
     """`probability`: of the chosen class; `entropy`: 1 - entropy / log(classes), so that high is sure in both."""
 
-    @property
-    def needs_probabilities(self) -> bool:
-        """Whether scores must become probabilities."""
-        return self.probabilities or self.confidence is not None
-
     def bands(self, num_classes: int) -> dict[str, int]:
         """Layer -> number of its bands."""
         counts = {"classes": 1}
@@ -57,16 +52,6 @@ class Layers:
         if self.confidence is not None:
             counts["confidence"] = 1
         return counts
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Finished rows of a block."""
-
-    row: int
-    """First row, in pixels of the map."""
-    layers: dict[str, npt.NDArray[np.uint8]]
-    """Layer -> `[bands, rows, columns of the block]`."""
 
 
 def tile_weights(tile: int, margin: int, blend: Blend) -> Tensor:
@@ -91,7 +76,7 @@ def layers_of(scores: Tensor, layers: Layers, *, probabilities: bool) -> dict[st
         Layer -> uint8 `[B, bands, H, W]`. The class is that of `classes_of`, as in evaluation.
     """
     maps = {"classes": classes_of(scores)[:, None]}
-    if not layers.needs_probabilities:
+    if not layers.probabilities and layers.confidence is None:
         return maps
     shares = scores if probabilities else scores.softmax(dim=1)
     if layers.probabilities:
@@ -148,23 +133,26 @@ class Mosaic:
         for (row, column), shares in zip(tiles, scores.softmax(dim=1), strict=True):
             self._add_shares(row, column, shares)
 
-    def finish(self, row: int) -> Iterator[Strip]:
+    def finish(self, row: int) -> Iterator[tuple[int, dict[str, npt.NDArray[np.uint8]]]]:
         """The rows of the map that no later row of tiles reaches, once the tiles of `row` are added.
 
         Pixels without a tile hold `NODATA`.
+
+        Yields:
+            First row, in pixels of the map, and layer -> `[bands, rows, columns of the block]`.
         """
         if self._blend == "crop":
             start, stop = self._tiling.rows.core(row)
             strip = self._cropped(stop - start)
             self._crop = {}
-            yield Strip(start, strip)
+            yield start, strip
             return
         axis, bottom = self._tiling.rows, self._window.row + self._window.height
         last = row + 1 >= axis.count or axis.start(row + 1) >= bottom
         stop = bottom if last else min(max(axis.start(row + 1), self._window.row), bottom)
         if stop > self._done:
             self._move_to(axis.start(row))
-            yield Strip(self._done, self._blended(self._done, stop))
+            yield self._done, self._blended(self._done, stop)
             self._done = stop
 
     def _add_cores(self, tiles: list[tuple[int, int]], scores: Tensor) -> None:

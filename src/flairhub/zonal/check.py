@@ -1,4 +1,7 @@
-"""Whether rasters are what the weights were trained on: bands, types, pixel size, and five quantiles of the values."""
+"""Whether rasters are what the weights were trained on and lie under the map.
+
+Held against the contract: bands, types, pixel size, and five quantiles of the values.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
+import rasterio
 
 from flairhub.weights.contract import ModalityContract
+from flairhub.zonal.job import Job
 from flairhub.zonal.layers import RasterLayer, measured
+from flairhub.zonal.rasters import placed
+from flairhub.zonal.windows import Window
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
@@ -27,6 +34,8 @@ _WILD = 12.0
 """Greatest spread."""
 _SWAPPED = 0.4
 """Another order of bands is suspected where it fits so many times as well."""
+_NEARLY = 0.99
+"""Share of a map from which an input counts as there: borders differ by a pixel where grids do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +76,13 @@ def check_pixels(
         )
 
 
-def check_values(
-    modality: str, contract: ModalityContract, layers: Sequence[RasterLayer], heights: bool
-) -> Iterator[Finding]:
+def check_values(modality: str, contract: ModalityContract, layers: Sequence[RasterLayer]) -> Iterator[Finding]:
     """Quantiles of a sample of the raster's values against the means and spreads of training.
 
     Args:
         modality: the input.
         contract: of the weights.
         layers: rasters of the input.
-        heights: whether the values are altitudes, which differ between places: nothing is severe then.
     """
     if contract.means is None or contract.stds is None:
         return
@@ -95,7 +101,7 @@ def check_values(
     for name in strange:
         quantiles = ", ".join(f"{value:.4g}" for value in scores[name])
         yield Finding(
-            not heights,
+            modality != "DEM_ELEV",  # altitudes differ between places
             f"{modality} band {name}: expected values around {moments[name][0]:.4g} +- {moments[name][1]:.4g} as in "
             f"training, but the 5, 25, 50, 75 and 95 % quantiles are {quantiles}: other units or scale",
         )
@@ -140,3 +146,25 @@ def _better_order(
     best = min(permutations(names), key=lambda order: sum(cost[pair] for pair in zip(names, order, strict=True)))
     fits = sum(cost[pair] for pair in zip(names, best, strict=True))
     return tuple(best) if own > len(names) and fits < _SWAPPED * own else None
+
+
+def check_coverage(job: Job) -> Iterator[Finding]:
+    """Inputs that lie beside the map, or under a part of it; what they lack is filled with means.
+
+    Severe where a raster does not meet the map at all: the model would see one constant everywhere.
+    """
+    for name, layers in job.inputs.items():
+        lattice = job.lattice(name)
+        side = job.sides[name] / job.tile
+        above, before = (round(-axis.start(0) * side) for axis in (job.tiling.rows, job.tiling.columns))
+        whole = Window(above, before, max(1, round(job.grid.height * side)), max(1, round(job.grid.width * side)))
+        for layer in layers:
+            with rasterio.open(layer.path) as raster:
+                place = placed(raster, lattice)[0]
+            inside = place.within(whole)
+            share = inside.height * inside.width / (whole.height * whole.width)
+            bands = f" ({', '.join(layer.bands)})" if len(layers) > 1 else ""
+            if share == 0:
+                yield Finding(True, f"{name}{bands}: expected a raster that meets the map, but it lies beside it")
+            elif share < _NEARLY:
+                yield Finding(False, f"{name}{bands}: covers {share:.0%} of the map; elsewhere the model sees its mean")

@@ -1,7 +1,11 @@
-"""From finished blocks to Cloud-Optimized GeoTIFFs."""
+"""From finished blocks to Cloud-Optimized GeoTIFFs, also at another pixel size.
+
+There every output pixel is made of the area that it covers, whatever the ratio.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,10 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
 from rasterio import Affine
 from rasterio.shutil import copy
 from rasterio.windows import Window as RasterWindow
+from scipy import sparse
 
 from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.files import replacing, write_text
@@ -22,8 +29,8 @@ from flairhub.zonal.blend import FULL, NODATA
 from flairhub.zonal.grid import Grid
 from flairhub.zonal.ledger import block_path, write_block
 from flairhub.zonal.rasters import Array
-from flairhub.zonal.resample import area_weights, majority, mean, ratio_of, resampled_length, source_range
 from flairhub.zonal.strips import CACHE_MB
+from flairhub.zonal.virtual_raster import add_source, vrt_root
 from flairhub.zonal.windows import Block, Tiling
 
 _PIECE = 2048
@@ -37,7 +44,6 @@ class LayerFile:
     taxonomy: Taxonomy
     layer: str
     """`classes`, `probabilities` or `confidence`."""
-    bands: int
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -59,11 +65,7 @@ class LayerFile:
 def virtual_map(folder: Path, grid: Grid, blocks: Sequence[Block], wanted: LayerFile) -> Path:
     """The blocks of a layer as one virtual raster with its colours, names and tags; returns its path."""
     task = wanted.taxonomy.task
-    root = ET.Element("VRTDataset", {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)})
-    if grid.crs is not None:
-        ET.SubElement(root, "SRS").text = grid.crs
-    t = grid.transform
-    ET.SubElement(root, "GeoTransform").text = ", ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))
+    root = vrt_root(grid.crs, grid.transform, grid.height, grid.width)
     _metadata(root, {"AREA_OR_POINT": "Area", **wanted.tags})
     there = [block for block in blocks if block_path(folder, task, wanted.layer, block.name).is_file()]
     for number, name in enumerate(wanted.band_names(), 1):
@@ -77,7 +79,8 @@ def virtual_map(folder: Path, grid: Grid, blocks: Sequence[Block], wanted: Layer
         else:
             ET.SubElement(band, "Scale").text = repr(1 / FULL)
         for block in there:
-            _source(band, block_path(folder, task, wanted.layer, block.name), number, block)
+            source = block_path(folder, task, wanted.layer, block.name).resolve()
+            add_source(band, str(source), str(number), block.window)
     path = folder / f"{task}.{wanted.layer}.{grid.width}x{grid.height}.vrt"
     write_text(path, ET.tostring(root, encoding="unicode") + "\n")
     return path
@@ -113,8 +116,8 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
         require_whole(temporary)
 
 
-def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> tuple[Path, Grid]:
-    """A map at another pixel size, as a virtual raster of pieces, and its grid.
+def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted: LayerFile) -> Path:
+    """A map at another pixel size, as a virtual raster of pieces.
 
     Args:
         folder: where the pieces lie.
@@ -135,7 +138,7 @@ def resampled_map(folder: Path, virtual: Path, grid: Grid, pixel: float, wanted:
         for block in blocks:
             array = _piece(raster, block, down, across, classes=wanted.is_classes)
             write_block(folder, block, {(wanted.taxonomy.task, wanted.layer): array}, NODATA)
-    return virtual_map(folder, target, blocks, wanted), target
+    return virtual_map(folder, target, blocks, wanted)
 
 
 def _piece(raster: rasterio.DatasetReader, block: Block, down: Fraction, across: Fraction, *, classes: bool) -> Array:
@@ -168,10 +171,70 @@ def _colours(band: ET.Element, taxonomy: Taxonomy) -> None:
         ET.SubElement(table, "Entry", entry)
 
 
-def _source(band: ET.Element, path: Path, number: int, block: Block) -> None:
-    source = ET.SubElement(band, "SimpleSource")
-    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = str(path.resolve())
-    ET.SubElement(source, "SourceBand").text = str(number)
-    size = {"xSize": str(block.window.width), "ySize": str(block.window.height)}
-    ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
-    ET.SubElement(source, "DstRect", {"xOff": str(block.window.column), "yOff": str(block.window.row), **size})
+def ratio_of(pixel: float, other: float) -> Fraction:
+    """How many pixels of one size make one of another, as a fraction of small numbers."""
+    return Fraction(other / pixel).limit_denominator(10_000)
+
+
+def resampled_length(length: int, ratio: Fraction) -> int:
+    """Output pixels that cover `length` pixels; the last one may be covered in part."""
+    return math.ceil(length / ratio)
+
+
+def source_range(start: int, stop: int, ratio: Fraction, length: int) -> tuple[int, int]:
+    """The pixels under output pixels start to stop: the first, and the one after the last."""
+    return math.floor(start * ratio), min(length, math.ceil(stop * ratio))
+
+
+def area_weights(start: int, stop: int, ratio: Fraction, length: int) -> sparse.csr_array:
+    """Overlap of output pixels with the pixels under them, in pixels: `[stop - start, pixels of source_range]`."""
+    first, last = source_range(start, stop, ratio, length)
+    rows, columns, values = [], [], []
+    for row, pixel in enumerate(range(start, stop)):
+        left, right = pixel * ratio, min((pixel + 1) * ratio, Fraction(length))
+        for column in range(math.floor(left), math.ceil(right)):
+            rows.append(row)
+            columns.append(column - first)
+            values.append(float(min(right, Fraction(column + 1)) - max(left, Fraction(column))))
+    return sparse.csr_array((values, (rows, columns)), shape=(stop - start, last - first))
+
+
+def majority(classes: npt.NDArray[np.uint8], down: sparse.csr_array, across: sparse.csr_array) -> npt.NDArray[np.uint8]:
+    """The class with the largest area of each output pixel, the lowest one of equals.
+
+    Args:
+        classes: `[H, W]`, `NODATA` where there is none.
+        down: weights of the rows, `[h, H]`.
+        across: weights of the columns, `[w, W]`.
+
+    Returns:
+        `[h, w]`; `NODATA` where more than half of a pixel has no data.
+    """
+    shape = (down.shape[0], across.shape[0])
+    best = np.full(shape, -1.0)
+    winners = np.full(shape, NODATA, np.uint8)
+    valid = np.zeros(shape)
+    for value in np.unique(classes):
+        if value == NODATA:
+            continue
+        area = _area(classes == value, down, across)
+        valid += area
+        larger = area > best
+        best[larger], winners[larger] = area[larger], value
+    winners[2 * valid < _area(np.ones_like(classes), down, across) - 1e-9] = NODATA
+    return winners
+
+
+def mean(values: npt.NDArray[np.uint8], down: sparse.csr_array, across: sparse.csr_array) -> npt.NDArray[np.uint8]:
+    """Area-weighted mean `[bands, h, w]` of the pixels of `[bands, H, W]` with data; else as `majority`."""
+    known = values[0] != NODATA
+    valid = _area(known, down, across)
+    total = _area(np.ones_like(known), down, across)
+    means = [_area(np.where(known, band, 0), down, across) / np.maximum(valid, 1e-9) for band in values]
+    result = np.rint(np.stack(means)).astype(np.uint8)
+    result[:, 2 * valid < total - 1e-9] = NODATA
+    return result
+
+
+def _area(values: npt.NDArray[np.generic], down: sparse.csr_array, across: sparse.csr_array) -> npt.NDArray[np.float64]:
+    return np.asarray((across @ (down @ values.astype(np.float64)).T).T)

@@ -28,10 +28,6 @@ _SHARE_BYTES = 0.35
 class Estimate:
     """What a map costs; seconds are those of one device."""
 
-    pixels: int
-    tiles: int
-    """With those of the seams of blocks, which a blend computes twice."""
-    blocks: int
     network_seconds: float
     reading_seconds: float
     output_bytes: int
@@ -47,13 +43,11 @@ def estimate(job: Job, model: Model) -> Estimate:
     """Try a row of tiles in the middle of the map."""
     tiling = job.tiling
     blocks = list(tiling.blocks(job.cores))
-    overlapping = job.blend != "crop"
-    needed = [tiling.needed(block.window, overlapping=overlapping) for block in blocks]
-    tiles = sum(len(rows) * len(columns) for rows, columns in needed)
-    middle = blocks[len(blocks) // 2]
-    rows = tiling.needed(middle.window, overlapping=overlapping)[0]
-    strip, reading = _read(job, middle, rows[: len(rows) // 2 + 1][-2:])
-    per_strip = len(tiling.needed(middle.window, overlapping=overlapping)[1])
+    needed = [tiling.needed(block.window, overlapping=job.blend != "crop") for block in blocks]
+    tiles = sum(len(rows) * len(columns) for rows, columns in needed)  # a blend computes those of seams twice
+    middle = len(blocks) // 2
+    rows, columns = needed[middle]
+    strip, reading = _read(job, blocks[middle], rows[: len(rows) // 2 + 1][-2:])
     pixels = tiling.rows.length * tiling.columns.length
     shares = sum(
         bands
@@ -63,11 +57,8 @@ def estimate(job: Job, model: Model) -> Estimate:
     )
     size = int(pixels * (len(model.num_classes) * _CLASS_BYTES + shares * _SHARE_BYTES))
     return Estimate(
-        pixels=pixels,
-        tiles=tiles,
-        blocks=len(blocks),
         network_seconds=tiles * _per_tile(job, model, strip),
-        reading_seconds=tiles * reading / per_strip,
+        reading_seconds=tiles * reading / len(columns),
         output_bytes=int(size * 4 / 3),
         scratch_bytes=size,
     )

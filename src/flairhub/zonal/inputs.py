@@ -15,8 +15,8 @@ from flairhub.weights.contract import WeightsContract
 from flairhub.weights.recipe import file_bands
 from flairhub.zonal.check import Finding, check_pixels, check_values
 from flairhub.zonal.grid import pixel_m
-from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, looks_collared, name_bands, own_nodata, sample
-from flairhub.zonal.request import Request, Source
+from flairhub.zonal.job import Request, Source
+from flairhub.zonal.layers import RasterLayer, alpha_band, has_mask, looks_collared, name_bands, sample
 from flairhub.zonal.series import count_dates, read_dates
 from flairhub.zonal.virtual_raster import one_raster
 
@@ -90,11 +90,10 @@ def _layer(source: Source, request: Request, virtual: Path, notices: list[str]) 
         named = name_bands(name, raster, source.bands)
         bands = tuple(band for band in named if band)
         indexes = tuple(number for number, band in enumerate(named, 1) if band)
-        nodata = request.nodata.get(name, own_nodata(raster))
-        asked = name in request.nodata
-        black = 0.0
-        if not (asked or dates or nodata is not None or "float" in raster.dtypes[0]):
-            black = looks_collared(sample(raster, indexes)) if not _says_what_is_data(raster) else 0.0
+        own = None if raster.nodata is None else float(raster.nodata)
+        nodata = request.nodata.get(name, own)
+        said = name in request.nodata or own is not None or has_mask(raster) or alpha_band(raster) is not None
+        black = 0.0 if said or dates or "float" in raster.dtypes[0] else looks_collared(sample(raster, indexes))
     if black:
         notices.append(
             f"{name}: about {black:.0%} of the pixels are zero in every band, up to the raster's edge, and nothing "
@@ -103,10 +102,6 @@ def _layer(source: Source, request: Request, virtual: Path, notices: list[str]) 
     return RasterLayer(
         modality=name, path=path, bands=bands, indexes=indexes, dates=dates, nodata=nodata, black=black > 0
     )
-
-
-def _says_what_is_data(raster: rasterio.DatasetReader) -> bool:
-    return has_mask(raster) or alpha_band(raster) is not None
 
 
 def _findings(name: str, contract: WeightsContract, layers: Sequence[RasterLayer], request: Request) -> list[Finding]:
@@ -126,7 +121,7 @@ def _findings(name: str, contract: WeightsContract, layers: Sequence[RasterLayer
         with rasterio.open(layer.path) as raster:
             pixel = pixel_m(raster) or expected.gsd_m
             findings.extend(check_pixels(name, expected, pixel, raster.dtypes, resampled=not request.own_grid))
-    findings.extend(check_values(name, expected, layers, heights=name == "DEM_ELEV"))
+    findings.extend(check_values(name, expected, layers))
     return findings
 
 

@@ -1,8 +1,8 @@
-"""What is given for an input: which raster, which of its bands are which, what in it is no data."""
+"""What is given for an input: which raster, which of its bands are which, what in it is no data and stands for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,9 +14,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from flairhub.archives.validity import find_missing
-from flairhub.catalog.modalities import MODALITIES
+from flairhub.catalog.modalities import HEIGHT, MODALITIES
 from flairhub.catalog.value_ranges import MISSING
 from flairhub.errors import DataError
+from flairhub.weights.contract import WeightsContract
 
 _COLOURS = {
     ColorInterp.red: "R",
@@ -111,11 +112,6 @@ def _word(text: str | None, known: Sequence[str]) -> str:
     return word if word in known else ""
 
 
-def own_nodata(raster: rasterio.DatasetReader) -> float | None:
-    """The nodata value that a raster states."""
-    return None if raster.nodata is None else float(raster.nodata)
-
-
 def alpha_band(raster: rasterio.DatasetReader) -> int | None:
     """1-based alpha band of a raster; GDAL itself takes it for a mask only among two or four bands."""
     return raster.colorinterp.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in raster.colorinterp else None
@@ -203,17 +199,15 @@ def measured(layer: RasterLayer) -> npt.NDArray[np.float64]:
 
 
 def _probes(raster: rasterio.DatasetReader) -> Iterator[tuple[bool, RasterWindow]]:
-    rows = sorted({_place(k, raster.height) for k in range(_PROBES)})
-    columns = sorted({_place(k, raster.width) for k in range(_PROBES)})
+    rows, columns = (
+        sorted({max(0, round((length - _PROBE_PX) * k / (_PROBES - 1))) for k in range(_PROBES)})
+        for length in raster.shape
+    )
     height, width = min(_PROBE_PX, raster.height), min(_PROBE_PX, raster.width)
     for row in rows:
         for column in columns:
             edge = row in {rows[0], rows[-1]} or column in {columns[0], columns[-1]}
             yield edge, RasterWindow(column, row, width, height)
-
-
-def _place(number: int, length: int) -> int:
-    return max(0, round((length - _PROBE_PX) * number / (_PROBES - 1)))
 
 
 def looks_collared(samples: Sequence[tuple[bool, npt.NDArray[np.generic]]]) -> float:
@@ -223,3 +217,39 @@ def looks_collared(samples: Sequence[tuple[bool, npt.NDArray[np.generic]]]) -> f
         return 0.0
     share = float(np.concatenate([mask.ravel() for _, mask in black]).mean())
     return share if BLACK_SHARE <= share < 1 else 0.0
+
+
+def gap_means(contract: WeightsContract, inputs: Mapping[str, Sequence[RasterLayer]]) -> dict[str, tuple[float, ...]]:
+    """Mean of a sample of the raster per band, of inputs of one date for whose gaps the contract has no mean.
+
+    Training takes the mean of a patch there, which for a map would be that of a tile: the map would show its tiles.
+
+    Args:
+        contract: of the weights.
+        inputs: rasters of every input.
+
+    Returns:
+        Input -> per band of its contract, in the raster's unit; 0 where the sample holds no value.
+    """
+    return {
+        name: _means(item.bands, inputs[name])
+        for name, item in contract.modalities.items()
+        if item.means is None and not MODALITIES[name].is_series
+    }
+
+
+def _means(bands: Sequence[str], layers: Sequence[RasterLayer]) -> tuple[float, ...]:
+    means: dict[str, float] = {}
+    for layer in layers:
+        planes = dict(zip(layer.bands, measured(layer), strict=True))
+        if {"DSM", "DTM"} <= planes.keys():
+            planes[HEIGHT] = planes["DSM"] - planes["DTM"]
+        means |= {name: _mean(values) for name, values in planes.items()}
+    if HEIGHT not in means:
+        means[HEIGHT] = means.get("DSM", 0.0) - means.get("DTM", 0.0)
+    return tuple(means.get(name, 0.0) for name in bands)
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from flairhub.config.runtime import RuntimeSettings
@@ -52,15 +53,9 @@ def make_map(
             if all(path.is_file() for path in files):
                 ledger.clear()
                 return files
-        done = len(blocks) - len(pending(blocks, ledger))
-        progress(done, len(blocks))
-
-        def count(_: str) -> None:
-            nonlocal done
-            done += 1
-            progress(done, len(blocks))
-
-        run(job, ledger, settings, threads=threads, progress=count)
+        finished = count(len(blocks) - len(pending(blocks, ledger)))
+        progress(next(finished), len(blocks))
+        run(job, ledger, settings, threads=threads, progress=lambda _: progress(next(finished), len(blocks)))
         if not any((ledger.folder / "blocks").rglob("*.tif")):
             ledger.clear()
             raise DataError(

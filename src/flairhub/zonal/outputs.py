@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +66,9 @@ def write_outputs(job: Job, ledger: Ledger, output: Path, wanted: Outputs) -> It
     """Write every file of a finished map; yields each. A map that is written again has the same bytes."""
     for task, contract in job.contract.tasks.items():
         classes = taxonomy(task, contract.level)
-        for layer, bands in job.layers.bands(classes.num_classes).items():
+        for layer in job.layers.bands(classes.num_classes):
             if layer not in wanted.without:
-                yield _raster(job, ledger, output, wanted, classes, layer, bands)
+                yield _raster(job, ledger, output, wanted, classes, layer)
         if "classes" not in wanted.without:
             yield from _beside(job, output, wanted, classes)
     if wanted.tiles is not None:
@@ -81,12 +79,12 @@ def write_outputs(job: Job, ledger: Ledger, output: Path, wanted: Outputs) -> It
     yield _receipt(job, output)
 
 
-def _raster(job: Job, ledger: Ledger, output: Path, wanted: Outputs, classes: Taxonomy, layer: str, bands: int) -> Path:
+def _raster(job: Job, ledger: Ledger, output: Path, wanted: Outputs, classes: Taxonomy, layer: str) -> Path:
     blocks = list(job.tiling.blocks(job.cores))
-    described = LayerFile(taxonomy=classes, layer=layer, bands=bands, tags=_tags(job, classes, layer))
+    described = LayerFile(taxonomy=classes, layer=layer, tags=_tags(job, classes, layer))
     virtual = virtual_map(ledger.folder, job.grid, blocks, described)
     if wanted.pixel is not None:
-        virtual, _ = resampled_map(ledger.folder / "resampled", virtual, job.grid, wanted.pixel, described)
+        virtual = resampled_map(ledger.folder / "resampled", virtual, job.grid, wanted.pixel, described)
     path = output / wanted.name(classes.task, layer)
     write_cog(virtual, path, classes=described.is_classes)
     return path
@@ -128,12 +126,8 @@ def _beside(job: Job, output: Path, wanted: Outputs, classes: Taxonomy) -> Itera
     if wanted.zones is not None:
         from flairhub.zonal.vectors import zone_areas
 
-        table = io.StringIO()
-        writer = csv.DictWriter(table, ["zone", "value", "class", "area", "share"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(zone_areas(path, classes, wanted.zones))
         areas = path.with_name(f"{path.stem}_zones.csv")
-        write_text(areas, table.getvalue())
+        write_text(areas, zone_areas(path, classes, wanted.zones).to_csv(index=False, lineterminator="\n"))
         yield areas
 
 

@@ -62,11 +62,6 @@ class RasterReader:
             self._data.close()
         self._source.close()
 
-    @property
-    def warped(self) -> bool:
-        """Whether the raster is resampled."""
-        return self._data is not self._source
-
     def _warped(self, lattice: Lattice) -> WarpedVRT:
         nodata = 0.0 if self._layer.black else gap_value(self._layer, self._source)
         finer = abs(self._source.transform.a) < lattice.transform.a * 0.75 and self._source.crs is not None
@@ -109,11 +104,7 @@ class RasterReader:
         asked = np.arange(start - first, start - first + count)
         outside = (asked < 0) | (asked >= length)
         far = (asked < -self._side) | (asked >= length + self._side)
-        low, high = int(asked[0]), int(asked[-1])
-        table = reflected(max(low, -self._side), min(high, length + self._side - 1) + 1, length)
-        if not len(table):
-            return np.zeros(count, np.intp), far, outside
-        return table[np.clip(asked - max(low, -self._side), 0, len(table) - 1)], far, outside
+        return reflected(np.clip(asked, -self._side, length + self._side - 1), length), far, outside
 
     def _read_inside(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> tuple[Array, Mask]:
         halo = _COLLAR if self._layer.black else 0
@@ -170,14 +161,12 @@ class InputReader:
     Args:
         layers: the rasters.
         lattice: of the input.
-        wanted: bands that are read; one that no raster has is zero. None: those of the modality.
+        wanted: bands that are read; one that no raster has is zero.
     """
 
-    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice, wanted: Sequence[str] | None = None) -> None:
+    def __init__(self, layers: Sequence[RasterLayer], lattice: Lattice, wanted: Sequence[str]) -> None:
         self._layers = tuple(layers)
         self._readers = [RasterReader(layer, lattice) for layer in layers]
-        self._modality = MODALITIES[layers[0].modality]
-        wanted = self._modality.bands if wanted is None else wanted
         self._whole = len(self._layers) == 1 and {*layers[0].bands} == {*wanted}
         self.bands = layers[0].bands if self._whole else tuple(wanted)
         """Names of the bands of a piece, in order."""
@@ -210,7 +199,7 @@ class InputReader:
                 if name in self.bands:
                     whole[:, self.bands.index(name)] = values[:, number]
         assert whole is not None
-        return Piece(whole if self._modality.is_series else whole[0], missing)
+        return Piece(whole if MODALITIES[self._layers[0].modality].is_series else whole[0], missing)
 
 
 def _opened(black: Mask) -> Mask:

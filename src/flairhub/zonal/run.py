@@ -44,9 +44,12 @@ class _Open:
     mosaics: dict[str, Mosaic]
     arrays: _Arrays
     missing: npt.NDArray[np.bool_]
-    waiting: list[Sample | int] = field(default_factory=list)
-    """Tiles of the batch to come and, as numbers, rows of tiles that end between them."""
     tiles: list[tuple[int, int]] = field(default_factory=list)
+    """Of the batch to come."""
+    samples: list[Sample] = field(default_factory=list)
+    """Of these tiles."""
+    ended: list[tuple[int, int]] = field(default_factory=list)
+    """Rows of tiles that end in the batch to come, and how many of its tiles go before."""
 
 
 @torch.inference_mode()
@@ -91,42 +94,33 @@ def _take(job: Job, model: Model, current: _Open, strip: Strip) -> None:
         current.missing[first : first + bottom - top] = strip.missing
     for tile, sample in zip(strip.tiles, strip.samples, strict=True):
         current.tiles.append(tile)
-        current.waiting.append(sample)
+        current.samples.append(sample)
         if len(current.tiles) == job.batch_size:
             _flush(job, model, current)
-    current.waiting.append(strip.row)
+    current.ended.append((strip.row, len(current.tiles)))
     if not current.tiles:
         _flush(job, model, current)
 
 
 def _flush(job: Job, model: Model, current: _Open) -> None:
-    samples = [item for item in current.waiting if isinstance(item, Sample)]
-    scores = {}
-    if samples:
-        batch = collate(samples).to(model.device)
+    """Predict the batch, and write down what is finished with it."""
+    scores: dict[str, torch.Tensor] = {}
+    if current.samples:
+        batch = collate(current.samples).to(model.device)
         scores = logits_of(model.network, model.preprocessor, batch, (job.tile, job.tile), job.views)
-    position = 0
-    for is_row, group in groupby(current.waiting, key=lambda item: isinstance(item, int)):
-        items = list(group)
-        if is_row:
-            for item in items:
-                _end_row(current, item)
-            continue
-        part = slice(position, position + len(items))
+    start = 0
+    for row, stop in (*current.ended, (None, len(current.tiles))):
         for task, mosaic in current.mosaics.items():
-            mosaic.add(current.tiles[part], scores[task][part])
-        position += len(items)
-    current.waiting.clear()
+            if stop > start:
+                mosaic.add(current.tiles[start:stop], scores[task][start:stop])
+            for top, layers in () if row is None else mosaic.finish(row):
+                first = top - current.block.window.row
+                for layer, values in layers.items():
+                    current.arrays[task, layer][:, first : first + values.shape[1]] = values
+        start = stop
     current.tiles.clear()
-
-
-def _end_row(current: _Open, row: Sample | int) -> None:
-    assert isinstance(row, int)
-    for task, mosaic in current.mosaics.items():
-        for done in mosaic.finish(row):
-            first = done.row - current.block.window.row
-            for layer, values in done.layers.items():
-                current.arrays[task, layer][:, first : first + values.shape[1]] = values
+    current.samples.clear()
+    current.ended.clear()
 
 
 def write_blocks(job: Job, model: Model, blocks: Sequence[Block], folder: Path, done: Progress) -> None:

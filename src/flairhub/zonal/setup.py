@@ -1,9 +1,13 @@
-"""From what a user gives to a job: inputs opened and checked, grid and dates chosen."""
+"""From what a user gives to a job: inputs opened and checked, grid, dates and the place of the first tile chosen.
+
+Tiles lie on whole pixels of the map. A pixel of Sentinel, 51.2 of the aerial image's, is split by a tile that begins a
+margin before the map; the tiles of a map may begin elsewhere as well, and then nothing is resampled.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +20,11 @@ from flairhub.config.base import build
 from flairhub.config.inputs import CloudFilter, Preprocessing
 from flairhub.errors import ConfigurationError, DataError
 from flairhub.weights.contract import WeightsContract
-from flairhub.zonal.gaps import gap_means
-from flairhub.zonal.grid import SAME, Grid, grid_over, metric_crs, outline_bounds, pixel_m
+from flairhub.zonal.grid import ALIGNED, SAME, Grid, grid_over, metric_crs, outline_bounds, pixel_m
 from flairhub.zonal.inputs import open_inputs
-from flairhub.zonal.job import Job
-from flairhub.zonal.layers import RasterLayer
-from flairhub.zonal.phase import fitting_phase
-from flairhub.zonal.request import Request
+from flairhub.zonal.job import Job, Request
+from flairhub.zonal.layers import RasterLayer, gap_means
+from flairhub.zonal.rasters import corner_on, placed
 from flairhub.zonal.series import clear_days, complete_dates
 from flairhub.zonal.virtual_raster import one_raster
 
@@ -83,7 +85,7 @@ def prepare(request: Request, weights: Path, sha256: str, contract: WeightsContr
     )
     for name in inputs:
         job.lattice(name)
-    job = replace(job, phase=fitting_phase(job))
+    job = replace(job, phase=_fitting_phase(job))
     notices.extend(_resampled(job))
     return Prepared(job, tuple(notices))
 
@@ -160,10 +162,34 @@ def _dates(
     return dates_used
 
 
+def _fitting_phase(job: Job) -> tuple[int, int]:
+    """The least phase of rows and columns with which most rasters lie on their lattices; of a job of phase 0."""
+    rows: list[tuple[float, float]] = []
+    columns: list[tuple[float, float]] = []
+    for name, layers in job.inputs.items():
+        lattice, scale = job.lattice(name), job.sides[name] / job.tile
+        for layer in layers:
+            with rasterio.open(layer.path) as raster:
+                corner = corner_on(raster, lattice)
+            if corner is not None:
+                rows.append((corner[0], scale))
+                columns.append((corner[1], scale))
+    stride = job.tiling.rows.stride
+    return _least(rows, stride), _least(columns, stride)
+
+
+def _least(places: Sequence[tuple[float, float]], stride: int) -> int:
+    """Phase from places of corners at phase 0, in pixels of their lattices, and such pixels per pixel of the map."""
+
+    def fitting(phase: int) -> int:
+        moved = [place + phase * scale for place, scale in places]
+        return sum(abs(place - round(place)) < ALIGNED for place in moved)
+
+    return max(range(stride), key=lambda phase: (fitting(phase), -phase))
+
+
 def _resampled(job: Job) -> list[str]:
     """What is said of inputs whose pixels are not those of their lattice."""
-    from flairhub.zonal.rasters import placed
-
     resampled = []
     for name, layers in job.inputs.items():
         lattice = job.lattice(name)

@@ -107,9 +107,9 @@ class StripReader:
         """The pixels to which a tile contributes."""
         if not overlapping:
             return self._tiling.core(row, column)
-        frame = self._tiling.frame(row, column)
-        inside = frame.within(whole := Window(0, 0, self._tiling.rows.length, self._tiling.columns.length))
-        return Window(inside.row + whole.row, inside.column + whole.column, inside.height, inside.width)
+        return self._tiling.frame(row, column).within(
+            Window(0, 0, self._tiling.rows.length, self._tiling.columns.length)
+        )
 
     def _outside(self, frame: Window) -> Mask:
         """Pixels of the frame outside of the area of interest, or of the map."""

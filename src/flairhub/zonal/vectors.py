@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flairhub.catalog.taxonomies import Taxonomy
 from flairhub.errors import ConfigurationError, MissingFileError
@@ -14,6 +14,9 @@ from flairhub.maps.whole import require_whole_layer, unwritten
 from flairhub.zonal.blend import NODATA
 from flairhub.zonal.grid import Bounds
 from flairhub.zonal.job import Job
+
+if TYPE_CHECKING:
+    import pandas
 
 _MOST_PIXELS = 2**30
 """Polygons are drawn from the whole map, so that none is cut at a seam: one byte of memory per pixel."""
@@ -137,7 +140,7 @@ def class_polygons(raster_path: Path, taxonomy: Taxonomy, min_area: float) -> An
     return frame
 
 
-def zone_areas(raster_path: Path, taxonomy: Taxonomy, zones: Path) -> list[dict[str, Any]]:
+def zone_areas(raster_path: Path, taxonomy: Taxonomy, zones: Path) -> pandas.DataFrame:
     """Area of every class in every zone; pixels that a border cuts count by their share.
 
     Args:
@@ -148,6 +151,7 @@ def zone_areas(raster_path: Path, taxonomy: Taxonomy, zones: Path) -> list[dict[
     Returns:
         Rows with zone (its position in the file), value, class, area (square units of the reference system), share.
     """
+    import pandas
     import rasterio
     from exactextract import exact_extract
 
@@ -160,6 +164,5 @@ def zone_areas(raster_path: Path, taxonomy: Taxonomy, zones: Path) -> list[dict[
         properties = feature["properties"]
         for value, share in sorted(zip(properties["unique"], properties["frac"], strict=True)):
             area = float(share) * float(properties["count"]) * pixel
-            name = taxonomy.classes[int(value)]
-            rows.append({"zone": zone, "value": int(value), "class": name, "area": area, "share": float(share)})
-    return rows
+            rows.append((zone, int(value), taxonomy.classes[int(value)], area, float(share)))
+    return pandas.DataFrame(rows, columns=["zone", "value", "class", "area", "share"])

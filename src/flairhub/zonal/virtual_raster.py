@@ -18,6 +18,7 @@ from flairhub.errors import DataError, MissingFileError
 from flairhub.files import write_text
 from flairhub.zonal.grid import ALIGNED
 from flairhub.zonal.layers import alpha_band, alpha_is_data, has_mask
+from flairhub.zonal.windows import Window
 
 RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".png", ".jpg", ".asc")
 INDEXES = (".gpkg", ".shp", ".geojson", ".fgb", ".parquet")
@@ -162,29 +163,28 @@ def _check_values(modality: str, raster: rasterio.DatasetReader) -> None:
 
 def _virtual(tiles: Sequence[_Tile]) -> str:
     first = tiles[0]
-    transform = first.transform
     left, top = corner = _corner(tiles)
-    places = [(round(column), round(row), tile) for tile in tiles for column, row in [_place(corner, tile)]]
-    width = max(column + tile.width for column, _, tile in places)
-    height = max(row + tile.height for _, row, tile in places)
-    root = ET.Element("VRTDataset", {"rasterXSize": str(width), "rasterYSize": str(height)})
-    if first.crs is not None:
-        ET.SubElement(root, "SRS").text = first.crs
-    ET.SubElement(root, "GeoTransform").text = ", ".join(
-        repr(float(v)) for v in (left, transform.a, transform.b, top, transform.d, transform.e)
-    )
+    places = [
+        (tile, Window(round(row), round(column), tile.height, tile.width))
+        for tile in tiles
+        for column, row in [_place(corner, tile)]
+    ]
+    height = max(place.row + place.height for _, place in places)
+    width = max(place.column + place.width for _, place in places)
+    own = first.transform
+    root = vrt_root(first.crs, Affine(own.a, own.b, left, own.d, own.e, top), height, width)
     for number, dtype in enumerate(first.dtypes, 1):
         band = ET.SubElement(root, "VRTRasterBand", {"dataType": _TYPES[dtype], "band": str(number)})
         if first.descriptions[number - 1]:
             ET.SubElement(band, "Description").text = first.descriptions[number - 1]
         if first.nodata is not None:
             ET.SubElement(band, "NoDataValue").text = repr(first.nodata)
-        for place in places:
-            _source(band, place, str(number), first.nodata)
+        for tile, place in places:
+            add_source(band, tile.path, str(number), place, first.nodata)
     if first.nodata is None and (len(tiles) > 1 or first.masked):
         mask = ET.SubElement(ET.SubElement(root, "MaskBand"), "VRTRasterBand", {"dataType": "Byte"})
-        for place in places:
-            _source(mask, place, "mask,1" if place[2].alpha is None else str(place[2].alpha), None)
+        for tile, place in places:
+            add_source(mask, tile.path, "mask,1" if tile.alpha is None else str(tile.alpha), place)
     ET.indent(root, " ")
     return ET.tostring(root, encoding="unicode") + "\n"
 
@@ -201,14 +201,23 @@ def _place(corner: tuple[float, float], tile: _Tile) -> tuple[float, float]:
     return (own.c - corner[0]) / own.a, (own.f - corner[1]) / own.e
 
 
-def _source(band: ET.Element, place: tuple[int, int, _Tile], number: str, nodata: float | None) -> None:
-    column, row, tile = place
+def vrt_root(crs: str | None, transform: Affine, height: int, width: int) -> ET.Element:
+    """A virtual raster without bands."""
+    root = ET.Element("VRTDataset", {"rasterXSize": str(width), "rasterYSize": str(height)})
+    if crs is not None:
+        ET.SubElement(root, "SRS").text = crs
+    ET.SubElement(root, "GeoTransform").text = ", ".join(repr(float(v)) for v in transform.to_gdal())
+    return root
+
+
+def add_source(band: ET.Element, path: str, number: str, place: Window, nodata: float | None = None) -> None:
+    """Let a band (or `mask,1`) of a whole raster be a part of a virtual one's band."""
     source = ET.SubElement(band, "SimpleSource" if nodata is None else "ComplexSource")
-    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = tile.path
+    ET.SubElement(source, "SourceFilename", {"relativeToVRT": "0"}).text = path
     ET.SubElement(source, "SourceBand").text = number
-    size = {"xSize": str(tile.width), "ySize": str(tile.height)}
+    size = {"xSize": str(place.width), "ySize": str(place.height)}
     ET.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
-    ET.SubElement(source, "DstRect", {"xOff": str(column), "yOff": str(row), **size})
+    ET.SubElement(source, "DstRect", {"xOff": str(place.column), "yOff": str(place.row), **size})
     if nodata is not None:
         ET.SubElement(source, "NODATA").text = repr(nodata)
 

@@ -81,6 +81,11 @@ class Axis:
         first = index * self.stride - self.phase
         return max(0, first), min(first + self.stride, self.length)
 
+    def pieces(self, cores: int) -> Iterator[tuple[int, int]]:
+        """First pixel and the one after the last of every so many cores."""
+        for index in range(0, self.count, cores):
+            yield self.core(index)[0], self.core(min(index + cores, self.count) - 1)[1]
+
     def touching(self, start: int, stop: int) -> range:
         """The tiles that reach into pixels start to stop, which lie inside the map."""
         beyond = self.phase + self.margin
@@ -141,14 +146,9 @@ class Tiling:
 
     def blocks(self, cores: int) -> Iterator[Block]:
         """The map in blocks of cores x cores cores, row by row."""
-        for row, top in enumerate(range(0, self.rows.count, cores)):
-            for column, left in enumerate(range(0, self.columns.count, cores)):
-                start, stop = self.rows.core(top)[0], self.rows.core(min(top + cores, self.rows.count) - 1)[1]
-                first, last = (
-                    self.columns.core(left)[0],
-                    self.columns.core(min(left + cores, self.columns.count) - 1)[1],
-                )
-                yield Block(row, column, Window(start, first, stop - start, last - first))
+        for row, (top, bottom) in enumerate(self.rows.pieces(cores)):
+            for column, (left, right) in enumerate(self.columns.pieces(cores)):
+                yield Block(row, column, Window(top, left, bottom - top, right - left))
 
     def needed(self, window: Window, *, overlapping: bool) -> tuple[range, range]:
         """Rows and columns of the tiles that a block of the map is made of.
@@ -157,25 +157,21 @@ class Tiling:
             window: pixels of the map that begin and end at cores.
             overlapping: with every tile that reaches into it; otherwise only those whose core lies there.
         """
-        ranges = []
-        for axis, start, stop in (
-            (self.rows, window.row, window.row + window.height),
-            (self.columns, window.column, window.column + window.width),
-        ):
-            ranges.append(axis.touching(start, stop) if overlapping else axis.within(start, stop))
-        return ranges[0], ranges[1]
+        find = Axis.touching if overlapping else Axis.within
+        return (
+            find(self.rows, window.row, window.row + window.height),
+            find(self.columns, window.column, window.column + window.width),
+        )
 
 
-def reflected(start: int, stop: int, length: int) -> npt.NDArray[np.intp]:
-    """Pixels 0 to length - 1 that stand for pixels start to stop: beyond an end the row is read backwards.
+def reflected(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+    """Pixels 0 to length - 1 that stand for pixels anywhere: beyond an end the row is read backwards.
 
     The end itself is not repeated; where the data is shorter than what is asked for, it is read to and fro.
 
-    >>> reflected(-2, 5, 3).tolist()
+    >>> reflected(np.arange(-2, 5), 3).tolist()
     [2, 1, 0, 1, 2, 1, 0]
     """
-    if length == 1:
-        return np.zeros(stop - start, np.intp)
-    period = 2 * (length - 1)
-    position = np.arange(start, stop) % period
-    return np.minimum(position, period - position).astype(np.intp)
+    period = max(1, 2 * (length - 1))
+    places = places % period
+    return np.minimum(places, period - places)

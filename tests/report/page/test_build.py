@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.page_repository import PATCHES, PageRepository, make_repository
+from tests.page_repository import PATCHES, PageRepository
 from tests.world import sample_params
 
 from flairhub.catalog.rows import PUBLISHED_ROWS
@@ -22,24 +23,16 @@ from flairhub.report.text import render_csv
 VOID = {"meta", "link", "img", "br", "input"}
 
 
-class Element:
-    """An element with its attributes, its text and what is in it."""
-
-    def __init__(self, tag: str, attributes: dict[str, str]) -> None:
-        self.tag, self.attributes, self.children, self.text = tag, attributes, list[Element](), ""
+class Element(ET.Element):
+    """An element that finds what is in it."""
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
         """Elements of a tag anywhere in it."""
-        found = [
-            child
-            for child in self.children
-            if child.tag == tag and all(child.attributes.get(name) == value for name, value in attributes.items())
-        ]
-        return found + [each for child in self.children for each in child.all(tag, **attributes)]
+        return [each for each in self.iter(tag) if each is not self and attributes.items() <= each.attrib.items()]
 
     def words(self) -> str:
         """Its text and that of its children."""
-        return " ".join(" ".join([self.text, *(child.words() for child in self.children)]).split())
+        return " ".join(" ".join(self.itertext()).split())
 
 
 class Reader(HTMLParser):
@@ -47,17 +40,18 @@ class Reader(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.root = Element("", {})
-        self._open = [self.root]
+        self._builder = ET.TreeBuilder(element_factory=Element)
+        self._open: list[str] = []
         self.feed(text)
-        assert self._open == [self.root], f"not closed: {self._open[-1].tag}"
+        assert not self._open, f"not closed: {self._open[-1]}"
+        self.root = self._builder.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice"
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].children.append(element)
-        if tag not in VOID:
-            self._open.append(element)
+        self._builder.start(tag, {name: value or "" for name, value in attrs})
+        self._open.append(tag)
+        if tag in VOID:
+            self.handle_endtag(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -65,11 +59,11 @@ class Reader(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "option" or tag not in VOID:
-            assert self._open.pop().tag == tag
+        assert self._open.pop() == tag
+        self._builder.end(tag)
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].text += data
+        self._builder.data(data)
 
 
 def read(text: str) -> Element:
@@ -85,19 +79,8 @@ def _rows(*names: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory, confusions, geotiff, store_archive, benchmark_params) -> Make:
-    few = benchmark_params.model_copy(update={"resamples": 40})
-
-    def build(params: Any = None, **options: Any) -> PageRepository:
-        root = tmp_path_factory.mktemp("page")
-        return make_repository(root, params or sample_params(), confusions, geotiff, store_archive, few, **options)
-
-    return build
-
-
-@pytest.fixture(scope="module")
-def sample(make: Make) -> PageRepository:
-    return make()
+def sample(make_page: Make) -> PageRepository:
+    return make_page()
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +120,8 @@ def test_every_row_stands_in_the_table_with_the_figures_of_the_csv(page: Element
         cells = shown[line["row"]]
         for metric, interval, group in (("mIoU", "mi", "mg"), ("OA", "oi", "og")):
             key = metric.lower()
-            assert f"{float(cells[metric].attributes['data-v']):.4f}" == line[key]
-            assert cells[metric].words() == f"{float(cells[metric].attributes['data-v']):.2f}"
+            assert f"{float(cells[metric].attrib['data-v']):.4f}" == line[key]
+            assert cells[metric].words() == f"{float(cells[metric].attrib['data-v']):.2f}"
             assert cells[interval].words().endswith(f"{float(line[f'{key}_low']):.1f}-{float(line[f'{key}_high']):.1f}")
             assert cells[group].words() == line[f"{key}_group"]
         assert cells["n"].words() == line["n_test"]
@@ -150,15 +133,15 @@ def test_every_column_can_be_sorted_by_keyboard(page: Element) -> None:
     assert len(tables) == 4
     for table in page.all("table"):
         heads = table.all("thead")[0].all("th")
-        assert all(head.attributes["scope"] == "col" for head in heads)
-        assert all(line.all("th")[0].attributes["scope"] == "row" for line in _body(table))
-        if "sortable" not in table.attributes["class"]:
+        assert all(head.attrib["scope"] == "col" for head in heads)
+        assert all(line.all("th")[0].attrib["scope"] == "row" for line in _body(table))
+        if "sortable" not in table.attrib["class"]:
             continue
-        assert all(head.all("button")[0].attributes["type"] == "button" for head in heads)
+        assert all(head.all("button")[0].attrib["type"] == "button" for head in heads)
         for line in _body(table):
             for head, cell in zip(heads, line.all("th") + line.all("td"), strict=True):
-                value = cell.attributes["data-v"]
-                if head.attributes["data-sort"] == "number":
+                value = cell.attrib["data-v"]
+                if head.attrib["data-sort"] == "number":
                     assert re.match(r"-?\d", value), (head.words(), value)
 
 
@@ -166,43 +149,38 @@ def test_nothing_is_loaded_and_nothing_runs_but_our_own(text: str, page: Element
     for tag in ("script", "img", "link", "iframe", "object", "image", "use"):
         for element in page.all(tag):
             for name in ("src", "href", "data", "srcset"):
-                address = element.attributes.get(name)
+                address = element.attrib.get(name)
                 assert address is None or address.startswith(("data:", "#")), (tag, address)
     for link in page.all("a"):
-        assert not re.match(r"[a-z]+:|//", link.attributes["href"])
-    assert not page.all("script", src="") or all("src" not in each.attributes for each in page.all("script"))
+        assert not re.match(r"[a-z]+:|//", link.attrib["href"])
+    assert not page.all("script", src="") or all("src" not in each.attrib for each in page.all("script"))
     assert not re.search(r"@import|url\((?!#)|https?://|\bon[a-z]+=\"", text)
     (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
-    assert policy.attributes["content"].startswith("default-src 'none'; img-src data:")
+    assert policy.attrib["content"].startswith("default-src 'none'; img-src data:")
 
 
 def test_ids_are_unique_and_links_have_their_targets(page: Element, sample: PageRepository) -> None:
-    def everything(element: Element) -> list[Element]:
-        return [element, *(each for child in element.children for each in everything(child))]
-
-    elements = everything(page)
-    ids = Counter(element.attributes["id"] for element in elements if "id" in element.attributes)
+    elements = list(page.iter())
+    ids = Counter(element.attrib["id"] for element in elements if "id" in element.attrib)
     assert set(ids.values()) == {1}
     for element in elements:
         for name in ("href", "clip-path", "for"):
-            target = re.fullmatch(r"url\(#(.+)\)|#(.+)", element.attributes.get(name, ""))
+            target = re.fullmatch(r"url\(#(.+)\)|#(.+)", element.attrib.get(name, ""))
             if target is not None:
                 assert (target[1] or target[2]) in ids
     for image in page.all("img"):
-        assert image.attributes["alt"]
+        assert image.attrib["alt"]
     for drawing in page.all("svg"):
-        assert drawing.attributes["role"] == "img"
-        assert drawing.attributes["aria-label"]
+        assert drawing.attrib["role"] == "img"
+        assert drawing.attrib["aria-label"]
     reports = sample.root / "reports"
-    files = {
-        link.attributes["href"] for link in page.all("a") if link.attributes["href"].startswith(("rows/", "../models"))
-    }
+    files = {link.attrib["href"] for link in page.all("a") if link.attrib["href"].startswith(("rows/", "../models"))}
     assert len(files) >= 24 * 3
     assert all((reports / address).exists() for address in files)
 
 
-def test_the_same_inputs_give_the_same_bytes_anywhere(make: Make) -> None:
-    one, other = (make(sample_params(rows=_rows("LC-B", "LPIS-J"))) for _ in range(2))
+def test_the_same_inputs_give_the_same_bytes_anywhere(make_page: Make) -> None:
+    one, other = (make_page(sample_params(rows=_rows("LC-B", "LPIS-J"))) for _ in range(2))
     assert other.root != one.root
     text = one.page()
     path = other.root / "reports" / "index.html"
@@ -216,7 +194,7 @@ def test_the_matrix_of_inputs_is_that_of_the_rows(page: Element) -> None:
     tables = [table for table in page.all("table") if table.all("th", title="AERIAL-RLT_PAN")]
     found = {}
     for table in tables:
-        names = [head.attributes.get("title") for head in table.all("thead")[0].all("th")]
+        names = [head.attrib.get("title") for head in table.all("thead")[0].all("th")]
         for line in _body(table):
             cells = line.all("th") + line.all("td")
             found[cells[0].words()] = {
@@ -228,7 +206,7 @@ def test_the_matrix_of_inputs_is_that_of_the_rows(page: Element) -> None:
 def test_confusion_is_that_of_the_row_by_line_of_truth(page: Element, confusions: dict[str, Any]) -> None:
     for row in ("LC-B", "LPIS-J"):
         counts = next(iter(confusions[row].values())).dense()
-        panels = [each for each in page.all("div", **{"data-row": row}) if "data-panel" in each.attributes]
+        panels = [each for each in page.all("div", **{"data-row": row}) if "data-panel" in each.attrib]
         (panel,) = panels
         lines = _body(panel.all("table")[0])
         assert len(lines) == int(((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum()) == len(counts)
@@ -238,8 +216,8 @@ def test_confusion_is_that_of_the_row_by_line_of_truth(page: Element, confusions
             for other, cell in enumerate(cells[:-1]):
                 percent = 100 * counts[k, other] / counts[k].sum()
                 assert cell.words() == ("" if percent == 0 else "<1" if percent < 0.5 else f"{percent:.0f}")
-                assert cell.attributes.get("title", "").endswith("" if percent == 0 else f", {counts[k, other]} px")
-    chosen = [option.words() for option in page.all("option") if "selected" in option.attributes]
+                assert cell.attrib.get("title", "").endswith("" if percent == 0 else f", {counts[k, other]} px")
+    chosen = [option.words() for option in page.all("option") if "selected" in option.attrib]
     assert len(chosen) == 4
 
 
@@ -249,7 +227,7 @@ def test_classes_and_domains_are_those_of_the_details(page: Element, sample: Pag
         [line for table in page.all("table") for line in _body(table) if line.all("a", href="#row-LC-C")][place]
         for place in (2, 3)
     )
-    shown = [cell.attributes["data-v"] for cell in heat.all("td")]
+    shown = [cell.attrib["data-v"] for cell in heat.all("td")]
     assert shown == [f"{value:.6f}" for value in details.protocols["absent_left_out"].per_class.iou]
     wanted = [details.by_domain[name].miou for name in sorted(details.by_domain)]
     assert [cell.words() for cell in domains.all("td")] == [f"{value:.1f}" for value in wanted]
@@ -266,9 +244,9 @@ def test_deviations_are_computed_and_named(page: Element) -> None:
     assert lines["test patches"][:2] == ["30", "50700"]
 
 
-def test_published_figures_stand_only_beside_comparable_ones(make: Make, text: str) -> None:
+def test_published_figures_stand_only_beside_comparable_ones(make_page: Make, text: str) -> None:
     assert "Published mIoU" not in text
-    full = make(sample_params("full", rows=_rows("LC-A", "LC-B")), n_test=50_700)
+    full = make_page(sample_params("full", rows=_rows("LC-A", "LC-B")), n_test=50_700)
     page = read(full.page())
     (table,) = page.all("table", id="table-cosia")
     heads = [head.words() for head in table.all("thead")[0].all("th")]
@@ -282,11 +260,11 @@ def test_published_figures_stand_only_beside_comparable_ones(make: Make, text: s
     assert "test patches" in row.words()  # 30 in its details: not the published ones
 
 
-def test_text_is_escaped(make: Make) -> None:
+def test_text_is_escaped(make_page: Make) -> None:
     rows = {"X": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"]}}
     note = "<img src=x onerror=alert(1)>"
     provenance = {"train.epochs": {"source": "a", "status": "unknown", "note": note}}
-    repository = make(sample_params(rows=rows, provenance=provenance))
+    repository = make_page(sample_params(rows=rows, provenance=provenance))
     text = repository.page()
     page = read(text)
     assert note not in text
@@ -298,15 +276,15 @@ def test_example_patches_are_there_and_the_first_is_open(page: Element) -> None:
     (section,) = page.all("section", id="examples")
     patches = section.all("details")
     assert [patch.all("summary")[0].words().split()[0] for patch in patches] == sorted(PATCHES)
-    assert ["open" in patch.attributes for patch in patches] == [True, False]
+    assert ["open" in patch.attrib for patch in patches] == [True, False]
     for patch in patches:
         assert len(patch.all("figure", **{"class": "pair"})) == 24
         assert len(patch.all("div", **{"class": "strip"})[0].all("img")) == 3  # aerial twice, height
 
 
-def test_a_row_of_two_tasks_without_training_stands_in_both(make: Make) -> None:
+def test_a_row_of_two_tasks_without_training_stands_in_both(make_page: Make) -> None:
     tasks = ["AERIAL_LABEL-COSIA", "ALL_LABEL-LPIS"]
-    repository = make(sample_params(rows={"BOTH": {"tasks": tasks, "modalities": ["AERIAL_RGBI"]}}))
+    repository = make_page(sample_params(rows={"BOTH": {"tasks": tasks, "modalities": ["AERIAL_RGBI"]}}))
     history = repository.root / "models" / "BOTH" / "history.csv"
     history.write_text(history.read_text().splitlines()[0] + "\n")
     page = read(repository.page())
@@ -322,8 +300,8 @@ def test_a_row_of_two_tasks_without_training_stands_in_both(make: Make) -> None:
     assert len(examples.all("figure", **{"class": "pair"})) == 2 * len(PATCHES)
 
 
-def test_without_examples_nothing_is_asked_of_the_archives(make: Make) -> None:
-    repository = make(sample_params(rows=_rows("LC-A")))
+def test_without_examples_nothing_is_asked_of_the_archives(make_page: Make) -> None:
+    repository = make_page(sample_params(rows=_rows("LC-A")))
     for path in repository.root.glob("reports/rows/*/examples/*/*.tif"):
         path.unlink()
     for path in Path(repository.root / "data" / "archives").rglob("*.zip"):

@@ -1,12 +1,16 @@
+"""Example patches on the page of all rows; a row's own page shows what that page shows of it, to the letter."""
+
 from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.page_repository import BOUNDS, PATCHES, PageRepository, make_repository
+from tests.page_repository import BOUNDS, PATCHES, PageRepository
+from tests.report.page.test_build import read
 from tests.world import sample_params
 
 from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
@@ -15,6 +19,7 @@ from flairhub.maps.examples import example_path
 from flairhub.maps.geotiff import Georeference, write_prediction
 from flairhub.pictures.images import SIDE, class_uri, photo_uri
 from flairhub.report.page.examples import RIGHT, UNSCORED, WRONG, choose_examples, example_views
+from flairhub.report.page.row_page import Example, render_row_page
 
 ROWS = {
     "LC-A": {"tasks": [COSIA], "modalities": ["AERIAL_RGBI"]},
@@ -24,15 +29,14 @@ ROWS = {
 
 
 @pytest.fixture
-def repository(tmp_path, confusions, geotiff, store_archive, benchmark_params) -> PageRepository:
-    few = benchmark_params.model_copy(update={"resamples": 0})
-    return make_repository(tmp_path, sample_params(rows=ROWS), confusions, geotiff, store_archive, few)
+def repository(make_page) -> PageRepository:
+    return make_page(sample_params(rows=ROWS), resamples=0)
 
 
 def views(repository: PageRepository) -> list[dict]:
     sources, sections = repository.sources(), repository.table.sections
     cloud = repository.params.preprocessing.filter_sentinel2
-    return example_views(choose_examples(sections, sources), sections, sources, cloud)
+    return example_views(choose_examples(sections, sources)[0], sections, sources, cloud)
 
 
 def pixels(uri: str) -> np.ndarray:
@@ -106,9 +110,9 @@ def test_the_patches_of_most_rows_come_first_and_the_rest_is_counted(repository)
     folder = repository.root / "reports/rows/LC-A/examples" / COSIA
     for number in range(9):
         (folder / f"D000-2020_AU-S1-{number}_1-1.tif").touch()
-    chosen = choose_examples(repository.table.sections, repository.sources())
-    assert set(PATCHES) < set(chosen.patches)
-    assert (len(chosen.patches), chosen.num_left_out) == (6, 5)
+    patches, left_out = choose_examples(repository.table.sections, repository.sources())
+    assert set(PATCHES) < set(patches)
+    assert (len(patches), left_out) == (6, 5)
 
 
 def test_large_pictures_are_made_smaller_and_classes_never_blended():
@@ -125,3 +129,61 @@ def test_large_pictures_are_made_smaller_and_classes_never_blended():
     )
     exact = np.random.default_rng(1).integers(0, 256, (10, 12, 3))
     np.testing.assert_array_equal(pixels(photo_uri(exact / 255)), exact)
+
+
+@pytest.fixture(scope="module")
+def one_row(make_page) -> PageRepository:
+    return make_page(sample_params(rows={"LC-A": ROWS["LC-A"]}), resamples=0)
+
+
+def row_page(repository: PageRepository, *, labels: bool = True) -> str:
+    source = repository.sources().row("LC-A")
+    label = repository.labels[COSIA].astype("uint8") if labels else None
+    prediction = repository.predictions["LC-A"].astype("uint8")
+    examples = [Example(task=COSIA, patch_id=patch, prediction=prediction, label=label) for patch in PATCHES]
+    return render_row_page("LC-A", source.details, list(source.histories.values()), examples)
+
+
+def confusion(text: str) -> str:
+    (found,) = re.findall(r'<table class="heat tall">\n<caption>LC-A.*?</table>', text, flags=re.DOTALL)
+    return found
+
+
+def curves(text: str) -> list[str]:
+    (found,) = re.findall(r'aria-label="Training of LC-A.*?</svg>', text, flags=re.DOTALL)
+    return re.findall(r' d="[^"]*"', found)
+
+
+def pictures(text: str) -> list[tuple[str, str]]:
+    return re.findall(r'<img src="(data:[^"]*)" alt="((?:Label of|Prediction of LC-A|Errors of LC-A)[^"]*)', text)
+
+
+def test_confusion_curves_and_examples_are_those_of_the_whole_page(one_row):
+    whole, own = one_row.page(), row_page(one_row)
+    assert confusion(own) == confusion(whole)
+    assert len(curves(own)) > 4
+    assert curves(own) == curves(whole)
+    assert len(pictures(own)) == 3 * len(PATCHES)
+    assert pictures(own) == pictures(whole)
+
+
+def test_the_page_is_repeatable_loads_nothing_and_is_closed(one_row):
+    text = row_page(one_row)
+    assert text == row_page(one_row)
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    titles = [element.words() for element in read(text).all("h2")]
+    assert titles == ["Land cover (COSIA)"]
+
+
+def test_without_a_label_no_errors_are_claimed(one_row):
+    text = row_page(one_row, labels=False)
+    assert [alt.partition(" ")[0] for _, alt in pictures(text)] == ["Prediction"] * len(PATCHES)
+    assert "scored pixels right" not in text
+    assert "predicted only" not in text
+
+
+def test_given_weights_have_no_curve(one_row):
+    details = one_row.sources().row("LC-A").details
+    text = render_row_page("LC-A", details)
+    assert "Training of" not in text
+    assert confusion(text) == confusion(one_row.page())

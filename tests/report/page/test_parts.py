@@ -7,21 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.page_repository import HISTORY
+from tests.report.test_robustness import figures as less_input_figures
 from tests.world import ROOT, epoch, sample_params
 
 from flairhub.config.resolve import row_recipe
 from flairhub.errors import MissingFileError
 from flairhub.lineage.fingerprint import code_fingerprint
 from flairhub.pictures.curves import draw_curves, top_miou
-from flairhub.pictures.domain_map import draw_map, scale_of
-from flairhub.pictures.domains import read_domains
+from flairhub.pictures.domain_map import draw_map, read_domains, scale_of
 from flairhub.pictures.svg import INK, MARK, inline_svg, themed_figure
 from flairhub.records.details import TaskMetrics
 from flairhub.records.history import History
-from flairhub.records.robustness import Change, ClassIou, LessInput, LessInputMetrics, Robustness
+from flairhub.records.robustness import Change, LessInput, Robustness
 from flairhub.report.page.deviations import BY_ROW, Deviation, by_deviation, published_params, row_deviations
-from flairhub.report.page.less_input import less_input_view
-from flairhub.report.page.tables import spread_view
+from flairhub.report.page.tables import less_input_view, spread_view
 from flairhub.report.results import Spread
 
 
@@ -125,16 +124,12 @@ def test_the_axis_of_all_curves_is_above_every_figure():
     assert top_miou([], "T") == 10.0
 
 
-def test_a_curve_names_its_last_value():
-    root = ET.fromstring(draw_curves([HISTORY], "T", 40.0, label="x", prefix="c"))
-    words = [each.text for each in root.iter("text")]
-    assert {"training loss", "mIoU on valid, %", "31.2"} <= set(words)
-
-
-def test_curves_without_a_defined_figure_are_empty():
-    blank = History(epochs=(epoch(0, 4, 0.1, None, miou=None),))
-    words = [each.text for each in ET.fromstring(draw_curves([blank], "T", 10.0, label="x", prefix="c")).iter("text")]
-    assert "mIoU on valid, %" in words
+@pytest.mark.parametrize(
+    ("history", "named"), [(HISTORY, {"31.2"}), (History(epochs=(epoch(0, 4, 0.1, None, miou=None),)), set())]
+)
+def test_a_curve_names_its_last_value_if_any_is_defined(history, named):
+    root = ET.fromstring(draw_curves("x", [history], "T", 40.0, prefix="c"))
+    assert {"training loss", "mIoU on valid, %"} | named <= {each.text for each in root.iter("text")}
 
 
 def made_row(params, row, **changes):
@@ -145,13 +140,16 @@ def made_row(params, row, **changes):
     return SimpleNamespace(row=row, receipt=receipt, details=SimpleNamespace(n_scored=50_700))
 
 
-def test_the_published_recipe_deviates_in_nothing():
-    published = published_params(ROOT / "profiles")
+@pytest.fixture(scope="module")
+def published():
+    return published_params(ROOT / "profiles")
+
+
+def test_the_published_recipe_deviates_in_nothing(published):
     assert row_deviations(made_row(published, "LC-A"), published, published) == ()
 
 
-def test_deviations_of_a_row_are_its_own_parameters():
-    published = published_params(ROOT / "profiles")
+def test_deviations_of_a_row_are_its_own_parameters(published):
     rows = {"LC-A": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["AERIAL_RGBI"], "train": {"epochs": 3}}}
     mine = sample_params("full", rows=rows, split=published.split.model_dump() | {"seed": 1})
     changed = made_row(mine, "LC-A", loss={"aux_loss_weight": {"AERIAL_RGBI": 0.0}})
@@ -161,13 +159,9 @@ def test_deviations_of_a_row_are_its_own_parameters():
     )
 
 
-def test_rows_that_only_borrow_a_name_are_told_from_published_ones():
-    published = published_params(ROOT / "profiles")
-    rows = {
-        "LC-A": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["SPOT_RGBI"]},
-        "MINE": {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["SPOT_RGBI"]},
-    }
-    mine = sample_params("full", rows=rows)
+def test_rows_that_only_borrow_a_name_are_told_from_published_ones(published):
+    spot = {"tasks": ["AERIAL_LABEL-COSIA"], "modalities": ["SPOT_RGBI"]}
+    mine = sample_params("full", rows={"LC-A": spot, "MINE": spot})
     (inputs,) = row_deviations(made_row(mine, "LC-A"), mine, published)
     assert (inputs.what, inputs.here, inputs.published) == ("inputs", "S", "A")
     (name,) = row_deviations(made_row(mine, "MINE"), mine, published)
@@ -203,9 +197,7 @@ def test_tests_with_less_input_show_what_is_lost(tmp_path):
         return name, SimpleNamespace(files=SimpleNamespace(robustness=path))
 
     def figures(miou, estimate, low=None, high=None):
-        change = Change(estimate=estimate, low=low, high=high)
-        per_class = ClassIou(iou=())
-        return LessInputMetrics(oa=None, miou=miou, per_class=per_class, confusion=(), change={"miou": change})
+        return less_input_figures(None, miou, *[Change(estimate=estimate, low=low, high=high)] * 2)
 
     sources = dict([row("A", ("x", figures(20.0, -10.0, -12.0, -8.5)), ("y", figures(31.0, 1.0))),
                     row("B", ("x", figures(25.0, -5.0))), row("C")])  # fmt: skip

@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flairhub.catalog.taxonomies import taxonomy
+from flairhub.catalog.taxonomies import COSIA, LPIS, taxonomy
 from flairhub.files import replacing, write_text
 from flairhub.records.details import TaskDetails, two_decimals
 from flairhub.report.card.facts import CardFacts, read_facts
-from flairhub.report.card.metadata import card_name, front_matter
-from flairhub.report.card.origin import data_origin, weights_licence
+from flairhub.report.card.origin import Licence, Origin, data_origin, weights_licence
 from flairhub.report.card.tables import class_lines, input_lines, preparation, result_lines
 from flairhub.report.table import section_title
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 CARDS = Path("cards")
 """Folder of the cards in the repository, outside git and DVC."""
+
+_PIPELINE = "image-segmentation"
+_TASK_TAGS = {COSIA: "land-cover", LPIS: "crop-mapping"}
+_METRICS = {
+    "oa": ("accuracy", "Overall accuracy (O.A.), percent"),
+    "miou": ("mean_iou", "Mean IoU (mIoU), percent"),
+}
+"""Figure -> its metric on the Hub, and a name that says the unit."""
 
 
 def write_card(row: str, root: Path = Path(), *, seed: int | None = None, out: Path | None = None) -> Path:
@@ -63,7 +74,7 @@ def render_card(facts: CardFacts) -> str:
     )
     environment.filters["two"] = two_decimals
     body = environment.get_template("card.md.j2").render(
-        name=card_name(facts),
+        name=_card_name(facts),
         facts=facts,
         receipt=facts.receipt,
         contract=facts.contract,
@@ -76,7 +87,7 @@ def render_card(facts: CardFacts) -> str:
         # The contract's parameters of the network name no path of the machine that trained it.
         recipe=_yaml({**facts.receipt.recipe, "model": facts.contract.model}),
     )
-    return f"---\n{front_matter(facts, origin, licence)}---\n\n{body}"
+    return f"---\n{_front_matter(facts, origin, licence)}---\n\n{body}"
 
 
 def _task(facts: CardFacts, task: str, figures: TaskDetails) -> dict[str, Any]:
@@ -108,3 +119,55 @@ def _place(source: Path, target: Path) -> None:
             os.link(source.resolve(), temporary)
         except OSError:
             shutil.copyfile(source, temporary)
+
+
+def _card_name(facts: CardFacts) -> str:
+    """Name of the model, e.g. `flairhub-LC-D`, with the seed where it is not the row's first."""
+    return f"flairhub-{facts.row}" + ("" if facts.first else f"-seed-{facts.seed}")
+
+
+def _front_matter(facts: CardFacts, origin: Origin, licence: Licence) -> str:
+    """YAML between the two lines of hyphens, with a final line break; the same facts give the same text."""
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(
+        model_name=_card_name(facts),
+        license=licence.license,
+        license_name=licence.name,
+        license_link=licence.link,
+        library_name="flairhub",
+        pipeline_tag=_PIPELINE,
+        datasets=[origin.dataset] if origin.on_hub else None,
+        metrics=[metric for metric, _ in _METRICS.values()],
+        tags=_tags(facts),
+        eval_results=list(_results(facts, origin)),
+    )
+    return data.to_yaml(line_break="\n") + "\n"
+
+
+def _tags(facts: CardFacts) -> list[str]:
+    tasks = [_TASK_TAGS[task] for task in facts.contract.tasks]
+    general = ["flairhub", "flair-hub", "earth-observation", "remote-sensing", "semantic-segmentation"]
+    return [*general, *tasks, *facts.contract.modalities]
+
+
+def _results(facts: CardFacts, origin: Origin) -> Iterator[EvalResult]:
+    """The defined figures; those of different labels would be taken for one evaluation but for `dataset_config`."""
+    from huggingface_hub import EvalResult
+
+    for task, details in facts.details.tasks.items():
+        figures = {"oa": details.published.oa, "miou": details.published.miou}
+        for figure, (metric, name) in _METRICS.items():
+            value = figures[figure]
+            if value is not None:
+                yield EvalResult(
+                    task_type=_PIPELINE,
+                    task_name=section_title(task, details.level),
+                    dataset_type=origin.dataset,
+                    dataset_name=origin.name,
+                    dataset_config=task,
+                    dataset_split="test",
+                    metric_type=metric,
+                    metric_name=name,
+                    metric_value=round(value, 4),
+                )

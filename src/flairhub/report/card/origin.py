@@ -71,11 +71,7 @@ OTHER = Origin(
 
 
 def data_origin(receipt: Receipt) -> Origin:
-    """Where a row's patches come from: checksums and names of its archives decide, then the profile.
-
-    Args:
-        receipt: of a row.
-    """
+    """Where a row's patches come from: checksums and names of its archives decide, then the profile."""
     archives = receipt.archives
     published = hub_archives()
     if archives and all(published.get(name) == sha256 for name, sha256 in archives.items()):
@@ -93,12 +89,7 @@ def _is_drawn(domain: str) -> bool:
 
 
 def weights_licence(receipt: Receipt, origin: Origin) -> Licence:
-    """The licence of a row's weights.
-
-    Args:
-        receipt: of a row.
-        origin: of the row's data.
-    """
+    """The licence of a row's weights, which are learnt from data of this origin."""
     weights = receipt.weights
     if weights == RELEASED or (weights == TRAINED and origin.on_hub):
         who = "published by IGN" if weights == RELEASED else "learnt from data of IGN"

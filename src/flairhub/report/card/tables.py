@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from flairhub.catalog.modalities import HEIGHT, MODALITIES
 from flairhub.records.details import Interval, TaskDetails, two_decimals
@@ -18,39 +18,26 @@ _FIGURES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputLine:
-    """One input of the network."""
+def input_lines(contract: WeightsContract) -> list[dict[str, Any]]:
+    """The inputs in network order.
 
-    modality: str
-    series: bool
-    bands: tuple[str, ...]
-    shape: tuple[int, ...]
-    """Shape of one patch without dates: bands, height, width."""
-    gsd: str
-    """Metres."""
-    dtype: str
-    unit: str
-    normalisation: str
-    """As a formula."""
-    moments: tuple[tuple[str, str, str], ...]
-    """(band, mean, standard deviation); empty where values are not standardised."""
-
-
-def input_lines(contract: WeightsContract) -> list[InputLine]:
-    """The inputs in network order."""
+    Returns:
+        Of each its modality, series (whether it is one), bands, shape of a patch without dates (bands, height, width),
+        gsd (metres), dtype, unit, normalisation (a formula), and moments: (band, mean, standard deviation), none where
+        values are not standardised.
+    """
     return [
-        InputLine(
-            modality=name,
-            series=MODALITIES[name].is_series,
-            bands=item.bands,
-            shape=(len(item.bands), item.height, item.width),
-            gsd=f"{item.gsd_m:g}",
-            dtype=item.dtype,
-            unit=item.unit,
-            normalisation=_formula(item),
-            moments=_moments(item),
-        )
+        {
+            "modality": name,
+            "series": MODALITIES[name].is_series,
+            "bands": item.bands,
+            "shape": (len(item.bands), item.height, item.width),
+            "gsd": f"{item.gsd_m:g}",
+            "dtype": item.dtype,
+            "unit": item.unit,
+            "normalisation": _formula(item),
+            "moments": _moments(item),
+        }
         for name, item in contract.modalities.items()
     ]
 

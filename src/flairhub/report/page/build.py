@@ -13,22 +13,20 @@ from flairhub.config.runtime import RuntimeSettings
 from flairhub.config.workspace import Workspace
 from flairhub.files import write_text
 from flairhub.pictures.curves import draw_curves, top_miou
-from flairhub.pictures.domain_map import draw_map, scale_of
-from flairhub.pictures.domains import DomainMap, read_domains
-from flairhub.report.html import section_view
+from flairhub.pictures.domain_map import DomainMap, draw_map, read_domains, scale_of
 from flairhub.report.page.deviations import by_deviation, published_params, row_deviations
 from flairhub.report.page.examples import RIGHT, UNSCORED, WRONG, choose_examples, example_views
-from flairhub.report.page.less_input import less_input_view
 from flairhub.report.page.rendering import drawn, render
 from flairhub.report.page.rows import row_id, row_view
 from flairhub.report.page.sources import PageSources, read_sources
 from flairhub.report.page.tables import (
     anchor,
-    best_line,
     confusion_view,
     domain_values,
     domains_view,
     inputs_view,
+    less_input_view,
+    section_view,
     spread_view,
 )
 from flairhub.report.results import COMPARABLE_PROFILES
@@ -64,8 +62,10 @@ def render_page(params: Params, table: Table, sources: PageSources) -> str:
 def _context(params: Params, table: Table, sources: PageSources) -> dict[str, Any]:
     published = published_params(sources.profiles)
     deviations = {source.row: row_deviations(source, params, published) for source in sources.rows}
-    chosen = choose_examples(table.sections, sources)
+    patches, more = choose_examples(table.sections, sources)
     domain_map = read_domains(sources.index)
+    left_out = ", ".join(domain_map.left_out)
+    note = f"Not on the map, because their files have no reference system: {left_out}." if left_out else ""
     return {
         "profile": params.profile,
         "comparable": params.profile in COMPARABLE_PROFILES,
@@ -75,9 +75,9 @@ def _context(params: Params, table: Table, sources: PageSources) -> dict[str, An
         "ids": {source.row: row_id(source.row) for source in sources.rows},
         "sections": [_section(section, table, sources, domain_map) for section in table.sections],
         "caption": table.caption,
-        "domains_note": _domains_note(domain_map),
-        "examples": example_views(chosen, table.sections, sources, params.preprocessing.filter_sentinel2),
-        "examples_left_out": chosen.num_left_out,
+        "domains_note": note,
+        "examples": example_views(patches, table.sections, sources, params.preprocessing.filter_sentinel2),
+        "examples_left_out": more,
         "error_colours": {"right": RIGHT, "wrong": WRONG, "not scored": UNSCORED},
         "deviations": by_deviation(deviations),
         "rows": [row_view(source, deviations[source.row]) for source in sources.rows],
@@ -93,18 +93,14 @@ def _source_text(sources: PageSources) -> str:
     return ", ".join([known, *rest])
 
 
-def _domains_note(domain_map: DomainMap) -> str:
-    if not domain_map.left_out:
-        return ""
-    return f"Not on the map, because their files have no reference system: {', '.join(domain_map.left_out)}."
-
-
 def _section(section: Section, table: Table, sources: PageSources, domain_map: DomainMap) -> dict[str, Any]:
     by_row = {source.row: source for source in sources.rows}
     order = {line.result.row: place for place, line in reversed(list(enumerate(table.lines)))}
     rows = [line.result.row for line in section.lines]
-    name, best = anchor(section.task, section.level), best_line(section)
-    interval = best.interval("miou")
+    name = anchor(section.task, section.level)
+    # the first of equals
+    best = max(section.lines, key=lambda line: -1.0 if line.task.miou is None else line.task.miou)
+    interval, letters = best.interval("miou"), set(best.groups["miou"])
     return {
         **section_view(section, order),
         "anchor": name,
@@ -113,7 +109,9 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
             "miou": decimals(best.task.miou, 2) or "-",
             "interval": interval_text(interval),
             "oa": decimals(best.task.oa, 2) or "-",
-            "equals": [line.result.row for line in section.lines if line is not best and _equal(line, best)],
+            "equals": [
+                line.result.row for line in section.lines if line is not best and letters & set(line.groups["miou"])
+            ],
         },
         "spread": {line.result.row: spread_view(line, by_row[line.result.row]) for line in section.lines},
         "seeds": {line.result.row: " ".join(str(seed) for seed in line.result.seeds) for line in section.lines},
@@ -124,11 +122,6 @@ def _section(section: Section, table: Table, sources: PageSources, domain_map: D
         "curves": _curves(section, sources),
         "less_input": less_input_view(section, by_row),
     }
-
-
-def _equal(line: Any, best: Any) -> bool:
-    """Whether two lines share a letter of the mIoU."""
-    return bool(set(line.groups["miou"]) & set(best.groups["miou"]))
 
 
 def _map(section: Section, sources: PageSources, domain_map: DomainMap, best: str) -> dict[str, Any] | None:
@@ -157,22 +150,9 @@ def _map(section: Section, sources: PageSources, domain_map: DomainMap, best: st
 def _curves(section: Section, sources: PageSources) -> list[dict[str, Any]]:
     rows = [sources.row(line.result.row) for line in section.lines]
     top = top_miou([history for row in rows for history in row.histories.values()], section.task)
-    name = anchor(section.task, section.level)
-    return [
-        {
-            "row": row.row,
-            "seeds": list(row.histories),
-            "svg": drawn(
-                draw_curves(
-                    list(row.histories.values()),
-                    section.task,
-                    top,
-                    label=f"Training of {row.row}: loss and mIoU on valid by epoch",
-                    prefix=f"curve-{name}-{place}",
-                )
-            )
-            if row.histories
-            else None,
-        }
-        for place, row in enumerate(rows)
-    ]
+    curves = []
+    for place, row in enumerate(rows):
+        histories, prefix = list(row.histories.values()), f"curve-{anchor(section.task, section.level)}-{place}"
+        svg = drawn(draw_curves(row.row, histories, section.task, top, prefix=prefix)) if histories else None
+        curves.append({"row": row.row, "seeds": list(row.histories), "svg": svg})
+    return curves

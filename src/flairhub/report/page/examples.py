@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.archives.raster import Raster, read_raster
+from flairhub.archives.raster import Raster
 from flairhub.archives.reader import PatchReader
 from flairhub.catalog.modalities import LABELS, MODALITIES
-from flairhub.catalog.names import archive_of, member_of, parse_patch_id
+from flairhub.catalog.names import archive_of, parse_patch_id
 from flairhub.catalog.taxonomies import Taxonomy, taxonomy
 from flairhub.config.inputs import CloudFilter
 from flairhub.errors import DataError, MissingFileError
 from flairhub.maps.examples import example_path
 from flairhub.maps.geotiff import ClassMap, read_prediction
 from flairhub.pictures.images import class_uri, photo_uri
-from flairhub.pictures.patch_layers import BLANK, series_dates
+from flairhub.pictures.patch_layers import BLANK, layers_there, series_dates
 from flairhub.pictures.patch_panels import Panel, panels_of
 from flairhub.report.page.sources import PageSources
 from flairhub.report.table import Section
@@ -33,34 +32,24 @@ RIGHT, WRONG, UNSCORED = "#dfe6e8", "#b3261e", "#8d969b"
 """Colours of the error maps."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """The patches of the page and who predicted them."""
-
-    patches: tuple[str, ...]
-    """Sorted by name."""
-    num_left_out: int
-    """Example patches of single rows for which the page has no room."""
-
-
-def choose_examples(sections: Iterable[Section], sources: PageSources) -> Chosen:
-    """The patches that most rows kept a prediction of."""
+def choose_examples(sections: Iterable[Section], sources: PageSources) -> tuple[list[str], int]:
+    """The patches that most rows kept a prediction of, by name, and for how many others the page has no room."""
     shared: Counter[str] = Counter()
     for section in sections:
         for line in section.lines:
             folder = sources.row(line.result.row).files.examples / section.task
             shared.update(path.stem for path in folder.glob("*.tif"))
     ranked = sorted(shared, key=lambda patch: (-shared[patch], patch))
-    return Chosen(patches=tuple(sorted(ranked[:MOST_PATCHES])), num_left_out=len(ranked[MOST_PATCHES:]))
+    return sorted(ranked[:MOST_PATCHES]), len(ranked[MOST_PATCHES:])
 
 
 def example_views(
-    chosen: Chosen, sections: Sequence[Section], sources: PageSources, cloud: CloudFilter
+    patches: Sequence[str], sections: Sequence[Section], sources: PageSources, cloud: CloudFilter
 ) -> list[dict[str, Any]]:
     """One view per patch.
 
     Args:
-        chosen: from `choose_examples`.
+        patches: from `choose_examples`.
         sections: of the table.
         sources: the rows, and where archives lie.
         cloud: decides which dates are called cloudy.
@@ -69,10 +58,10 @@ def example_views(
         MissingFileError: an archive of a patch is not there, or has not got its label.
         DataError: a prediction has another shape than the label, or a raster breaks its contract.
     """
-    if not chosen.patches:
+    if not patches:
         return []
     reader = PatchReader(sources.archives())
-    return [_view(patch, reader, sections, sources, cloud) for patch in chosen.patches]
+    return [_view(patch, reader, sections, sources, cloud) for patch in patches]
 
 
 def _view(
@@ -94,11 +83,8 @@ def _view(
 def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) -> dict[str, Raster]:
     """Every layer that the patch has in this version of the data."""
     patch, known = parse_patch_id(patch_id), set(archives)
-    layers = {}
-    for modality in MODALITIES:
-        archive = archive_of(patch, modality)
-        if archive not in known:
-            continue
+    here = {name: archive for name in MODALITIES if (archive := archive_of(patch, name)) in known}
+    for archive in here.values():
         try:
             reader.kind(archive)
         except MissingFileError:
@@ -107,10 +93,7 @@ def _read_layers(patch_id: str, reader: PatchReader, archives: Sequence[str]) ->
                 f"{patch_id} in reports/index.html, but it is not there; fetch it again with `flairhub pull`, or "
                 "set evaluate.examples to 0."
             ) from None
-        try:
-            layers[modality] = read_raster(reader.read(archive, member_of(patch, modality)))
-        except MissingFileError:
-            continue  # a patch need not have every modality
+    layers = layers_there(reader, patch_id, here)
     if not layers:
         raise MissingFileError(
             f"Expected the example patch {patch_id} of reports/rows in the archives of data/manifest.json, but it has "

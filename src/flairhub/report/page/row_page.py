@@ -55,8 +55,7 @@ def _task(
     title = section_title(task, figures.level)
     svg = None
     if histories:
-        label = f"Training of {row}: loss and mIoU on valid by epoch"
-        svg = drawn(draw_curves(histories, task, top_miou(histories, task), label=label, prefix=f"curve-{task}"))
+        svg = drawn(draw_curves(row, histories, task, top_miou(histories, task), prefix=f"curve-{task}"))
     return {
         "title": title,
         "confusion": confusion_view(row, task, figures),

@@ -22,12 +22,7 @@ def row_id(row: str) -> str:
 
 
 def row_view(source: RowSource, deviations: Sequence[Deviation]) -> dict[str, Any]:
-    """One row.
-
-    Args:
-        source: the row.
-        deviations: from `deviations.row_deviations`.
-    """
+    """One row, with its deviations from `deviations.row_deviations`."""
     receipt = source.receipt
     return {
         "id": row_id(source.row),
