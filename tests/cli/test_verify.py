@@ -1,4 +1,4 @@
-"""`flairhub verify`: what it prints and its exit statuses; the checks themselves are in tests/benchmark."""
+"""`flairhub verify`: what it prints and its exit statuses; the checks themselves are in tests/verify."""
 
 from __future__ import annotations
 

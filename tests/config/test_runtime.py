@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from flairhub.config.runtime import RuntimeSettings, read_settings, write_setting
+from flairhub.config.runtime import RuntimeSettings, read_settings, usable_cores, write_setting
 from flairhub.config.workspace import Workspace
 from flairhub.errors import ConfigurationError
 
@@ -13,6 +14,18 @@ from flairhub.errors import ConfigurationError
 def workspace(tmp_path) -> Workspace:
     (tmp_path / "copy").mkdir()
     return Workspace(root=tmp_path / "copy", main=tmp_path)
+
+
+def test_cores_are_those_that_the_process_may_use():
+    """As under a batch system that gives a job one core of a node."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_cores() == 1
+        assert RuntimeSettings().workers == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert usable_cores() == len(allowed)
 
 
 def test_without_a_file_there_are_defaults(workspace):

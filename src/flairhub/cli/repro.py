@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -112,8 +111,8 @@ def _write_rest(project: Project, failed: Sequence[str]) -> None:
 def _jobs(project: Project) -> int:
     """As many trainings as the cores of this process carry; one on a GPU, which one training fills."""
     from flairhub.compute.devices import find_devices
+    from flairhub.config.runtime import usable_cores
 
     if find_devices(project.settings).accelerator != "cpu":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, cores // project.params.train.threads)
+    return max(1, usable_cores() // project.params.train.threads)

@@ -118,7 +118,7 @@ def make(
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from tqdm import tqdm
 
-    from flairhub.config.runtime import read_settings
+    from flairhub.config.runtime import read_settings, usable_cores
     from flairhub.project import workspace_here
     from flairhub.zonal.ledger import FOLDER
     from flairhub.zonal.make import make_map
@@ -138,8 +138,7 @@ def make(
     settings = read_settings(workspace_here()).model_copy(
         update={"workers": arguments.workers, "scheduler": arguments.scheduler}
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = arguments.threads or max(1, cores // arguments.workers)
+    threads = arguments.threads or max(1, usable_cores() // arguments.workers)
     job = prepared.job
     if arguments.estimate:
         for line in _estimated(job, settings, threads):

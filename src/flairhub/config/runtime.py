@@ -32,9 +32,13 @@ _OF_TESTS = ("parity_dir", "chromium")
 _HEADER = "# Settings of this machine; not tracked. FLAIRHUB_<NAME> in the environment goes before them.\n"
 
 
+def usable_cores() -> int:
+    """Cores that this process may use; a batch system or a container can allow fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
 def _default_workers() -> int:
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(available, 4)
+    return min(usable_cores(), 4)
 
 
 class RuntimeSettings(Section):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from flairhub.config.runtime import RuntimeSettings
+from flairhub.config.runtime import RuntimeSettings, usable_cores
 from flairhub.config.training import EvaluateParams, RobustnessParams
 from flairhub.errors import ConfigurationError
 from flairhub.reference.folder import ReferenceConfig
@@ -39,10 +38,6 @@ def _selects_by_loss(config: ReferenceConfig) -> bool:
             f"{config.place('saving.ckpt_monitor_mode')}: expected {known[name]} for {name}, but got {mode}."
         )
     return known[name] == "min"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def train_values(config: ReferenceConfig, quirks: Mapping[str, bool]) -> dict[str, Any]:
@@ -79,7 +74,7 @@ def train_values(config: ReferenceConfig, quirks: Mapping[str, bool]) -> dict[st
         "early_stopping_patience": config.saving.ckpt_earlystopping_patience,
         "select": select,
         "validate_every": 1,
-        "threads": hardware.threads or min(_cores(), MOST_THREADS),
+        "threads": hardware.threads or min(usable_cores(), MOST_THREADS),
     }
 
 

@@ -30,7 +30,7 @@ from flairhub.records.layout import RowFiles
 from flairhub.records.metrics import RowMetrics
 from flairhub.records.plan import EvaluationPlan
 from flairhub.records.seeds import Seeds
-from flairhub.rows.receipt import write_receipt
+from flairhub.rows.write_receipt import write_receipt
 
 ROW = ""
 """Name of the pass that gives the row's figures: its first seed, all its input."""

@@ -26,7 +26,7 @@ def experiment_tags() -> dict[str, str]:
 def live_monitor(
     workspace: Workspace, settings_uri: str | None, *, row: str, profile: str, keys: Mapping[int, str]
 ) -> Iterator[Callable[[int, str], LiveRun]]:
-    """A maker of watchers, to be given to `training.row.train_row`; all of them are closed at the end.
+    """A maker of watchers, to be given to `rows.train.train_row`; all of them are closed at the end.
 
     All seeds of a row feed one run, the one that the sync completes. A watcher does nothing before its first value,
     so that only the process of rank zero connects.
@@ -36,7 +36,7 @@ def live_monitor(
         settings_uri: address of the local settings, if any.
         row: row identifier.
         profile: profile of params.yaml; names the experiment.
-        keys: seed -> key of its training, as in `benchmark.keys.seed_keys`.
+        keys: seed -> key of its training, as in `lineage.keys.seed_keys`.
 
     Raises:
         TrackingError: the address is of a kind that MLflow does not serve. Nothing else of MLflow is ever raised.

@@ -8,7 +8,6 @@ not come back: identifiers, the load of the machine, and runs of trainings that 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from flairhub.config.runtime import usable_cores
 from flairhub.config.workspace import Workspace
 from flairhub.lineage.dvc import file_md5, open_cache, read_lock
 from flairhub.locks import locked
@@ -241,7 +241,7 @@ def _drawn(records: list[RunRecord]) -> Iterator[Iterator[dict[str, bytes]]]:
     if len(records) < POOL_FROM:
         yield map(draw_all, records)
         return
-    workers = min(MAX_DRAWERS, os.cpu_count() or 1)
+    workers = min(MAX_DRAWERS, usable_cores())
     # Spawned, because MLflow has threads by now, and a fork copies their locks.
     with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
         futures: list[Future[dict[str, bytes]]] = [pool.submit(draw_all, record) for record in records]

@@ -6,7 +6,6 @@ There every output pixel is made of the area that it covers, whatever the ratio.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,6 +21,7 @@ from rasterio.windows import Window as RasterWindow
 from scipy import sparse
 
 from flairhub.catalog.taxonomies import Taxonomy
+from flairhub.config.runtime import usable_cores
 from flairhub.files import replacing, write_text
 from flairhub.maps.geotiff import colour_map
 from flairhub.maps.whole import require_whole
@@ -99,7 +99,7 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
     """
     with (
         replacing(path) as temporary,
-        rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS=_threads(), GDAL_PAM_ENABLED=False),
+        rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS=str(usable_cores()), GDAL_PAM_ENABLED=False),
     ):
         temporary.unlink()
         copy(
@@ -111,7 +111,7 @@ def write_cog(virtual: Path, path: Path, *, classes: bool) -> None:
             blocksize=512,
             overview_resampling="MODE" if classes else "AVERAGE",
             bigtiff="IF_SAFER",
-            num_threads=_threads(),
+            num_threads=str(usable_cores()),
         )
         require_whole(temporary)
 
@@ -150,10 +150,6 @@ def _piece(raster: rasterio.DatasetReader, block: Block, down: Fraction, across:
     values = raster.read(window=RasterWindow(left, top, right - left, bottom - top))
     weights = area_weights(*rows), area_weights(*columns)
     return majority(values[0], *weights)[None] if classes else mean(values, *weights)
-
-
-def _threads() -> str:
-    return str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _metadata(parent: ET.Element, tags: Mapping[str, str]) -> None:
