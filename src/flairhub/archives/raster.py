@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flairhub.archives.tiff_header import MAX_PIXEL_BYTES, TiffHeader, read_header
+from flairhub.archives.tiff_header import MAX_PIXEL_BYTES, Georeference, TiffHeader, read_header
 from flairhub.errors import DataError
 
 _VOLATILE = re.compile(r"'?/vsimem/\S+'?\s?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tif:?\s?")
@@ -72,18 +72,42 @@ def read_raster(data: bytes) -> Raster:
     Raises:
         DataError: the bytes are not a readable raster.
     """
+    header = read_header(data)
+    pixels = None if header is None else _plain_pixels(data, header)  # GDAL's numbers, sooner
+    if header is None or pixels is None or header.georeference is None or header.bands > MAX_BANDS:
+        return _gdal_raster(data, pixels)
+    system, bounds = header.georeference.system, _bounds(header.georeference, header)
+    if system in _systems:
+        return Raster(array=pixels, crs=_systems[system], bounds=bounds, nodata=header.nodata)
+    raster = _gdal_raster(data, pixels)
+    if raster.bounds == bounds and len(_systems) < _MOST_SYSTEMS:
+        _systems[system] = raster.crs
+    return raster
+
+
+_systems: dict[tuple[Any, ...], str | None] = {}
+"""GeoKeys -> CRS, of files about whose bounds GDAL and `_bounds` agree. GDAL opens a file in half a millisecond; a data
+set has one or two systems, and where a patch lies three tags say."""
+_MOST_SYSTEMS = 64
+
+
+def _gdal_raster(data: bytes, pixels: npt.NDArray[Any] | None) -> Raster:
     with _opened(data) as dataset:
         left, bottom, right, top = dataset.bounds
-        crs = dataset.crs
-        header = read_header(data)
-        pixels = None if header is None else _plain_pixels(data, header)  # the same numbers, sooner
-        array: npt.NDArray[Any] = dataset.read() if pixels is None else pixels
         return Raster(
-            array=array,
-            crs=_crs_text(crs.wkt) if crs else None,
+            array=dataset.read() if pixels is None else pixels,
+            crs=_crs_text(dataset.crs.wkt) if dataset.crs else None,
             bounds=(left, bottom, right, top),
             nodata=_tag(dataset),
         )
+
+
+def _bounds(found: Georeference, header: TiffHeader) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top, by the arithmetic of GDAL and rasterio."""
+    width, height = found.pixel_scale[0], -found.pixel_scale[1]
+    column, row, _, x, y, _ = found.tie_point
+    left, top = x - column * width, y - row * height
+    return left, top + height * header.height, left + width * header.width, top
 
 
 def _plain_pixels(data: bytes, header: TiffHeader) -> npt.NDArray[Any] | None:

@@ -23,9 +23,11 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _ORIENTATION, _SAMPLES, _STRIP_BYTES, _PLANAR, _PREDICTOR = 273, 274, 277, 279, 284, 317
 _TILES, _TILE_BYTES, _SAMPLE_FORMAT, _IMAGE_DEPTH, _NODATA = 324, 325, 339, 32997, 42113
+_PIXEL_SCALE, _TIE_POINT, _MATRIX, _GEO_KEYS, _GEO_NUMBERS, _GEO_TEXTS = 33550, 33922, 34264, 34735, 34736, 34737
 _WANTED = {
     _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _STRIPS, _ORIENTATION, _SAMPLES, _STRIP_BYTES,
     _PLANAR, _PREDICTOR, _TILES, _TILE_BYTES, _SAMPLE_FORMAT, _IMAGE_DEPTH, _NODATA,
+    _PIXEL_SCALE, _TIE_POINT, _MATRIX, _GEO_KEYS, _GEO_NUMBERS, _GEO_TEXTS,
 }  # fmt: skip
 
 _COMPRESSIONS = frozenset((1, 5, 8, 32773, 32946, 50000))
@@ -47,6 +49,18 @@ which the facts of int8 elevation take up to 20 times the room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Georeference:
+    """Where the pixels of an upright raster lie, and in which system (OGC GeoTIFF 1.1)."""
+
+    pixel_scale: tuple[float, ...]
+    """Size of a pixel along columns, rows and heights."""
+    tie_point: tuple[float, ...]
+    """Column, row and level of a point of the raster, then its coordinates."""
+    system: tuple[tuple[Any, ...], ...]
+    """The GeoKeys with their numbers and texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TiffHeader:
     """The first image of a plain TIFF."""
 
@@ -59,6 +73,8 @@ class TiffHeader:
     """In the byte order of this machine."""
     nodata: float | None
     """Value tagged as missing (can be NaN), or None."""
+    georeference: Georeference | None
+    """None where there is none, or another one than a single point and a pixel size."""
 
 
 class _NotPlainError(Exception):
@@ -127,8 +143,23 @@ def _header(tags: dict[int, tuple[Any, ...]]) -> TiffHeader:
         raise _NotPlainError
     _require_stored(tags)
     return TiffHeader(
-        width=width, height=height, bands=bands, planar=planar == 2, dtype=dtype, nodata=_nodata(tags, dtype)
+        width=width,
+        height=height,
+        bands=bands,
+        planar=planar == 2,
+        dtype=dtype,
+        nodata=_nodata(tags, dtype),
+        georeference=_georeference(tags),
     )
+
+
+def _georeference(tags: dict[int, tuple[Any, ...]]) -> Georeference | None:
+    scale, point = tags.get(_PIXEL_SCALE, ()), tags.get(_TIE_POINT, ())
+    upright = _MATRIX not in tags and len(scale) == 3 and len(point) == 6 and min(scale[:2]) > 0
+    if not upright or _GEO_KEYS not in tags:
+        return None
+    system = tuple(tags.get(tag, ()) for tag in (_GEO_KEYS, _GEO_NUMBERS, _GEO_TEXTS))
+    return Georeference(pixel_scale=scale, tie_point=point, system=system)
 
 
 def _one(tags: dict[int, tuple[Any, ...]], tag: int, default: int | None = None) -> int:
