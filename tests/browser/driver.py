@@ -21,8 +21,9 @@ SILENT = (
     "--google-apis-url=http://127.0.0.1:9",
 )
 """Chromium itself asks its maker for updates and accounts, whatever page is open; these stop it."""
-OWN = ("content-autofill.googleapis.com:443",)
-"""What Chromium asks of its maker where a page has a form, and no switch stops; requests of pages are kept apart."""
+OWN = ("content-autofill.googleapis.com:443", "android.clients.google.com:443")
+"""What Chromium asks of its maker where a page has a form, which no switch stops, and after some minutes, for messages
+that are pushed; requests of pages are kept apart."""
 TIMEOUT_MS = 30_000
 """Longest wait for an element: the machine may be busy."""
 
