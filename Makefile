@@ -26,7 +26,7 @@ repro: env  ## the whole graph, then MLflow and the table
 test: env  ## the tests, without the slow ones and those that run the graph
 	pytest -q -n auto --dist loadfile
 
-test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (about half an hour on 2 cores)
+test-graph: env  ## the promises of the graph: real `dvc repro` in temporary clones (15 to 30 minutes on 2 cores)
 	pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations 20 -m graph
 
 test-browser: env  ## MLflow and the report page in a headless Chromium (Debian: apt install chromium)
@@ -57,7 +57,7 @@ docs: env  ## the documentation with the API, into site/
 ui: env  ## the MLflow interface on http://127.0.0.1:5000
 	flairhub ui
 
-bench: env  ## every part beside its physical limit, into benchmarks/results.json (about ten minutes)
+bench: env  ## every part beside its physical limit, into benchmarks/results.json (about five minutes)
 	python benchmarks/run.py
 
 clean:  ## caches of tools; never results
