@@ -144,7 +144,7 @@ class PatchReader:
             data, recorded = _read_extracted(self.folder, archive, member), None
         else:
             data, recorded = self._read_zipped(archive, member)
-        for expected in {crc32: None, recorded: None}:
+        for expected in dict.fromkeys((crc32, recorded)):  # usually the same, and then looked at once
             if expected is not None:
                 check_crc(data, expected, f"{archive}: {member}")
         return data

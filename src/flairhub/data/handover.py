@@ -1,7 +1,7 @@
 """Tensors on their way from a loader's process: through a few blocks of shared memory, which are used again and again.
 
 Torch gives every tensor of every batch new shared memory. To be given pages by the kernel, and to shake hands over each
-of them, takes two processes as long as half of what decoding does. Here a process has a few blocks; it writes a batch
+of them, takes two processes a third of the time that decoding takes. Here a process has a few blocks; it writes a batch
 into one that is free, and who receives the batch copies it out and gives the block back.
 """
 

@@ -176,10 +176,11 @@ def combine_dates(
         attention_BTGHW = attention_BTGHW * valid_BT[:, :, None, None, None]
     attention = _to_size(attention_BTGHW, H, W)
     groups = x_BTCHW.reshape(B, T, attention.shape[2], -1, H, W)
-    if x_BTCHW.device.type != "cpu":
-        return (groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W)
-    attention = attention.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)  # heads last, as the channels
-    return gradient_channels_last((groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W))
+    on_cpu = x_BTCHW.device.type == "cpu"  # where maps have their channels last
+    if on_cpu:
+        attention = attention.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)  # so do heads
+    combined = (groups * attention[:, :, :, None]).sum(dim=1).reshape(B, C, H, W)
+    return gradient_channels_last(combined) if on_cpu else combined
 
 
 def _to_size(attention_BTGHW: Tensor, height: int, width: int) -> Tensor:
